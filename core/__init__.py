@@ -1,0 +1,1 @@
+"""What every room stands on: errors, digests, safe files, registries. Knows nothing of portraits."""

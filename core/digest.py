@@ -1,0 +1,64 @@
+"""Content digests: the keys by which work is reused or done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def canonical_json(value: Any) -> str:
+    """Serialise plain data so that equal data always gives equal text.
+
+    Args:
+        value: Dicts with string keys, lists, tuples, strings, finite numbers, booleans and None.
+
+    Returns:
+        JSON with sorted keys, no spaces, and no NaN.
+
+    Raises:
+        TypeError: For objects that are not plain data.
+        ValueError: For NaN and infinities, which JSON cannot carry.
+
+    >>> canonical_json({"b": 1, "a": (1.0, None)})
+    '{"a":[1.0,null],"b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+
+
+def digest(value: Any) -> str:
+    """Hash plain data: the sha256, in hex, of its canonical JSON.
+
+    >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
+    True
+    """
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def file_sha256(path: Path) -> str:
+    """Hash a file's bytes with sha256, in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def array_digest(array: NDArray[Any]) -> str:
+    """Hash an array's dtype, shape and values; the key under which a frame's features are cached."""
+    header = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.sha256(header + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def seed_for(seed: int, *names: str) -> int:
+    """Derive an independent seed for one piece of work, whatever the order or the worker it runs in.
+
+    Args:
+        seed: The run's seed.
+        *names: What the seed is for, for example the case id.
+
+    Returns:
+        An integer in [0, 2**63).
+    """
+    return int(digest([seed, *names])[:16], 16) >> 1

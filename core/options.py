@@ -1,0 +1,39 @@
+"""Options of methods, face backends and metrics: plain mappings checked by a pydantic model of their owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from .errors import ConfigError
+
+
+class Options(BaseModel):
+    """Base of all option models: unknown fields are refused, values never change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+M = TypeVar("M", bound=Options)
+
+
+def parse_options(model: type[M], options: Mapping[str, Any], owner: str) -> M:
+    """Validate options against their owner's model.
+
+    Args:
+        model: The options' model.
+        options: What the user gave; values may be strings.
+        owner: Whose options they are, for the message ("method warp").
+
+    Raises:
+        ConfigError: In one line, naming the owner and the field.
+    """
+    try:
+        return model.model_validate(dict(options))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "options"
+        known = ", ".join(model.model_fields) or "none"
+        raise ConfigError(f"{owner}: option {where!r}: {first['msg']} (options: {known})") from error

@@ -1,0 +1,236 @@
+"""Suite manifests: which assets there are, and which cases they form (paper, section 4.1).
+
+A manifest is a YAML file. Cross suites list identities and drivings, and every pair is a case; self suites list clips,
+each of which gives both its identity frame and its driving frames.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ..core.digest import digest
+from ..core.errors import ManifestError, one_line
+from ..core.files import is_safe_relative
+from ..core.yamlfile import load_yaml
+
+Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MAX_CASES = 100_000
+
+
+class SuiteKind(StrEnum):
+    """The three benchmarks of the paper."""
+
+    CROSS_IMAGE = "cross-image"
+    CROSS_VIDEO = "cross-video"
+    SELF_VIDEO = "self-video"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Asset(_Strict):
+    """One media file: where it is, what it must hash to, and by what right it is used."""
+
+    path: str = Field(description="Relative to the manifest's folder, with forward slashes.")
+    url: str | None = Field(default=None, description="Where `bench data fetch` finds it; https only.")
+    sha256: Sha256
+    bytes: int = Field(gt=0, le=4 * 2**30)
+    media: Literal["image", "video"]
+    licence: str = Field(min_length=1, description="SPDX id or a short statement.")
+    provenance: str = Field(min_length=1, description="Where it comes from, and whether the people shown consented.")
+    person: str | None = Field(default=None, description="A label that tells people apart inside the suite.")
+
+    @field_validator("path")
+    @classmethod
+    def _path_stays_inside(cls, value: str) -> str:
+        if not is_safe_relative(value):
+            raise ValueError(f"must be a relative path inside the manifest's folder, not {value!r}")
+        return value
+
+    @field_validator("url")
+    @classmethod
+    def _url_is_https(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith("https://"):
+            raise ValueError(f"must start with https://, not {value[:40]!r}")
+        return value
+
+
+class Crop(_Strict):
+    """A square window of the stored picture, in its own pixels; resized to the suite's canvas."""
+
+    x: int = Field(ge=0)
+    y: int = Field(ge=0)
+    side: int = Field(ge=8, le=16384)
+
+
+class Window(_Strict):
+    """Some frames of one asset, as a clip.
+
+    Without a crop the largest centred square is taken, so that every generator and every metric sees the same framing.
+    """
+
+    asset: str
+    start: int = Field(default=0, ge=0, description="Index of the first frame.")
+    frames: int = Field(default=1, ge=1, le=100_000)
+    crop: Crop | None = None
+
+
+class NamedWindow(Window):
+    """A window that cases refer to by id."""
+
+    id: Identifier
+
+
+class SelfClip(_Strict):
+    """A clip that drives itself: identity frame from its beginning, driving frames from its end, no overlap."""
+
+    id: Identifier
+    asset: str
+    identity_frame: int = Field(ge=0)
+    start: int = Field(ge=0, description="First driving frame.")
+    frames: int = Field(ge=1, le=100_000)
+    crop: Crop | None = None
+
+    @model_validator(mode="after")
+    def _identity_is_not_driving(self) -> Self:
+        if self.start <= self.identity_frame < self.start + self.frames:
+            raise ValueError(f"clip {self.id!r}: identity_frame {self.identity_frame} lies inside the driving frames")
+        return self
+
+
+@dataclass(frozen=True)
+class Case:
+    """One test case: animate ``identity`` by ``driving``; ``target`` is the true answer where one exists."""
+
+    id: str
+    suite: str
+    kind: SuiteKind
+    identity_id: str
+    driving_id: str
+    identity: Window
+    driving: Window
+    target: Window | None
+
+
+class Suite(_Strict):
+    """A benchmark: assets and the cases they form."""
+
+    schema_version: Literal[1] = Field(alias="schema")
+    name: Identifier
+    title: str
+    kind: SuiteKind
+    size: int = Field(default=512, ge=32, le=4096, description="Side of the square canvas in pixels.")
+    notes: list[str] = []
+    assets: dict[Identifier, Asset]
+    identities: list[NamedWindow] = []
+    drivings: list[NamedWindow] = []
+    clips: list[SelfClip] = []
+    targets: dict[str, Window] = Field(default={}, description="Ideal outputs by case id, where they are known.")
+
+    @model_validator(mode="after")
+    def _is_consistent(self) -> Self:
+        if self.kind is SuiteKind.SELF_VIDEO:
+            if not self.clips or self.identities or self.drivings:
+                raise ValueError("a self-video suite lists clips, and neither identities nor drivings")
+        elif self.clips or not self.identities or not self.drivings:
+            raise ValueError(f"a {self.kind} suite lists identities and drivings, and no clips")
+        if len(self.identities) * len(self.drivings) > MAX_CASES or len(self.clips) > MAX_CASES:
+            raise ValueError(f"more than {MAX_CASES} cases")
+        self._check_windows("identities", self.identities)
+        self._check_windows("drivings", self.drivings)
+        self._check_windows("clips", self.clips)
+        unknown = sorted(set(self.targets) - {case.id for case in self.cases()})
+        if unknown:
+            raise ValueError(f"targets: no case is called {unknown[0]!r}")
+        self._check_windows("targets", list(self.targets.values()))
+        return self
+
+    def _check_windows(self, field: str, windows: Sequence[Window | SelfClip]) -> None:
+        seen: set[str] = set()
+        for index, window in enumerate(windows):
+            where = f"{field}[{getattr(window, 'id', index)}]"
+            asset = self.assets.get(window.asset)
+            if asset is None:
+                raise ValueError(f"{where}: no asset is called {window.asset!r}")
+            if isinstance(window, NamedWindow | SelfClip):
+                if window.id.lower() in seen:
+                    raise ValueError(f"{where}: the id stands twice (upper and lower case count as equal)")
+                seen.add(window.id.lower())
+            single = self.kind is SuiteKind.CROSS_IMAGE or field == "identities"
+            if window.frames > 1 and (single or asset.media == "image"):
+                raise ValueError(f"{where}: {window.frames} frames, where one is meant")
+
+    def cases(self) -> list[Case]:
+        """Form the cases: identities x drivings in file order, or one per clip."""
+        if self.kind is SuiteKind.SELF_VIDEO:
+            return [self._self_case(clip) for clip in self.clips]
+        return [
+            Case(
+                id=(case_id := f"{identity.id}__{driving.id}"),
+                suite=self.name,
+                kind=self.kind,
+                identity_id=identity.id,
+                driving_id=driving.id,
+                identity=identity,
+                driving=driving,
+                target=self.targets.get(case_id),
+            )
+            for identity in self.identities
+            for driving in self.drivings
+        ]
+
+    def _self_case(self, clip: SelfClip) -> Case:
+        driving = Window(asset=clip.asset, start=clip.start, frames=clip.frames, crop=clip.crop)
+        return Case(
+            id=clip.id,
+            suite=self.name,
+            kind=self.kind,
+            identity_id=clip.id,
+            driving_id=clip.id,
+            identity=Window(asset=clip.asset, start=clip.identity_frame, crop=clip.crop),
+            driving=driving,
+            target=driving,
+        )
+
+    def window_key(self, window: Window) -> str:
+        """Digest of everything that decides a window's pixels: content, frames, crop and canvas."""
+        crop = window.crop.model_dump() if window.crop else None
+        return digest([self.assets[window.asset].sha256, window.start, window.frames, crop, self.size])
+
+
+def load_suite(path: Path) -> Suite:
+    """Read and check a manifest.
+
+    Args:
+        path: A YAML file.
+
+    Returns:
+        The suite; its media have not been looked at.
+
+    Raises:
+        ManifestError: In one line that names the file, the field and what is wrong with it.
+    """
+    try:
+        data = load_yaml(path)
+    except OSError as error:
+        raise ManifestError(f"manifest {path}: {error.strerror or error}") from error
+    except ValueError as error:
+        raise ManifestError(f"manifest {path}: {error}") from error
+    if not isinstance(data, dict):
+        raise ManifestError(f"manifest {path}: expected a mapping with schema, name, kind and assets")
+    try:
+        return Suite.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "manifest"
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        message = one_line(ValueError(first["msg"].removeprefix("Value error, ")))
+        raise ManifestError(f"manifest {path}: {where}: {message}{more}") from error

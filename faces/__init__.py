@@ -1,0 +1,16 @@
+"""Things that look at faces: one file per backend, one policy for which face counts, one cache of what was seen."""
+
+from ..core.registry import Registry
+from .base import FaceBackendFactory
+
+BACKENDS: Registry[FaceBackendFactory] = Registry(
+    "face backend",
+    "portraitbench.faces",
+    {
+        "dlib": "portraitbench.faces.dlib_backend:DlibBackend",
+        "insightface": "portraitbench.faces.insightface_backend:InsightFaceBackend",
+        "face-alignment": "portraitbench.faces.face_alignment_backend:FaceAlignmentBackend",
+        "emonet": "portraitbench.faces.emonet_backend:EmoNetBackend",
+    },
+)
+"""Face backends by name: ``BACKENDS.get("dlib")(options, device="cpu")`` makes one."""

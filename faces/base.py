@@ -1,0 +1,211 @@
+"""Contracts of the face room: what a backend is asked, and what it answers.
+
+A backend is any object with an ``info`` that implements one or more of the capabilities :class:`Detects`,
+:class:`FindsLandmarks`, :class:`EmbedsIdentity`, :class:`ReadsEmotion` and :class:`ReadsCoefficients`. All are batched
+over frames; coordinates are pixels of the frame, x right and y down, with pixel centres at integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.digest import digest
+from ..datasets.clip import Frame
+
+Floats = NDArray[np.float64]
+
+
+class Grade(StrEnum):
+    """How much a backend's numbers mean; printed beside them."""
+
+    REAL = "real"
+    EMBEDDED = "embedded"
+    RANDOM = "random weights, not a measurement"
+    TEST = "test, not a measurement"
+
+
+@dataclass(frozen=True)
+class BackendInfo:
+    """Who looked: everything that decides a backend's numbers, and by what licence they may be used.
+
+    Attributes:
+        name: Registry name.
+        version: Version of the library and of our adapter, as one string.
+        weights: sha256 over the weights files, or "none".
+        licence: Licence of code and weights, with its limits.
+        device: "cpu", "cuda" or "mps".
+        grade: Whether the numbers are measurements.
+        options: Named settings that change the numbers (detector size, crop, ...).
+    """
+
+    name: str
+    version: str
+    weights: str
+    licence: str
+    device: str = "cpu"
+    grade: Grade = Grade.REAL
+    options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Digest under which features are cached: everything here but the licence."""
+        return digest([self.name, self.version, self.weights, self.device, self.grade, dict(self.options)])
+
+
+@dataclass(frozen=True, eq=False)
+class Face:
+    """One face in one frame.
+
+    Attributes:
+        box: x0, y0, x1, y1 in pixels.
+        score: The detector's confidence, in its own scale.
+        points: Five points (eyes, nose tip, mouth corners; viewer's left first), shape (5, 2), where the detector
+            gives them.
+        landmarks: iBUG 68 points, shape (68, 2), once they have been found.
+    """
+
+    box: Floats
+    score: float
+    points: Floats | None = None
+    landmarks: Floats | None = None
+
+
+@runtime_checkable
+class FaceBackend(Protocol):
+    """What every backend has."""
+
+    @property
+    def info(self) -> BackendInfo:
+        """Name, version, weights, licence and device."""
+        ...
+
+
+class FaceBackendFactory(Protocol):
+    """What the registry holds: a class or function that makes a backend from its options."""
+
+    def __call__(self, options: Mapping[str, Any], *, device: str = "cpu") -> FaceBackend:
+        """Load the backend.
+
+        Raises:
+            ConfigError: When an option is unknown or malformed.
+            WeightsError: When a weights file or a library is missing or wrong; says how to get it.
+        """
+        ...
+
+
+@runtime_checkable
+class Detects(FaceBackend, Protocol):
+    """Finds faces."""
+
+    def detect(self, frames: Sequence[Frame]) -> list[list[Face]]:
+        """All faces of each frame, without landmarks; an empty list where there is none."""
+        ...
+
+
+@runtime_checkable
+class FindsLandmarks(FaceBackend, Protocol):
+    """Places the iBUG 68 points."""
+
+    def landmarks(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
+        """Points of one face per frame, shape (N, 68, 2), in pixels."""
+        ...
+
+
+@runtime_checkable
+class EmbedsIdentity(FaceBackend, Protocol):
+    """Turns a face into an identity vector. ``space`` names the space: "arcface", "dlib128", ..."""
+
+    @property
+    def space(self) -> str:
+        """Vectors are comparable within a space and the same weights, never across."""
+        ...
+
+    def embed(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
+        """Vectors of one face per frame as the network gives them (not normalised), shape (N, D)."""
+        ...
+
+
+@runtime_checkable
+class ReadsEmotion(FaceBackend, Protocol):
+    """Estimates valence and arousal."""
+
+    def emotion(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
+        """Valence and arousal of one face per frame, clipped to [-1, 1], shape (N, 2)."""
+        ...
+
+
+@runtime_checkable
+class ReadsCoefficients(FaceBackend, Protocol):
+    """Estimates expression coefficients of a face model. ``model`` names it: "deep3d64", "smirk", ..."""
+
+    @property
+    def model(self) -> str:
+        """Coefficients are comparable within a model only."""
+        ...
+
+    def coefficients(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
+        """Expression coefficients of one face per frame, shape (N, K)."""
+        ...
+
+
+LANDMARKS = "landmarks"
+EMOTION = "emotion"
+
+
+def identity_feature(space: str) -> str:
+    """Name of the identity feature of a space, as metrics ask for it: "identity/arcface"."""
+    return f"identity/{space}"
+
+
+def coefficients_feature(model: str) -> str:
+    """Name of the coefficient feature of a face model: "coefficients/smirk"."""
+    return f"coefficients/{model}"
+
+
+def provided_features(backend: FaceBackend) -> set[str]:
+    """Names of the features a backend can compute (detection is not a feature: metrics never ask for it)."""
+    names: set[str] = set()
+    if isinstance(backend, FindsLandmarks):
+        names.add(LANDMARKS)
+    if isinstance(backend, EmbedsIdentity):
+        names.add(identity_feature(backend.space))
+    if isinstance(backend, ReadsEmotion):
+        names.add(EMOTION)
+    if isinstance(backend, ReadsCoefficients):
+        names.add(coefficients_feature(backend.model))
+    return names
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """What the face models saw in one clip. Rows of frames without a face are NaN.
+
+    Attributes:
+        height: Frame height in pixels.
+        width: Frame width in pixels.
+        counts: Faces found per frame, shape (T,); more than one is worth a flag.
+        boxes: Box of the face that counts, shape (T, 4).
+        features: By feature name: "landmarks" (T, 68, 2), "emotion" (T, 2), "identity/arcface" (T, 512).
+    """
+
+    height: int
+    width: int
+    counts: NDArray[np.int64]
+    boxes: Floats
+    features: Mapping[str, Floats]
+
+    @property
+    def found(self) -> NDArray[np.bool_]:
+        """Which frames have a face, shape (T,)."""
+        return self.counts > 0
+
+    @property
+    def landmarks(self) -> Floats:
+        """The 68 points per frame, shape (T, 68, 2)."""
+        return self.features[LANDMARKS]

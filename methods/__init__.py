@@ -1,0 +1,16 @@
+"""Things that make pictures: generators, and tuners that improve a generator case by case."""
+
+from ..core.registry import Registry
+from .base import MethodFactory
+
+METHODS: Registry[MethodFactory] = Registry(
+    "method",
+    "portraitbench.methods",
+    {
+        "copy-identity": "portraitbench.methods.reference:CopyIdentity",
+        "copy-driving": "portraitbench.methods.reference:CopyDriving",
+        "warp": "portraitbench.methods.warp:Warp",
+        "outputs": "portraitbench.methods.outputs:Outputs",
+    },
+)
+"""Generators and tuners by name: ``METHODS.get("warp")(options, context)`` makes one."""

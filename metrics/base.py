@@ -1,0 +1,152 @@
+"""Contracts of the metric room: what a metric is shown, and what it answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..core.errors import MediaError, Status
+from ..datasets.clip import Clip
+from ..datasets.manifest import SuiteKind
+from ..faces.base import Floats, Observation
+
+Role = Literal["identity", "driving", "target"]
+
+
+class View:
+    """One clip of a case, decoded and looked at only when a metric asks.
+
+    Args:
+        load: Decodes the frames.
+        observe: Looks at them; the observation holds every feature the metrics of this run need.
+    """
+
+    def __init__(self, load: Callable[[], Clip], observe: Callable[[], Observation]) -> None:
+        self._load = load
+        self._observe = observe
+
+    @cached_property
+    def clip(self) -> Clip:
+        """The frames."""
+        return self._load()
+
+    @cached_property
+    def seen(self) -> Observation:
+        """What the face models saw."""
+        return self._observe()
+
+
+@dataclass(frozen=True, eq=False)
+class Scene:
+    """All that a metric may look at for one case and one method.
+
+    Attributes:
+        kind: Which benchmark the case belongs to.
+        generated: The method's output.
+        identity: The identity image, one frame.
+        driving: The driving clip as the generator framed it (its canvas), so that positions can be compared.
+        target: The true answer, where the suite knows it; None elsewhere.
+    """
+
+    kind: SuiteKind
+    generated: View
+    identity: View
+    driving: View
+    target: View | None
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A metric's answer for one case: a value per frame, or a single value for a clip-level metric.
+
+    Attributes:
+        values: float64, shape (T,) for level "frame", (1,) for level "clip"; NaN where undefined.
+        status: One per value; ``Status.OK`` exactly where the value is a number.
+        detail: Named parts worth recording (terms, counts, mask fraction); plain numbers and strings.
+    """
+
+    values: Floats
+    status: Sequence[Status]
+    detail: Mapping[str, float | int | str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if len(self.status) != len(self.values):
+            raise ValueError(f"{len(self.values)} values with {len(self.status)} statuses")
+        for value, status in zip(self.values, self.status, strict=True):
+            if np.isnan(value) == (status is Status.OK):
+                raise ValueError(f"a value of {value} cannot have the status {status.value!r}")
+
+    @classmethod
+    def of_frames(
+        cls, values: Floats, found: NDArray[np.bool_], detail: Mapping[str, float | int | str] | None = None
+    ) -> Scores:
+        """Scores of frames, where those with ``found`` false (shape (T,)) are ``no_face`` and NaN."""
+        status = [Status.OK if ok else Status.NO_FACE for ok in found]
+        return cls(np.where(found, values, np.nan), status, detail or {})
+
+
+@dataclass(frozen=True)
+class MetricSpec:
+    """What a metric is, for people and for the runner.
+
+    Attributes:
+        id: Name and version, "aed_lmk_px512/1". The version changes whenever the numbers may.
+        title: A few words for a table header.
+        unit: "px at 512", "cosine", "dB", ...
+        higher_is_better: Direction.
+        level: Whether it scores frames or whole clips.
+        needs: Face features it reads ("landmarks", "identity/arcface").
+        roles: Clips it reads besides the generated one; a case without a target is not scored by metrics of targets.
+        kinds: Benchmarks it belongs to.
+        definition: One paragraph, printed by ``bench metrics explain``: exactly what is computed, and the source.
+        aliases: Names under which papers cite it.
+    """
+
+    id: str
+    title: str
+    unit: str
+    higher_is_better: bool
+    level: Literal["frame", "clip"]
+    needs: tuple[str, ...]
+    roles: tuple[Role, ...]
+    kinds: tuple[SuiteKind, ...]
+    definition: str
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The id without its version."""
+        return self.id.partition("/")[0]
+
+
+class Metric(Protocol):
+    """A metric: a spec, the options that change its numbers, and a call.
+
+    ``options`` are plain data and part of the key under which a score is reused.
+    """
+
+    spec: MetricSpec
+    options: Mapping[str, Any]
+
+    def __call__(self, scene: Scene) -> Scores:
+        """Score one case.
+
+        Raises:
+            CaseError: When the case cannot be scored; becomes a typed row.
+        """
+        ...
+
+
+def check_lengths(generated: int, reference: int) -> None:
+    """Refuse clips of unequal length: a shift by one frame already ruins a per-frame comparison.
+
+    Raises:
+        MediaError: With both lengths.
+    """
+    if generated != reference:
+        raise MediaError(f"the output has {generated} frames, the driving clip {reference}: resample it first")
