@@ -11,11 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..core.errors import MediaError, Status
+from ..core.options import Options, parse_options
 from ..datasets.clip import Clip
 from ..datasets.manifest import SuiteKind
 from ..faces.base import Floats, Observation
 
 Role = Literal["identity", "driving", "target"]
+ANY_MODEL = "MODEL"
+"""Stands for the face model in the id of a metric that has one form per model, until one is named."""
 
 
 class View:
@@ -85,8 +88,11 @@ class Scores:
     def of_frames(
         cls, values: Floats, found: NDArray[np.bool_], detail: Mapping[str, float | int | str] | None = None
     ) -> Scores:
-        """Scores of frames, where those with ``found`` false (shape (T,)) are ``no_face`` and NaN."""
-        status = [Status.OK if ok else Status.NO_FACE for ok in found]
+        """Scores of frames: ``no_face`` where ``found`` (shape (T,)) is false, ``undefined`` where the value is NaN."""
+        status = [
+            Status.NO_FACE if not ok else Status.UNDEFINED if np.isnan(value) else Status.OK
+            for ok, value in zip(found, values, strict=True)
+        ]
         return cls(np.where(found, values, np.nan), status, detail or {})
 
 
@@ -142,11 +148,38 @@ class Metric(Protocol):
         ...
 
 
-def check_lengths(generated: int, reference: int) -> None:
+class MetricFactory(Protocol):
+    """What the registry holds: a class or function that makes a metric from its options.
+
+    Called without options it makes the metric in its default form. A metric that comes in one form per face model has
+    the option ``model`` (resolved from ``name[model]``) and defaults it to :data:`ANY_MODEL`.
+    """
+
+    def __call__(self, options: Mapping[str, Any]) -> Metric:
+        """Make the metric.
+
+        Raises:
+            ConfigError: When an option is unknown or malformed.
+        """
+        ...
+
+
+class MetricBase:
+    """The part of :class:`Metric` that most metrics share: options checked by their model."""
+
+    spec: MetricSpec
+    options: Mapping[str, Any]
+    options_model: type[Options] = Options
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options = parse_options(self.options_model, options, f"metric {self.spec.name}").model_dump(mode="json")
+
+
+def check_lengths(generated: int, reference: int, reference_name: str = "driving clip") -> None:
     """Refuse clips of unequal length: a shift by one frame already ruins a per-frame comparison.
 
     Raises:
         MediaError: With both lengths.
     """
     if generated != reference:
-        raise MediaError(f"the output has {generated} frames, the driving clip {reference}: resample it first")
+        raise MediaError(f"the output has {generated} frames, the {reference_name} {reference}: resample it first")
