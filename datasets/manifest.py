@@ -6,6 +6,7 @@ each of which gives both its identity frame and its driving frames.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -147,6 +148,10 @@ class Suite(_Strict):
         self._check_windows("identities", self.identities)
         self._check_windows("drivings", self.drivings)
         self._check_windows("clips", self.clips)
+        ids = Counter(case.id.lower() for case in self.cases())
+        twice = [name for name, count in ids.items() if count > 1]
+        if twice:
+            raise ValueError(f"two cases are called {twice[0]!r}: keep double underscores out of ids")
         unknown = sorted(set(self.targets) - {case.id for case in self.cases()})
         if unknown:
             raise ValueError(f"targets: no case is called {unknown[0]!r}")

@@ -1,0 +1,81 @@
+"""Suites by name: built in, from plug-ins, or the user's own manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from ..core.errors import ConfigError, ManifestError
+from ..core.registry import Registry
+from .manifest import Case, Suite, load_suite
+
+_FOLDER = Path(__file__).with_name("suites")
+
+PUBLIC_CROSS_IMAGE = _FOLDER / "public-cross-image.yaml"
+PUBLIC_CROSS_VIDEO = _FOLDER / "public-cross-video.yaml"
+PUBLIC_SELF_VIDEO = _FOLDER / "public-self-video.yaml"
+
+SuiteSource = Path | str | Callable[[Path], Path]
+"""A manifest's path, or a function that gets the cache folder, makes the suite there and returns its manifest."""
+
+SUITES: Registry[SuiteSource] = Registry(
+    "suite",
+    "portraitbench.suites",
+    {
+        "demo-image": f"{__package__}.demo:demo_image",
+        "demo-video": f"{__package__}.demo:demo_video",
+        "demo-self": f"{__package__}.demo:demo_self",
+        "public-cross-image": f"{__name__}:PUBLIC_CROSS_IMAGE",
+        "public-cross-video": f"{__name__}:PUBLIC_CROSS_VIDEO",
+        "public-self-video": f"{__name__}:PUBLIC_SELF_VIDEO",
+    },
+)
+
+
+@dataclass(frozen=True)
+class OpenSuite:
+    """A suite and the folder that its asset paths start from."""
+
+    suite: Suite
+    folder: Path
+
+    @cached_property
+    def _cases(self) -> dict[str, Case]:
+        return {case.id: case for case in self.suite.cases()}
+
+    def case(self, case_id: str) -> Case:
+        """A case by id.
+
+        Raises:
+            ConfigError: When the suite has no such case.
+        """
+        if case_id not in self._cases:
+            raise ConfigError(f"suite {self.suite.name} has no case called {case_id!r}")
+        return self._cases[case_id]
+
+
+def open_suite(name: str | Path, cache: Path) -> OpenSuite:
+    """Open a suite by name or by its manifest's path.
+
+    Args:
+        name: A registered name, or the path of a YAML file. A bare name is never taken for a file.
+        cache: The cache folder; suites that are made rather than stored are made there.
+
+    Returns:
+        The suite, checked but without a look at its media.
+
+    Raises:
+        ConfigError: When the name is unknown; offers the nearest ones.
+        ManifestError: When the manifest cannot be used.
+    """
+    text = str(name)
+    if isinstance(name, Path) or text.endswith((".yaml", ".yml")) or "/" in text or "\\" in text:
+        path = Path(name)
+        if path.is_dir():
+            raise ManifestError(f"manifest {path}: is a folder; give the YAML file in it")
+    else:
+        source = SUITES.get(text)
+        path = source(cache) if callable(source) else Path(source)
+    return OpenSuite(load_suite(path), path.parent)

@@ -1,0 +1,182 @@
+"""Bringing a suite's files into the cache: from a folder, or over https. Never during a run."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+from http.client import HTTPException
+from pathlib import Path, PurePosixPath
+from typing import IO, Any
+from urllib.error import HTTPError, URLError
+from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
+
+from ..core.errors import AssetError, one_line
+from ..core.files import atomic_path
+from .assets import AssetStore, path_inside
+from .manifest import Asset, Suite
+
+Progress = Callable[[str, int, int], None]
+"""Called with an asset's id, the bytes that have come, and the bytes there are."""
+
+_CHUNK = 1 << 18
+_TIMEOUT_S = 30.0
+
+
+@dataclass
+class FetchReport:
+    """How a fetch went, by asset id; ``failed`` holds one line for each."""
+
+    fetched: list[str] = field(default_factory=list)
+    present: list[str] = field(default_factory=list)
+    failed: dict[str, str] = field(default_factory=dict)
+
+
+def fetch_assets(
+    store: AssetStore,
+    suite: Suite,
+    folder: Path,
+    ids: Collection[str] | None = None,
+    source: Path | None = None,
+    progress: Progress | None = None,
+) -> FetchReport:
+    """Bring assets into the cache; what is there and right already is left alone.
+
+    Args:
+        store: Where to.
+        suite: The suite.
+        folder: The manifest's folder.
+        ids: Which assets; None for all.
+        source: A folder to copy from instead of downloading: looked through by path first, then by file name.
+        progress: Told of every chunk.
+
+    Returns:
+        What was fetched, what was there and what failed; one failure does not stop the others.
+
+    Raises:
+        AssetError: When an id is unknown or ``source`` is not a folder.
+    """
+    wanted = list(suite.assets) if ids is None else list(ids)
+    unknown = [name for name in wanted if name not in suite.assets]
+    if unknown:
+        raise AssetError(f"suite {suite.name} has no asset called {unknown[0]!r}")
+    if source is not None and not source.is_dir():
+        raise AssetError(f"folder {source} does not exist: give the folder that holds the suite's files")
+    report = FetchReport()
+    for asset_id in wanted:
+        try:
+            if _is_present(store, suite, asset_id, folder):
+                report.present.append(asset_id)
+                continue
+            _fetch_one(store, asset_id, suite.assets[asset_id], source, progress)
+            report.fetched.append(asset_id)
+        except AssetError as error:
+            report.failed[asset_id] = str(error)
+    return report
+
+
+def _is_present(store: AssetStore, suite: Suite, asset_id: str, folder: Path) -> bool:
+    """Whether the right file is there. A wrong one in the cache is replaced; one of the user's is never touched."""
+    path = store.locate(suite, asset_id, folder)
+    if path is None:
+        return False
+    try:
+        store.verify(path, asset_id, suite.assets[asset_id])
+    except AssetError:
+        if path != store.cached_path(suite.assets[asset_id]):
+            raise
+        return False
+    return True
+
+
+def _fetch_one(store: AssetStore, asset_id: str, asset: Asset, source: Path | None, progress: Progress | None) -> None:
+    target = store.cached_path(asset)
+    found = _find_below(source, store, asset_id, asset) if source is not None else None
+    try:
+        with atomic_path(target) as temporary:
+            if found is None:
+                download(asset_id, asset, temporary, progress)
+            else:
+                shutil.copyfile(found, temporary)
+                store.verify(temporary, asset_id, asset)
+                if progress is not None:
+                    progress(asset_id, asset.bytes, asset.bytes)
+    except OSError as error:
+        raise AssetError(f"asset {asset_id}: cannot be stored at {target}: {error.strerror or error}") from error
+
+
+def _find_below(source: Path, store: AssetStore, asset_id: str, asset: Asset) -> Path:
+    """The asset's file below a folder: at its path, else any file of its name with the right content."""
+    expected = path_inside(source, asset_id, asset)
+    if expected.is_file():
+        store.verify(expected, asset_id, asset)
+        return expected
+    name = PurePosixPath(asset.path).name
+    for path in sorted(source.rglob("*")):
+        if path.name == name and path.is_file() and path.stat().st_size == asset.bytes:
+            store.verify(path, asset_id, asset)
+            return path
+    raise AssetError(f"asset {asset_id}: {asset.path} is not below {source}")
+
+
+def download(asset_id: str, asset: Asset, target: Path, progress: Progress | None = None) -> None:
+    """Download one file over https, never more bytes than the manifest says, and check its sha256.
+
+    Args:
+        asset_id: For messages.
+        asset: Gives the address, the size and the hash.
+        target: Where the bytes go; the caller makes it atomic.
+        progress: Told of every chunk.
+
+    Raises:
+        AssetError: When there is no address, the server cannot be reached or sends something else.
+    """
+    if asset.url is None:
+        raise AssetError(f"asset {asset_id}: the manifest gives no url: put {asset.path} beside the manifest")
+    where = f"asset {asset_id}: {asset.url}"
+    request = Request(asset.url, headers={"User-Agent": "portraitbench"})  # noqa: S310 - the manifest allows https only
+    try:
+        with opener().open(request, timeout=_TIMEOUT_S) as response, target.open("wb") as file:
+            received, sha256 = _copy(response, file, asset, lambda done: _tell(progress, asset_id, done, asset.bytes))
+    except HTTPError as error:
+        raise AssetError(f"{where}: the server answers {error.code} {error.reason}: try later or use --from") from error
+    except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
+        reason = one_line(error, 120)
+        raise AssetError(f"{where}: cannot be reached ({reason}): check the connection or use --from") from error
+    if received != asset.bytes:
+        more = "more" if received > asset.bytes else f"{received}"
+        raise AssetError(f"{where}: sent {more} bytes, the manifest says {asset.bytes}: the file there has changed")
+    if sha256 != asset.sha256:
+        raise AssetError(f"{where}: sha256 is {sha256}, the manifest says {asset.sha256}: the file there has changed")
+
+
+class _HttpsOnly(HTTPRedirectHandler):
+    """Follows redirects to https addresses and to no others."""
+
+    def redirect_request(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str) -> Any:
+        if not newurl.lower().startswith("https://"):
+            raise URLError(f"it redirects to {newurl[:80]}, which is not https")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def opener() -> OpenerDirector:
+    """An opener whose redirects stay on https; proxies are taken from the environment."""
+    return build_opener(_HttpsOnly)
+
+
+def _copy(response: IO[bytes], file: IO[bytes], asset: Asset, tell: Callable[[int], None]) -> tuple[int, str]:
+    """Copy until the end, or until one byte more than there should be has come."""
+    sha256 = hashlib.sha256()
+    received = 0
+    while received <= asset.bytes and (chunk := response.read(min(_CHUNK, asset.bytes + 1 - received))):
+        file.write(chunk)
+        sha256.update(chunk)
+        received += len(chunk)
+        tell(received)
+    return received, sha256.hexdigest()
+
+
+def _tell(progress: Progress | None, asset_id: str, done: int, total: int) -> None:
+    if progress is not None:
+        progress(asset_id, done, total)
