@@ -53,7 +53,7 @@ class FeatureCache:
                 marks = ",".join("?" * len(part))
                 rows = self._db.execute(f"SELECT key, value FROM features WHERE key IN ({marks})", part)  # noqa: S608
                 known.update((key, np.load(io.BytesIO(value), allow_pickle=False)) for key, value in rows)
-        except (sqlite3.Error, ValueError) as error:
+        except (sqlite3.Error, ValueError, EOFError) as error:
             raise self._broken(error) from error
         return known
 

@@ -35,6 +35,12 @@ from .policy import choose
 Reader = Callable[[Sequence[Frame], Sequence[Face]], Floats]
 C = TypeVar("C")
 
+_SHAPES = {LANDMARKS: (68, 2), EMOTION: (2,)}
+"""Shapes that hold even where no face was found; the length of other vectors is their backend's affair."""
+
+# What a clip without any face is filled with; the width of the other features is only known once one was computed.
+_ROW_SHAPES: dict[str, tuple[int, ...]] = {LANDMARKS: (68, 2), EMOTION: (2,)}
+
 
 class Observer:
     """Face backends behind one question: what is to be seen in this clip?
@@ -155,7 +161,7 @@ class Observer:
             fresh = {key: np.asarray(value, np.float64) for key, value in zip(missing, values, strict=True)}
             self.cache.put_many(fresh)
             known.update(fresh)
-        return np.stack([known[key] for key in keys]) if keys else np.empty((0, 1))
+        return np.stack([known[key] for key in keys]) if keys else np.empty((0, *_ROW_SHAPES.get(name, (1,))))
 
 
 def _first(backends: Sequence[FaceBackend], capability: type[C]) -> C | None:
