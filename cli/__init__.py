@@ -1,1 +1,1 @@
-"""."""
+"""The command ``bench``: one file per group of verbs."""

@@ -1,1 +1,30 @@
-"""."""
+"""Where jobs are done: in this process, or in several of this machine."""
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+from ..config import RunConfig
+from ..jobs import Job
+from ..session import Session
+from ..store import Record
+from .processes import ProcessExecutor
+from .serial import SerialExecutor
+
+
+class Executor(Protocol):
+    """Does jobs and hands their records back as they come, in any order."""
+
+    def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
+        """Do the jobs.
+
+        Raises:
+            BenchError: When the run cannot go on; jobs not yet done are dropped.
+        """
+        ...
+
+
+def executor_for(config: RunConfig, session: Session) -> Executor:
+    """One worker without a time limit works in this process, where a debugger can follow; all else in workers."""
+    if config.workers == 1 and config.case_timeout is None:
+        return SerialExecutor(session)
+    return ProcessExecutor(config)

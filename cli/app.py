@@ -1,0 +1,51 @@
+"""The command's entry: verbs, and the one place where errors become a line and an exit code."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ..core.errors import BenchError, one_line
+from . import data, doctor, listing, run
+
+app = typer.Typer(
+    name="bench",
+    help="Benchmark portrait animation: run methods on a suite, measure them, report.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("score")(run.score)
+app.command("report")(run.report)
+app.command("doctor")(doctor.doctor)
+app.add_typer(data.app, name="data")
+app.add_typer(listing.metrics_app, name="metrics")
+app.add_typer(listing.methods_app, name="methods")
+app.add_typer(listing.suites_app, name="suites")
+
+
+@app.callback(invoke_without_command=True)
+def _version(show: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    if show:
+        from importlib.metadata import version
+
+        typer.echo(f"portraitbench {version('portraitbench')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; a user's mistake ends in one line on stderr and exit code 2, never in a traceback."""
+    errors = Console(stderr=True, highlight=False)
+    try:
+        app()
+    except BenchError as error:
+        errors.print(f"[bold red]bench:[/] {escape(one_line(error, 2000))}", soft_wrap=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        errors.print("bench: stopped; what is finished is kept, the same command goes on from there", soft_wrap=True)
+        sys.exit(130)

@@ -1,0 +1,102 @@
+"""How far a run is: bars with the time left in a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from ..core.errors import Status
+from ..harness.store import Record
+
+_PLAIN_EVERY_S = 10.0
+
+
+class RunProgress:
+    """Shows the stages of a run; also keeps their wall times.
+
+    Attributes:
+        seconds: Wall seconds by stage.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self.seconds: dict[str, float] = {}
+        self._console = console
+        self._failed = 0
+        self._done = 0
+        self._total = 0
+        self._stage = ""
+        self._began = self._said = time.monotonic()
+        self._bars: Progress | None = None
+        self._bar = TaskID(0)
+        if console.is_terminal:
+            columns = (
+                TextColumn("{task.description:<16}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(compact=True, elapsed_when_finished=True),
+                TextColumn("{task.fields[note]}"),
+            )
+            self._bars = Progress(*columns, console=console)
+
+    def __enter__(self) -> Self:
+        if self._bars:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._finish_stage()
+        if self._bars:
+            self._bars.stop()
+
+    def stage(self, name: str, total: int, reused: int) -> None:
+        """A stage begins."""
+        self._finish_stage()
+        self._stage, self._total, self._done, self._failed = name, total, 0, 0
+        self._began = self._said = time.monotonic()
+        note = f"{reused} reused" if reused else ""
+        if self._bars:
+            self._bar = self._bars.add_task(name, total=total, note=note)
+        else:
+            self._console.print(f"{name}: {total} to do{', ' + note if note else ''}")
+
+    def done(self, records: Sequence[Record]) -> None:
+        """One piece of work is finished."""
+        self._done += 1
+        self._failed += any(record["status"] != Status.OK for record in records)
+        if self._bars:
+            self._bars.update(self._bar, advance=1)
+            if self._failed:
+                self._bars.update(self._bar, note=f"[red]{self._failed} failed[/]")
+            return
+        now = time.monotonic()
+        if now - self._said >= _PLAIN_EVERY_S:
+            self._said = now
+            left = (now - self._began) / self._done * (self._total - self._done)
+            failed = f", {self._failed} failed" if self._failed else ""
+            self._console.print(f"{self._stage}: {self._done}/{self._total}{failed}, about {duration(left)} left")
+
+    def _finish_stage(self) -> None:
+        if self._stage:
+            self.seconds[self._stage] = time.monotonic() - self._began
+            self._stage = ""
+
+
+def duration(seconds: float) -> str:
+    """A time span as people say it.
+
+    >>> duration(4.25), duration(75), duration(7300)
+    ('4.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,185 @@
+"""``bench run``, ``bench score``, ``bench report``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pandas as pd
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..core.errors import ConfigError
+from ..harness.config import PartSpec, RunConfig, check_config, load_config
+from ..harness.plan import PlanItem, make_plan, replan_metrics
+from ..harness.runner import Runner, Summary
+from ..harness.session import Session
+from ..reports.frame import load_plan, load_run
+from ..reports.report import write_report
+from ..reports.tables import cell
+from .progress import RunProgress, duration
+
+Texts = list[str] | None
+_PART = "NAME or NAME:key=value,...; as=LABEL names the row"
+
+SuiteOption = Annotated[Texts, typer.Option("--suite", "-s", help="Suite name or manifest file; repeatable.")]
+MethodOption = Annotated[Texts, typer.Option("--method", "-m", help=f"Generator or tuner: {_PART}; repeatable.")]
+FacesOption = Annotated[
+    Texts, typer.Option("--faces", "-f", help=f"Face backend: {_PART}; first one wins; repeatable.")
+]
+MetricOption = Annotated[Texts, typer.Option("--metric", help="Metric id; repeatable. Default: all that apply.")]
+OutputsOption = Annotated[Texts, typer.Option(help="LABEL=FOLDER with results made elsewhere; repeatable.")]
+CaseOption = Annotated[Texts, typer.Option("--case", help="Case id or pattern like 'id01__*'; repeatable.")]
+PluginOption = Annotated[list[Path] | None, typer.Option("--plugin", help="Python file that registers things.")]
+WorkersOption = Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Worker processes on this machine.")]
+CacheOption = Annotated[Path | None, typer.Option(help="Folder for assets and face features.")]
+OutOption = Annotated[Path | None, typer.Option(help="Folder of run folders. Default: runs")]
+NameOption = Annotated[str | None, typer.Option(help="Run folder's name. Default: the suites' names.")]
+
+
+def run(
+    suite: SuiteOption = None,
+    method: MethodOption = None,
+    baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="Generator that tuners build on.")] = None,
+    faces: FacesOption = None,
+    metric: MetricOption = None,
+    outputs: OutputsOption = None,
+    case: CaseOption = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most this many cases of each suite.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the run. Default: 0")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: cpu")] = None,
+    workers: WorkersOption = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads per worker. Default: 1")] = None,
+    shard: Annotated[str | None, typer.Option(help="i/n: do only the i-th of n parts of the cases.")] = None,
+    case_timeout: Annotated[float | None, typer.Option(help="Seconds one case may take.")] = None,
+    retry_failed: Annotated[bool, typer.Option(help="Do crashed, timed out and out-of-memory work again.")] = False,
+    fail_on_error: Annotated[bool, typer.Option(help="Exit with 1 when a case failed.")] = False,
+    plugin: PluginOption = None,
+    out: OutOption = None,
+    name: NameOption = None,
+    cache: CacheOption = None,
+    config: Annotated[Path | None, typer.Option("--config", "-c", help="YAML file with these fields.")] = None,
+    dry_run: Annotated[bool, typer.Option(help="Print what would be done and stop.")] = False,
+) -> None:
+    """Generate, look, score and report. Running the same command again goes on where it was stopped."""
+    flags = {
+        "suites": suite,
+        "methods": [*(method or []), *_outputs(outputs)],
+        "baseline": baseline,
+        "faces": faces,
+        "metrics": metric,
+        "cases": case,
+        "limit": limit,
+        "seed": seed,
+        "device": device,
+        "workers": workers,
+        "threads": threads,
+        "shard": shard,
+        "case_timeout": case_timeout,
+        "retry_failed": retry_failed,
+        "fail_on_error": fail_on_error,
+        "plugins": plugin,
+        "out": out,
+        "name": name,
+        "cache": cache,
+    }
+    session = Session(
+        load_config(config, {key: value for key, value in flags.items() if value not in (None, [], False)})
+    )
+    if dry_run:
+        _print_plan(make_plan(session), session)
+        return
+    _carry_out(session, None)
+
+
+def score(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    faces: FacesOption = None,
+    metric: MetricOption = None,
+    workers: WorkersOption = None,
+    plugin: PluginOption = None,
+    cache: CacheOption = None,
+) -> None:
+    """Score the outputs of an earlier run again, with other metrics or face models; nothing is generated."""
+    loaded = load_run(run_folder)
+    flags: dict[str, Any] = {"faces": faces, "metrics": metric, "workers": workers, "plugins": plugin, "cache": cache}
+    if faces and not metric:
+        flags["metrics"] = []
+    given = {key: value for key, value in flags.items() if value is not None}
+    moved = {"out": str(run_folder.parent), "name": run_folder.resolve().name}
+    session = Session(check_config(loaded["config"] | given | moved, str(run_folder)))
+    _carry_out(session, replan_metrics(session, load_plan(run_folder)))
+
+
+def report(
+    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+) -> None:
+    """Write the tables and contact sheets of a run again."""
+    console = Console()
+    table = write_report(run_folder)
+    _print_tables(console, table)
+    console.print(f"report: {run_folder / 'report' / 'index.md'}", soft_wrap=True)
+
+
+def _carry_out(session: Session, plan: list[PlanItem] | None) -> None:
+    console = Console(highlight=False)
+    config = session.config
+    with RunProgress(console) as progress:
+        summary = Runner(session, progress, plan).run()
+    table = write_report(config.folder, session)
+    _print_tables(console, table)
+    _print_summary(console, summary, progress, config)
+    if summary.failures and config.fail_on_error:
+        raise typer.Exit(1)
+
+
+def _print_tables(console: Console, table: pd.DataFrame) -> None:
+    """A table per suite, metrics down and methods across: there are more metrics than methods."""
+    for suite, part in table.groupby("suite", sort=False):
+        methods = list(dict.fromkeys(part["method"]))
+        shown = Table(title=str(suite), title_justify="left")
+        shown.add_column("metric")
+        for method in methods:
+            shown.add_column(str(method), justify="right")
+        for metric, rows in part.groupby("metric", sort=False):
+            own = rows.set_index("method")
+            arrow = "↑" if own["higher_is_better"].iloc[0] else "↓"
+            shown.add_row(f"{metric} {arrow}", *(cell(own.loc[method]) for method in methods))
+        console.print(shown)
+        grades = sorted(set(part["grade"]) - {"real"})
+        if grades:
+            console.print(f"[bold yellow]face models: {'; '.join(grades)}[/]")
+
+
+def _print_summary(console: Console, summary: Summary, progress: RunProgress, config: RunConfig) -> None:
+    spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in progress.seconds.items())
+    console.print(f"{summary.items} outputs; {summary.reused} steps reused, {summary.performed} done ({spent})")
+    if summary.calls:
+        calls = ", ".join(f"{name} {count}" for name, count in sorted(summary.calls.items()))
+        console.print(f"shown to face models: {calls}", soft_wrap=True)
+    if summary.failures:
+        failed = ", ".join(f"{count} {status}" for status, count in sorted(summary.failures.items()))
+        console.print(f"without an output: {failed} (--retry-failed does crashes, time-outs and oom again)")
+    console.print(f"report: {config.folder / 'report' / 'index.md'}", soft_wrap=True)
+
+
+def _print_plan(plan: list[PlanItem], session: Session) -> None:
+    console = Console(highlight=False)
+    for suite in dict.fromkeys(item.suite for item in plan):
+        own = [item for item in plan if item.suite == suite]
+        cases = len({item.case for item in own})
+        metrics = ", ".join(part.id for part in own[0].metrics) or "none"
+        console.print(f"{suite}: {cases} cases x {len(session.labels)} methods ({', '.join(session.labels)})")
+        console.print(f"  metrics: {metrics}")
+    console.print(f"run folder: {session.config.folder}")
+
+
+def _outputs(texts: Texts) -> list[PartSpec]:
+    specs = []
+    for text in texts or []:
+        label, equals, folder = text.partition("=")
+        if not equals:
+            raise ConfigError(f"--outputs {text!r}: write LABEL=FOLDER")
+        specs.append(PartSpec(name="outputs", label=label, options={"dir": folder}))
+    return specs

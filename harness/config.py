@@ -1,0 +1,174 @@
+"""One configuration behind all verbs: a YAML file, flags over it, and what the run folder remembers."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import Field, ValidationError, field_validator, model_validator
+
+from ..core.errors import ConfigError
+from ..core.options import Options
+from ..core.yamlfile import load_yaml
+
+LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}$")
+REFERENCE_METHODS = ("copy-identity", "copy-driving", "warp")
+_RESERVED_LABELS = {"identity", "driving", "target"}
+
+
+class PartSpec(Options):
+    """A method, face backend or metric by registry name, with its options.
+
+    Attributes:
+        name: Registry name.
+        label: What rows and files call it; two uses of one method need different labels.
+        options: Handed to the part, which checks them.
+    """
+
+    name: str = Field(min_length=1)
+    label: str = ""
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return parse_part(value) if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _label_is_a_file_name(self) -> Self:
+        label = self.label or re.sub(r"[^A-Za-z0-9._+=-]", "-", self.name)
+        if not LABEL.match(label) or label in _RESERVED_LABELS:
+            raise ValueError(f"label {label!r} must be letters, digits and . _ + = - (and not {_RESERVED_LABELS})")
+        object.__setattr__(self, "label", label)
+        return self
+
+
+def parse_part(text: str) -> dict[str, Any]:
+    """Read the short form of the command line, ``name:key=value,key=value``; the key ``as`` gives the label.
+
+    Values are read as YAML scalars, so that ``true`` and ``0.5`` mean what they look like.
+
+    Raises:
+        ValueError: When a part has no ``=``.
+
+    >>> parse_part("warp:kind=tps,strength=0.5,as=soft")
+    {'name': 'warp', 'options': {'kind': 'tps', 'strength': 0.5}, 'label': 'soft'}
+    """
+    name, _, rest = text.partition(":")
+    options: dict[str, Any] = {}
+    for item in filter(None, rest.split(",")):
+        key, equals, value = item.partition("=")
+        if not equals or not key:
+            raise ValueError(f"{text!r}: {item!r} is not key=value")
+        try:
+            options[key] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            options[key] = value
+    return {"name": name, "options": options, "label": str(options.pop("as", ""))}
+
+
+class RunConfig(Options):
+    """Everything a run is asked to do. ``bench run --help`` explains the fields one by one."""
+
+    suites: list[str] = Field(default=["demo-image", "demo-video", "demo-self"], min_length=1)
+    methods: list[PartSpec] = Field(default=[], description="Empty without a baseline: the reference methods.")
+    baseline: PartSpec | None = Field(default=None, description="What tuners build on; also a row of its own.")
+    faces: list[PartSpec] = [PartSpec(name="dlib")]
+    metrics: list[PartSpec] = Field(default=[], description="Empty: all that the face models allow.")
+    cases: list[str] = Field(default=[], description="Case ids or patterns with *; empty: all.")
+    limit: int | None = Field(default=None, ge=1, description="At most this many cases of each suite, evenly spread.")
+    seed: int = 0
+    device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
+    workers: int = Field(default=1, ge=1, le=256)
+    threads: int = Field(default=1, ge=1, le=256, description="Per worker; part of what decides the last digits.")
+    shard: str = Field(default="1/1", pattern=r"^\d+/\d+$")
+    case_timeout: float | None = Field(default=None, gt=0, description="Seconds a single case may take.")
+    retry_failed: bool = False
+    fail_on_error: bool = False
+    plugins: list[Path] = []
+    out: Path = Path("runs")
+    name: str = Field(default="", pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")
+    cache: Path | None = None
+
+    @field_validator("shard")
+    @classmethod
+    def _shard_exists(cls, value: str) -> str:
+        index, count = (int(part) for part in value.split("/"))
+        if not 1 <= index <= count:
+            raise ValueError(f"{value!r}: write i/n with 1 <= i <= n")
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _reference_methods(cls, data: object) -> object:
+        if isinstance(data, dict) and not data.get("methods") and not data.get("baseline"):
+            return data | {"methods": list(REFERENCE_METHODS)}
+        return data
+
+    @model_validator(mode="after")
+    def _labels_differ(self) -> Self:
+        labels = [spec.label for spec in self.methods]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"two methods are called {twice[0]!r}: tell them apart with as=, like warp:as=other")
+        if self.name.endswith("."):
+            raise ValueError(f"name {self.name!r} must not end in a dot")
+        return self
+
+    @property
+    def run_name(self) -> str:
+        """The folder's name: the one given, or the suites' names joined."""
+        return self.name or "+".join(Path(suite).stem for suite in self.suites)[:100]
+
+    @property
+    def folder(self) -> Path:
+        """The run folder."""
+        return self.out / self.run_name
+
+    @property
+    def shard_of(self) -> tuple[int, int]:
+        """The shard as (index from 0, count)."""
+        index, count = self.shard.split("/")
+        return int(index) - 1, int(count)
+
+
+def load_config(path: Path | None, flags: dict[str, Any]) -> RunConfig:
+    """Merge a configuration file with flags and check the result.
+
+    Args:
+        path: A YAML file whose fields are those of :class:`RunConfig`, or None.
+        flags: Fields given on the command line; they win.
+
+    Raises:
+        ConfigError: In one line that names the file or flag, the field, and what is wrong.
+    """
+    data: dict[str, Any] = {}
+    if path is not None:
+        try:
+            loaded = load_yaml(path)
+        except OSError as error:
+            raise ConfigError(f"config {path}: {error.strerror or error}") from error
+        except ValueError as error:
+            raise ConfigError(f"config {path}: {error}") from error
+        if not isinstance(loaded, dict):
+            raise ConfigError(f"config {path}: expected a mapping of fields like suites and methods")
+        data.update(loaded)
+    data.update(flags)
+    return check_config(data, f"config {path}" if path else "config")
+
+
+def check_config(data: dict[str, Any], where: str) -> RunConfig:
+    """Validate plain data as a :class:`RunConfig`.
+
+    Raises:
+        ConfigError: In one line that starts with ``where``.
+    """
+    try:
+        return RunConfig.model_validate(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        message = first["msg"].removeprefix("Value error, ")
+        raise ConfigError(f"{where}: {field + ': ' if field else ''}{message}") from error

@@ -1,0 +1,66 @@
+"""Under which versions, on what machine and from which commit a run was made."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+from typing import Any
+
+from packaging.requirements import Requirement
+
+DISTRIBUTION = "portraitbench"
+
+
+def package_versions() -> dict[str, str]:
+    """Installed versions of this project and of everything it can depend on."""
+    names = {DISTRIBUTION} | {Requirement(line).name for line in requires(DISTRIBUTION) or []}
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> dict[str, str | bool] | None:
+    """Commit and dirty flag of the checkout this code runs from; None when it runs from an installed wheel."""
+    root = Path(__file__).resolve().parent.parent
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        dirty = bool(_git(root, "status", "--porcelain", "--untracked-files=no"))
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return {"commit": head, "dirty": dirty}
+
+
+def provenance() -> dict[str, Any]:
+    """Versions, machine, codec libraries and commit, as plain data for ``run.json``."""
+    import av
+
+    return {
+        "packages": package_versions(),
+        "python": platform.python_version(),
+        "system": platform.platform(),
+        "machine": platform.machine(),
+        "processors": os.cpu_count(),
+        "libraries": {name: ".".join(map(str, numbers)) for name, numbers in sorted(av.library_versions.items())},
+        "checkout": commit(),
+    }
+
+
+def _git(root: Path, *arguments: str) -> str:
+    result = subprocess.run(  # noqa: S603 - fixed arguments
+        ["git", *arguments],  # noqa: S607 - whichever git the user has
+        cwd=root,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+    )
+    return result.stdout.strip()

@@ -1,0 +1,157 @@
+"""The parts of a run, made from its configuration: in the main process, and again in each worker."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+from platformdirs import user_cache_path
+
+from ..core.errors import BenchError, ConfigError
+from ..core.registry import load_plugin
+from ..datasets.assets import AssetStore
+from ..datasets.catalog import OpenSuite, open_suite
+from ..datasets.clip import Clip
+from ..datasets.framing import frame_window
+from ..datasets.manifest import Case, SuiteKind, Window
+from ..datasets.media import Limits
+from ..faces import BACKENDS
+from ..faces.cache import FeatureCache
+from ..faces.observer import Observer
+from ..methods import METHODS
+from ..methods.base import Generator, MethodContext
+from ..methods.tuned import TunedMethod, is_tuner, is_tuner_class
+from ..metrics.base import Metric
+from ..metrics.resolve import default_metrics, resolve
+from .config import PartSpec, RunConfig
+
+
+def default_cache() -> Path:
+    """Where assets and features are kept unless ``--cache`` says otherwise."""
+    return user_cache_path("portraitbench", appauthor=False)
+
+
+class Session:
+    """Suites, methods, face models and metrics of one run, each made when first asked for.
+
+    Args:
+        config: What the run is asked to do. Plug-in files are loaded at once.
+
+    Raises:
+        BenchError: From any part that cannot be made, in one line.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.cache = config.cache or default_cache()
+        self.assets = AssetStore(self.cache)
+        self.limits = Limits()
+        for path in config.plugins:
+            load_plugin(path)
+        self._methods: dict[str, Generator] = {}
+
+    @cached_property
+    def suites(self) -> list[OpenSuite]:
+        """The suites, in the order of the configuration."""
+        opened = [open_suite(name, self.cache) for name in self.config.suites]
+        names = [one.suite.name for one in opened]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(f"suites: two manifests are called {twice[0]!r}")
+        return opened
+
+    def suite(self, name: str) -> OpenSuite:
+        """A suite by the name in its manifest."""
+        return next(opened for opened in self.suites if opened.suite.name == name)
+
+    def case(self, suite: str, case_id: str) -> Case:
+        """A case by suite name and id."""
+        return self.suite(suite).case(case_id)
+
+    def load(self, suite: str, window: Window) -> Clip:
+        """Decode a window onto the suite's canvas.
+
+        Raises:
+            MediaError: When it cannot be decoded.
+            AssetError: When the asset is missing.
+        """
+        opened = self.suite(suite)
+        path = self.assets.require(opened.suite, window.asset, opened.folder)
+        return frame_window(opened.suite, window, path, self.limits)
+
+    @cached_property
+    def observer(self) -> Observer:
+        """The face models with their cache."""
+        device = self.config.device
+        backends = [BACKENDS.get(spec.name)(spec.options, device=device) for spec in self.config.faces]
+        return Observer(backends, FeatureCache(self.cache / "features.sqlite"))
+
+    @cached_property
+    def labels(self) -> list[str]:
+        """Row labels of the methods in table order: the baseline first."""
+        return list(self._specs)
+
+    @cached_property
+    def _specs(self) -> dict[str, tuple[PartSpec, bool]]:
+        """By label: the spec, and whether it is tuned on the baseline."""
+        specs: dict[str, tuple[PartSpec, bool]] = {}
+        baseline = self.config.baseline
+        if baseline is not None:
+            specs[baseline.label] = (baseline, False)
+        for spec in self.config.methods:
+            tuner = is_tuner_class(spec.name)
+            label = f"{baseline.label}+{spec.label}" if tuner and baseline else spec.label
+            if label in specs and specs[label] != (spec, tuner):
+                raise ConfigError(f"methods: two rows would be called {label!r}: tell them apart with as=")
+            specs[label] = (spec, tuner)
+        if not specs:
+            raise ConfigError("methods: none given: name one or more with --method (bench methods list)")
+        return specs
+
+    def method(self, label: str) -> Generator:
+        """A method by its row label.
+
+        Raises:
+            ConfigError: When a tuner has no baseline, or an option is wrong.
+        """
+        if label not in self._methods:
+            spec, tuned = self._specs[label]
+            self._methods[label] = self._tuned(spec) if tuned else self._plain(spec)
+        return self._methods[label]
+
+    def _plain(self, spec: PartSpec) -> Generator:
+        made = METHODS.get(spec.name)(spec.options, self._context)
+        if is_tuner(made):
+            raise ConfigError(f"baseline: {spec.name!r} is a tuner, it needs a generator under it")
+        return made  # type: ignore[return-value]
+
+    def _tuned(self, spec: PartSpec) -> Generator:
+        if self.config.baseline is None:
+            raise ConfigError(f"method {spec.name}: it tunes a generator: name that with --baseline")
+        tuner = METHODS.get(spec.name)(spec.options, self._context)
+        if not is_tuner(tuner):
+            raise BenchError(f"method {spec.name}: expected a tuner")
+        return TunedMethod(self.method(self.config.baseline.label), tuner)
+
+    @cached_property
+    def _context(self) -> MethodContext:
+        return MethodContext(lambda: self.observer, device=self.config.device, cache=self.cache)
+
+    def metrics(self, kind: SuiteKind) -> list[Metric]:
+        """The metrics for a kind of suite: those asked for, or all that the face models allow.
+
+        Raises:
+            ConfigError: When a metric asked for needs a face feature that no backend gives.
+        """
+        provided = self.observer.provides
+        if not self.config.metrics:
+            return default_metrics(kind, provided)
+        chosen = [resolve(spec.name, spec.options) for spec in self.config.metrics]
+        for metric in chosen:
+            lacking = sorted(set(metric.spec.needs) - provided)
+            if lacking:
+                raise ConfigError(
+                    f"metric {metric.spec.name}: needs {lacking[0]}, which none of the face backends "
+                    f"[{', '.join(spec.name for spec in self.config.faces)}] gives: add one with --faces"
+                )
+        return [metric for metric in chosen if kind in metric.spec.kinds]

@@ -1,0 +1,174 @@
+"""The run folder: what was planned, what was done, what came out. Survives being killed at any moment.
+
+Records are JSON lines, flushed to disk one by one; a line cut off by a kill is ignored and overwritten by the next.
+One process writes one records file (its shard's); anybody may read them all.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from ..core.digest import canonical_json, file_sha256
+from ..core.errors import StoreError, one_line
+from ..core.files import write_text
+
+Record: TypeAlias = dict[str, Any]
+"""One line of a records file: plain data with at least "stage", "key" and "status"."""
+
+
+@contextmanager
+def storing(what: Path) -> Iterator[None]:
+    """Turn an operating-system error while writing into one line that says where and what to do.
+
+    Raises:
+        StoreError: For a full disk, a read-only folder, missing rights.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {what}: {error.strerror or one_line(error)} (free space or choose another folder with "
+            "--out; what was finished is kept and the same command goes on from there)"
+        ) from error
+
+
+class Store:
+    """A run folder.
+
+    Args:
+        folder: Where it is or will be.
+        shard: Name of the records file this process writes, like "1-of-4".
+
+    Attributes:
+        records: Latest record by (stage, key), of all shards; filled by :meth:`load`.
+    """
+
+    def __init__(self, folder: Path, shard: str = "1-of-1") -> None:
+        self.folder = folder
+        self.records: dict[tuple[str, str], Record] = {}
+        self._path = folder / "records" / f"{shard}.jsonl"
+        self._file: int | None = None
+
+    @property
+    def plan_path(self) -> Path:
+        """The plan, one line per case and method."""
+        return self.folder / "plan.jsonl"
+
+    def load(self) -> None:
+        """Read all records; later lines win."""
+        self.records.clear()
+        for path in sorted((self.folder / "records").glob("*.jsonl")):
+            for record in read_lines(path):
+                self.records[record["stage"], record["key"]] = record
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the records file of this shard for writing; nobody else can at the same time.
+
+        Raises:
+            StoreError: When the folder cannot be written or another process holds the shard.
+        """
+        with storing(self._path):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            self._lock(file)
+            with storing(self._path):
+                _drop_torn_line(file)
+            self._file = file
+            yield
+        finally:
+            self._file = None
+            os.close(file)
+
+    def append(self, records: Iterable[Record]) -> None:
+        """Write records and wait until they are on the disk.
+
+        Raises:
+            StoreError: When the disk is full or the folder has become read-only.
+        """
+        batch = list(records)
+        if self._file is None:
+            raise RuntimeError("records are written inside Store.writing()")
+        with storing(self._path):
+            _write_all(self._file, "".join(canonical_json(record) + "\n" for record in batch).encode())
+            os.fsync(self._file)
+        for record in batch:
+            self.records[record["stage"], record["key"]] = record
+
+    def write_json(self, name: str, value: Mapping[str, Any]) -> None:
+        """Write a file of the folder atomically, readable by people."""
+        path = self.folder / name
+        with storing(path):
+            write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+    def write_plan(self, lines: Iterable[Record]) -> None:
+        """Write the plan atomically; it always is the plan of the last command."""
+        with storing(self.plan_path):
+            write_text(self.plan_path, "".join(canonical_json(line) + "\n" for line in lines))
+
+    def has_output(self, record: Record) -> bool:
+        """Whether the files a generate record speaks of are still there, byte for byte."""
+        return all(_is_intact(self.folder, part) for part in (record["output"], record["canvas"]) if part)
+
+    def _lock(self, file: int) -> None:
+        try:
+            import fcntl
+        except ImportError:  # a system without advisory locks: the user has to take care
+            return
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StoreError(
+                f"run {self.folder}: another process is writing {self._path.name}: wait for it, or give this one "
+                "its own --name or --shard"
+            ) from error
+
+
+def read_lines(path: Path) -> list[Record]:
+    """Read a file of JSON lines; an unfinished last line is left out.
+
+    Raises:
+        StoreError: When a finished line is not JSON, which no kill can cause.
+    """
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return []
+    lines = text.split("\n")[:-1]
+    try:
+        return [json.loads(line) for line in lines]
+    except ValueError as error:
+        raise StoreError(f"{path}: a line is not JSON (edited by hand?): {one_line(error)}") from error
+
+
+def _write_all(file: int, data: bytes) -> None:
+    while data:
+        data = data[os.write(file, data) :]
+
+
+def _drop_torn_line(file: int) -> None:
+    """Cut the file after its last line end, so that the next record starts on a line of its own."""
+    size = os.lseek(file, 0, os.SEEK_END)
+    keep = size
+    while keep:
+        start = max(0, keep - 65536)
+        os.lseek(file, start, os.SEEK_SET)
+        found = os.read(file, keep - start).rfind(b"\n")
+        if found >= 0:
+            keep = start + found + 1
+            break
+        keep = start
+    if keep < size:
+        os.ftruncate(file, keep)
+    os.lseek(file, 0, os.SEEK_END)
+
+
+def _is_intact(folder: Path, part: Mapping[str, Any]) -> bool:
+    path = folder / part["path"]
+    return path.is_file() and path.stat().st_size == part["bytes"] and file_sha256(path) == str(part["sha256"])

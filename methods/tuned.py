@@ -1,0 +1,67 @@
+"""A tuner on top of a generator, as one method: condition once, tune, sample, and prove that nothing stuck."""
+
+from __future__ import annotations
+
+from typing import Any, TypeGuard
+
+from ..core.digest import digest
+from ..core.errors import ConfigError
+from . import METHODS
+from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, Tuner
+
+_OPENED = ("condition", "sample", "encode", "decode", "denoise", "probe")
+
+
+class TunedMethod(GeneratorBase):
+    """Makes one generator of a diffusion generator and a tuner.
+
+    Args:
+        generator: The baseline.
+        tuner: Improves it, case by case.
+
+    Raises:
+        ConfigError: When the baseline does not open what a tuner needs.
+    """
+
+    def __init__(self, generator: Generator, tuner: Tuner) -> None:
+        if not _is_tunable(generator):
+            raise ConfigError(
+                f"method {tuner.name} tunes diffusion generators; the baseline {generator.name} is none "
+                "(bench methods list tells which are)"
+            )
+        self._generator = generator
+        self._tuner = tuner
+        self.name = f"{generator.name}+{tuner.name}"
+
+    @property
+    def revision(self) -> str:  # type: ignore[override]
+        """Digest of both parts."""
+        return digest([self._generator.revision, self._tuner.revision])
+
+    def animate(self, inputs: Inputs) -> Animation:
+        """Tune the generator for this case and sample from it.
+
+        Raises:
+            RuntimeError: When the tuner leaves the generator changed: every later case would be wrong.
+        """
+        conditions = self._generator.condition(inputs)
+        before = self._generator.probe()
+        with self._tuner.tune(self._generator, conditions, inputs) as tuned:
+            animation = tuned.sample(conditions, seed=inputs.seed)
+        if self._generator.probe() != before:
+            raise RuntimeError(f"tuner {self._tuner.name} left {self._generator.name} changed")
+        return animation
+
+
+def is_tuner(method: object) -> TypeGuard[Tuner]:
+    """Whether a method needs a baseline. Looks for the method ``tune`` only, so that no property is computed."""
+    return callable(getattr(type(method), "tune", None))
+
+
+def is_tuner_class(name: str) -> bool:
+    """Whether a registered method is a tuner, told from its class without making one."""
+    return callable(getattr(METHODS.get(name), "tune", None))
+
+
+def _is_tunable(generator: Any) -> TypeGuard[DiffusionGenerator]:
+    return all(callable(getattr(type(generator), name, None)) for name in _OPENED)

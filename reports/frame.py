@@ -1,0 +1,137 @@
+"""All records of a run as one tidy DataFrame: a row per suite, case, method, metric and frame."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..core.errors import Status, StoreError, one_line
+from ..core.files import atomic_path
+from ..harness.plan import PlanItem
+from ..harness.store import Record, Store, read_lines, storing
+
+COLUMNS = [
+    "run",
+    "suite",
+    "case",
+    "identity",
+    "driving",
+    "method",
+    "baseline",
+    "metric",
+    "frame",
+    "value",
+    "status",
+    "reason",
+    "backend",
+    "grade",
+    "seconds",
+    "peak_bytes",
+]
+"""Columns of the frame. ``frame`` is missing where a value belongs to the whole clip or to a case that failed."""
+
+
+def load_run(folder: Path) -> dict[str, Any]:
+    """Read a run's ``run.json``.
+
+    Raises:
+        StoreError: When the folder is not a run.
+    """
+    try:
+        loaded = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise StoreError(f"run {folder}: no run.json there: give a folder that bench run has made") from error
+    except ValueError as error:
+        raise StoreError(f"run {folder}: run.json is not JSON: {one_line(error)}") from error
+    if not isinstance(loaded, dict) or "config" not in loaded:
+        raise StoreError(f"run {folder}: run.json is not of a run")
+    return loaded
+
+
+def load_plan(folder: Path) -> list[PlanItem]:
+    """Read what the last command on this run planned."""
+    return [PlanItem.from_record(line) for line in read_lines(folder / "plan.jsonl")]
+
+
+def tidy(folder: Path) -> pd.DataFrame:
+    """Gather the records that belong to a run's plan.
+
+    Records of other configurations in the same folder are left out: only those whose keys the plan leads to count.
+
+    Args:
+        folder: A run folder.
+
+    Returns:
+        A frame with :data:`COLUMNS`, in plan order. Outputs that could not be made give one row per metric with their
+        status; work that has not been done yet has the status ``missing``.
+    """
+    run = load_run(folder)
+    store = Store(folder)
+    store.load()
+    grades = {backend["name"]: backend["grade"] for backend in run["backends"]}
+    rows: list[dict[str, Any]] = []
+    for item in load_plan(folder):
+        names = {
+            "run": folder.name,
+            "suite": item.suite,
+            "case": item.case,
+            "identity": item.identity,
+            "driving": item.driving,
+            "method": item.method,
+            "baseline": item.baseline,
+        }
+        for metric, record in _scores(store, item):
+            backends = run["metrics"][metric]["backends"]
+            about = {
+                "metric": metric,
+                "backend": "+".join(backends),
+                "grade": _worst(grades[name] for name in backends),
+            }
+            rows += [names | about | values for values in _values(record)]
+    frame = pd.DataFrame(rows, columns=COLUMNS)
+    frame["frame"] = frame["frame"].astype("Int64")
+    frame["value"] = frame["value"].astype("float64")
+    return frame
+
+
+def compact(folder: Path) -> pd.DataFrame:
+    """Write the tidy frame to ``records.parquet``, atomically, and return it."""
+    frame = tidy(folder)
+    with storing(folder / "records.parquet"), atomic_path(folder / "records.parquet") as temporary:
+        frame.to_parquet(temporary, index=False)
+    return frame
+
+
+def _scores(store: Store, item: PlanItem) -> Iterator[tuple[str, Record]]:
+    """The records of an item's metrics; those of failed or pending outputs are made up from the output's record."""
+    made = store.records.get(("generate", item.key))
+    for planned in item.metrics:
+        if made is None:
+            yield planned.id, {"status": Status.MISSING, "reason": "not done yet"}
+        elif made["status"] != Status.OK:
+            yield planned.id, made
+        else:
+            pending = {"status": Status.MISSING, "reason": "not scored yet"}
+            yield planned.id, store.records.get(("score", planned.key(made)), pending)
+
+
+def _values(record: Record) -> Iterator[dict[str, Any]]:
+    cost = {"seconds": record.get("seconds", np.nan), "peak_bytes": record.get("peak_bytes", 0)}
+    values = record.get("values", [])
+    if not values:
+        yield cost | {"frame": None, "value": np.nan, "status": str(record["status"]), "reason": record["reason"]}
+        return
+    for index, (value, status) in enumerate(zip(values, record["value_status"], strict=True)):
+        frame = index if len(values) > 1 else None
+        number = np.nan if value is None else value
+        yield cost | {"frame": frame, "value": number, "status": status, "reason": record["reason"]}
+
+
+def _worst(grades: Iterator[str]) -> str:
+    """What the numbers are worth: anything that is not a real measurement shows."""
+    return ", ".join(sorted({grade for grade in grades if grade != "real"})) or "real"

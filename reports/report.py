@@ -1,0 +1,124 @@
+"""The report of a run: a folder with a page, a table per suite, a contact sheet per suite, and what it cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from ..core.files import atomic_path, write_text
+from ..harness.config import check_config
+from ..harness.session import Session
+from ..harness.store import Store, storing
+from .contact_sheet import contact_sheet
+from .frame import compact, load_plan, load_run
+from .tables import csv_text, failures, markdown, markdown_table, summarise
+
+
+def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
+    """Write ``<folder>/report`` and ``<folder>/records.parquet``.
+
+    All files but ``cost.csv`` depend on the results alone, so that equal results give equal bytes.
+
+    Args:
+        folder: A run folder, finished or not.
+        session: The session of the run, if there is one; else it is made from the run's own configuration.
+
+    Returns:
+        The summary: a row per suite, method and metric.
+
+    Raises:
+        StoreError: When the folder is not a run, or cannot be written.
+    """
+    run = load_run(folder)
+    session = session or session_of(folder, run)
+    frame = compact(folder)
+    table = summarise(frame, run)
+    report = folder / "report"
+    plan = load_plan(folder)
+    store = Store(folder)
+    store.load()
+    with storing(report):
+        for suite in run["suites"]:
+            items = [item for item in plan if item.suite == suite]
+            if not items:
+                continue
+            write_text(report / f"{suite}.csv", csv_text(table[table["suite"] == suite]))
+            write_text(report / f"{suite}.md", markdown_table(table, suite))
+            with atomic_path(report / f"{suite}.png") as temporary:
+                contact_sheet(session, store, items).save(temporary)
+        write_text(report / "index.md", _page(run, frame, table))
+        write_text(report / "cost.csv", csv_text(cost(store)))
+    return table
+
+
+def session_of(folder: Path, run: dict[str, Any]) -> Session:
+    """Make the session that a run folder's configuration describes, wherever the folder has been moved to."""
+    moved = {"out": str(folder.parent), "name": folder.name}
+    return Session(check_config(run["config"] | moved, f"{folder}/run.json"))
+
+
+def cost(store: Store) -> pd.DataFrame:
+    """Seconds of work and peak memory by stage and method, over all records of the folder."""
+    rows = [
+        {
+            "stage": record["stage"],
+            "method": record.get("method", ""),
+            "seconds": record["seconds"],
+            "peak_bytes": record["peak_bytes"],
+            "calls": sum(record.get("calls", {}).values()),
+        }
+        for record in store.records.values()
+    ]
+    frame = pd.DataFrame(rows, columns=["stage", "method", "seconds", "peak_bytes", "calls"])
+    return (
+        frame.groupby(["stage", "method"], sort=True)
+        .agg(
+            records=("seconds", "size"),
+            seconds=("seconds", "sum"),
+            peak_bytes=("peak_bytes", "max"),
+            face_model_calls=("calls", "sum"),
+        )
+        .reset_index()
+    )
+
+
+def _page(run: dict[str, Any], frame: pd.DataFrame, table: pd.DataFrame) -> str:
+    parts = [f"# {frame['run'].iloc[0] if len(frame) else 'run'}\n"]
+    for suite, about in run["suites"].items():
+        parts.append(f"## {about['title']}\n\n`{suite}`, {about['kind']}, {about['size']} px.\n")
+        parts.append(markdown_table(table, suite))
+        parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
+    parts.append(
+        "Cells are means over cases of the mean over frames; a percentage behind one is its coverage, where some "
+        "frames or cases have no value.\n"
+    )
+    bad = failures(frame)
+    if len(bad):
+        rows = [[str(value) for value in row] for row in bad.itertuples(index=False)]
+        parts.append("## Values that are missing\n\n" + markdown([str(name) for name in bad.columns], rows))
+    parts.append("## Who measured\n\n" + _backends(run))
+    parts.append("## With what\n\n" + _provenance(run["provenance"]))
+    return "\n".join(parts)
+
+
+def _backends(run: dict[str, Any]) -> str:
+    rows = []
+    for backend in run["backends"]:
+        options = ", ".join(f"{key}={value}" for key, value in sorted(backend["options"].items()))
+        name = f"{backend['name']} {backend['version']}"
+        rows.append([name, backend["grade"], backend["device"], backend["weights"][:12], options, backend["licence"]])
+    return markdown(["backend", "grade", "device", "weights", "options", "licence"], rows)
+
+
+def _provenance(about: dict[str, Any]) -> str:
+    checkout = about["checkout"]
+    code = (
+        f"{checkout['commit']}{' with uncommitted changes' if checkout['dirty'] else ''}" if checkout else "installed"
+    )
+    packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    return (
+        f"Code: {code}. Python {about['python']} on {about['system']} ({about['machine']}).\n\n"
+        f"Packages: {packages}.\n\nOutputs are stored without loss (PNG, H.264 RGB at crf 0).\n"
+    )

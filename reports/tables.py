@@ -1,0 +1,110 @@
+"""Tables: per suite, the mean of each metric for each method, with coverage and the number of cases."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from ..core.errors import Status
+
+
+def summarise(frame: pd.DataFrame, run: dict[str, Any]) -> pd.DataFrame:
+    """Average a tidy frame.
+
+    A case's value is the mean over its frames that have one, a method's the mean over its cases that have one: long
+    clips do not outweigh short ones. Coverage says what was left out: the mean over all planned cases of the share of
+    frames that have a value.
+
+    Args:
+        frame: The tidy frame of :func:`reports.frame.tidy`.
+        run: The run's ``run.json``.
+
+    Returns:
+        One row per suite, method and metric, in plan order, with the columns suite, method, metric, unit,
+        higher_is_better, mean, coverage, n, cases, backend, grade.
+    """
+    by_case = (
+        frame.assign(ok=frame["status"] == Status.OK)
+        .groupby(["suite", "method", "metric", "case"], sort=False, observed=True)
+        .agg(value=("value", "mean"), coverage=("ok", "mean"), backend=("backend", "first"), grade=("grade", "first"))
+    )
+    table = (
+        by_case.groupby(["suite", "method", "metric"], sort=False, observed=True)
+        .agg(
+            mean=("value", "mean"),
+            coverage=("coverage", "mean"),
+            n=("value", "count"),
+            cases=("value", "size"),
+            backend=("backend", "first"),
+            grade=("grade", "first"),
+        )
+        .reset_index()
+    )
+    about = run["metrics"]
+    table.insert(3, "unit", [about[name]["unit"] for name in table["metric"]])
+    table.insert(4, "higher_is_better", [about[name]["higher_is_better"] for name in table["metric"]])
+    return table
+
+
+def csv_text(table: pd.DataFrame) -> str:
+    """A summary as CSV, numbers with nine significant digits."""
+    return table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+
+
+def markdown_table(table: pd.DataFrame, suite: str) -> str:
+    """One suite's summary as a Markdown table: a row per method, a column per metric.
+
+    Cells read "mean", with the coverage behind it where it is under 100 %.
+    """
+    part = table[table["suite"] == suite]
+    metrics = list(dict.fromkeys(part["metric"]))
+    headers = ["method", *(_header(part[part["metric"] == metric].iloc[0]) for metric in metrics), "cases"]
+    rows = []
+    for method in dict.fromkeys(part["method"]):
+        own = part[part["method"] == method].set_index("metric")
+        cells = [cell(own.loc[metric]) if metric in own.index else "-" for metric in metrics]
+        rows.append([str(method), *cells, str(int(own["cases"].max()))])
+    return markdown(headers, rows)
+
+
+def failures(frame: pd.DataFrame) -> pd.DataFrame:
+    """How many cases of each method have values missing, by suite, method, status and reason."""
+    bad = frame[frame["status"] != Status.OK]
+    return (
+        bad.groupby(["suite", "method", "status", "reason"], sort=False, observed=True)
+        .agg(cases=("case", "nunique"), values=("case", "size"))
+        .reset_index()
+    )
+
+
+def markdown(headers: list[str], rows: list[list[str]]) -> str:
+    """A Markdown table; the first column is aligned left, the others right."""
+    lines = [_line(headers), "| --- |" + " ---: |" * (len(headers) - 1), *map(_line, rows)]
+    return "\n".join(lines) + "\n"
+
+
+def number(value: float) -> str:
+    """A value with three decimals, or with none where it is large.
+
+    >>> number(0.12345), number(23.4567), number(1234.5), number(float("nan"))
+    ('0.123', '23.457', '1234', '-')
+    """
+    if math.isnan(value):
+        return "-"
+    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+
+
+def _header(row: pd.Series) -> str:
+    return f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}"
+
+
+def cell(row: pd.Series) -> str:
+    """A summary row as "mean", with the coverage behind it where it is under 100 %."""
+    text = number(float(row["mean"]))
+    return text if row["coverage"] > 1 - 1e-12 else f"{text} ({row['coverage']:.1%})"
+
+
+def _line(cells: list[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
