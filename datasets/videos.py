@@ -171,7 +171,8 @@ def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
         MediaError: When the matrix is no multiple of a right angle.
     """
     try:
-        values = np.frombuffer(bytes(frame.side_data["DISPLAYMATRIX"]), np.int32)[[0, 1, 3, 4]]
+        data = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item] # PyAV's stub is too narrow
+        values = np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]]
     except KeyError:
         return 1, 0, 0, 1
     a, b, c, d = (int(value) for value in np.rint(values / max(1, np.abs(values).max())))

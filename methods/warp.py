@@ -112,7 +112,7 @@ def warp_image(image: Frame, source: Floats, target: Floats, kind: Literal["affi
     # Each output pixel asks where it comes from, so the map runs from the goal back to the origin.
     back = _affine_map(goal, origin, height, width) if kind == "affine" else _spline_map(goal, origin, height, width)
     channels = [map_coordinates(image[..., channel], back[::-1], np.float64, 1, "nearest") for channel in range(3)]
-    return np.rint(np.stack(channels, axis=-1)).astype(np.uint8)
+    return np.asarray(np.rint(np.stack(channels, axis=-1)), np.uint8)
 
 
 def _affine_map(goal: Floats, origin: Floats, height: int, width: int) -> Floats:

@@ -106,6 +106,12 @@ def test_animations_are_refused(tmp_path, suffix):
             read(path)
 
 
+def test_multi_picture_jpegs_of_phones_give_their_main_picture(tmp_path):
+    main, extra = (Image.new("RGB", (16, 16), colour) for colour in ((200, 30, 60), (0, 0, 0)))
+    main.save(tmp_path / "phone.jpg", format="MPO", save_all=True, append_images=[extra])
+    assert np.abs(read_image(tmp_path / "phone.jpg").reshape(-1, 3).astype(int) - (200, 30, 60)).max() <= 2
+
+
 def test_the_content_decides_not_the_suffix(tmp_path):
     path = tmp_path / "really-a-jpeg.png"
     Image.fromarray(np.full((8, 8, 3), 77, np.uint8)).save(path, format="JPEG")
