@@ -9,7 +9,7 @@ from pathlib import Path
 from ..core.errors import AssetError, MediaError
 from .assets import AssetStore
 from .manifest import Suite, Window
-from .media import Limits, MediaInfo, probe
+from .media import Limits, probe
 
 
 @dataclass
@@ -70,15 +70,9 @@ def check_suite(
         except AssetError as error:
             result.changed[asset_id] = str(error)
             continue
-        if deep:
-            try:
-                info = probe(path, limits)
-            except MediaError as error:
-                result.unusable[asset_id] = str(error)
-                continue
-            problem = _misfit(info, asset.media, windows[asset_id])
-            if problem:
-                result.unusable[asset_id] = f"asset {asset_id}: {problem}"
+        problem = _misfit(path, asset.media, windows[asset_id], limits) if deep else None
+        if problem:
+            result.unusable[asset_id] = f"asset {asset_id}: {problem}"
     return result
 
 
@@ -91,8 +85,12 @@ def _windows_by_asset(suite: Suite) -> dict[str, set[Window]]:
     return windows
 
 
-def _misfit(info: MediaInfo, media: str, windows: set[Window]) -> str | None:
+def _misfit(path: Path, media: str, windows: set[Window], limits: Limits | None) -> str | None:
     """The first thing about a file that the manifest has wrong."""
+    try:
+        info = probe(path, limits)
+    except MediaError as error:
+        return str(error)
     if info.kind != media:
         return f"is {info.kind}, the manifest says {media}: correct its media field"
     for window in windows:

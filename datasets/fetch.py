@@ -68,9 +68,9 @@ def fetch_assets(
         try:
             if _is_present(store, suite, asset_id, folder):
                 report.present.append(asset_id)
-                continue
-            _fetch_one(store, asset_id, suite.assets[asset_id], source, progress)
-            report.fetched.append(asset_id)
+            else:
+                _fetch_one(store, asset_id, suite.assets[asset_id], source, progress)
+                report.fetched.append(asset_id)
         except AssetError as error:
             report.failed[asset_id] = str(error)
     return report

@@ -73,4 +73,5 @@ def reading(path: Path, limits: Limits) -> Iterator[None]:
         raise
     except Exception as error:
         # Decoders of hostile files raise nearly any type: OSError, SyntaxError, struct.error, KeyError, ...
-        raise MediaError(f"{path}: cannot be decoded ({one_line(error, 120)}): fetch or export it again") from error
+        reason = getattr(error, "strerror", None) or one_line(error, 120)
+        raise MediaError(f"{path}: cannot be decoded ({reason}): fetch or export it again") from error

@@ -11,25 +11,20 @@ from typing import TYPE_CHECKING
 
 import av
 import numpy as np
-from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
+from av.video.reformatter import VideoReformatter
 
 from ..core.errors import MediaError
 from ..core.files import atomic_path
 from .clip import Clip, Frame
+from .frames import display_matrix, to_rgb
 from .limits import Limits, reading
 
 if TYPE_CHECKING:
     from av.container import InputContainer
-    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 # Demuxers that read one file and nothing it points to: a playlist could name other files or addresses.
 _DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg"
-# Bicubic chroma at full resolution with exact rounding: the same pixels on every processor.
-_SCALER = 0x4 | 0x2000 | 0x40000 | 0x80000
-# AVColorSpace of a frame -> matrix; untagged frames count as BT.601, as in FFmpeg and OpenCV.
-_MATRICES = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}
-_RGB, _FULL_RANGE = 0, 2
 _FPS_TAG = "PORTRAITBENCH_FPS"
 
 
@@ -57,7 +52,7 @@ def read_header(path: Path, limits: Limits) -> VideoHeader:
         first = next(container.decode(stream), None)
         if first is None:
             raise MediaError("has no frame that can be decoded")
-        is_turned = _display_matrix(first)[0] == 0
+        is_turned = display_matrix(first)[0] == 0
         rotation = round(first.rotation) % 360
         fps = _frame_rate(container, stream)
         context = stream.codec_context
@@ -99,7 +94,7 @@ def iter_frames(path: Path, start: int, count: int | None, limits: Limits) -> It
             if index >= start:
                 if frame.is_corrupt:
                     raise MediaError(f"frame {index} is damaged: fetch or export it again")
-                yield _to_rgb(frame, reformatter)
+                yield to_rgb(frame, reformatter)
             index += 1
             if count is not None and index == start + count:
                 return
@@ -143,13 +138,14 @@ def _opened(path: Path, limits: Limits) -> Iterator[tuple[InputContainer, VideoS
         path.open("rb") as file,
         av.open(file, "r", options={"format_whitelist": _DEMUXERS}) as container,
     ):
-        streams = [s for s in container.streams.video if not s.disposition & av.stream.Disposition.attached_pic]
+        # A stream in an unknown codec has no codec context; a sound file's cover is an attached picture.
+        known = [s for s in container.streams.video if getattr(s, "codec_context", None) is not None]
+        streams = [s for s in known if not s.disposition & av.stream.Disposition.attached_pic]
         if not streams:
-            raise MediaError("has no video stream")
+            raise MediaError("has no video stream that can be decoded: export it as H.264")
         stream = streams[0]
         limits.check_size(stream.codec_context.width, stream.codec_context.height)
-        seconds = float(stream.duration * stream.time_base) if stream.duration and stream.time_base else 0.0
-        limits.check_length(stream.frames, seconds)
+        limits.check_length(stream.frames, (container.duration or 0) / av.time_base)
         # Damaged frames are errors: FFmpeg would rather paint over them and go on.
         stream.codec_context.options = {"max_pixels": str(limits.max_pixels), "err_detect": "explode"}
         stream.thread_type = "AUTO"
@@ -162,48 +158,6 @@ def _frame_rate(container: InputContainer, stream: VideoStream) -> Fraction:
     if fps is None or fps <= 0:
         raise MediaError("states no frame rate: export it again with one")
     return fps
-
-
-def _display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
-    """The signs of a, b, c, d in x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12, 8.3.2): turned and mirrored frames.
-
-    Raises:
-        MediaError: When the matrix is no multiple of a right angle.
-    """
-    try:
-        data = frame.side_data["DISPLAYMATRIX"]  # type: ignore[typeddict-item] # PyAV's stub is too narrow
-        values = np.frombuffer(bytes(data), np.int32)[[0, 1, 3, 4]]
-    except KeyError:
-        return 1, 0, 0, 1
-    a, b, c, d = (int(value) for value in np.rint(values / max(1, np.abs(values).max())))
-    if (abs(a), abs(b), abs(c), abs(d)) not in {(1, 0, 0, 1), (0, 1, 1, 0)}:
-        raise MediaError("is rotated by an odd angle: export it upright")
-    return a, b, c, d
-
-
-def _upright(pixels: Frame, matrix: tuple[int, int, int, int]) -> Frame:
-    a, b, c, d = matrix
-    if a == 0:
-        pixels = pixels.swapaxes(0, 1)
-    return np.ascontiguousarray(pixels[:: d or b, :: a or c])
-
-
-def _to_rgb(frame: VideoFrame, reformatter: VideoReformatter) -> Frame:
-    alpha = any(component.is_alpha for component in frame.format.components)
-    full = frame.color_range == _FULL_RANGE or frame.format.name.startswith("yuvj")
-    is_rgb = frame.format.is_rgb or frame.colorspace == _RGB
-    converted = reformatter.reformat(
-        frame,
-        format="rgba" if alpha else "rgb24",
-        src_colorspace=None if is_rgb else _MATRICES.get(frame.colorspace, Colorspace.ITU601),
-        src_color_range=None if is_rgb else (ColorRange.JPEG if full else ColorRange.MPEG),
-        interpolation=_SCALER,
-    )
-    pixels = np.asarray(converted.to_ndarray(), dtype=np.uint8)
-    if alpha:
-        opacity = pixels[..., 3:].astype(np.uint16)
-        pixels = ((pixels[..., :3] * opacity + 127) // 255).astype(np.uint8)
-    return _upright(pixels, _display_matrix(frame))
 
 
 def _is_variable(times: list[int | None]) -> bool:

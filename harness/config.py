@@ -40,7 +40,8 @@ class PartSpec(Options):
     def _label_is_a_file_name(self) -> Self:
         label = self.label or re.sub(r"[^A-Za-z0-9._+=-]", "-", self.name)
         if not LABEL.match(label) or label in _RESERVED_LABELS:
-            raise ValueError(f"label {label!r} must be letters, digits and . _ + = - (and not {_RESERVED_LABELS})")
+            reserved = ", ".join(sorted(_RESERVED_LABELS))
+            raise ValueError(f"label {label!r} must be letters, digits and . _ + = - (and none of {reserved})")
         object.__setattr__(self, "label", label)
         return self
 
@@ -84,7 +85,9 @@ class RunConfig(Options):
     workers: int = Field(default=1, ge=1, le=256)
     threads: int = Field(default=1, ge=1, le=256, description="Per worker; part of what decides the last digits.")
     shard: str = Field(default="1/1", pattern=r"^\d+/\d+$")
-    case_timeout: float | None = Field(default=None, gt=0, description="Seconds a single case may take.")
+    case_timeout: float | None = Field(
+        default=None, gt=0, allow_inf_nan=False, description="Seconds a single case may take."
+    )
     retry_failed: bool = False
     fail_on_error: bool = False
     plugins: list[Path] = []
@@ -119,8 +122,9 @@ class RunConfig(Options):
 
     @property
     def run_name(self) -> str:
-        """The folder's name: the one given, or the suites' names joined."""
-        return self.name or "+".join(Path(suite).stem for suite in self.suites)[:100]
+        """The folder's name: the one given, or the suites' names joined, with what ``name`` does not allow replaced."""
+        stems = (re.sub(r"[^A-Za-z0-9._+-]", "-", Path(suite).stem).strip("._+-") for suite in self.suites)
+        return self.name or "+".join(filter(None, stems))[:100].rstrip(".") or "run"
 
     @property
     def folder(self) -> Path:

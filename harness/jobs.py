@@ -11,14 +11,14 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from ..core.digest import file_sha256, seed_for
-from ..core.errors import BenchError, CaseError, Status, one_line
+from ..core.digest import canonical_json, digest, file_sha256, seed_for
+from ..core.errors import BenchError, CaseError, MediaError, Status, one_line
 from ..core.files import write_text
 from ..datasets.clip import Clip
 from ..datasets.manifest import Case, Window
 from ..datasets.media import read_output, write_output
 from ..faces.base import Observation
-from ..methods.base import Inputs
+from ..methods.base import Animation, Inputs
 from ..metrics.base import Metric, Scene, View
 from ..metrics.resolve import resolve
 from .plan import PlannedMetric
@@ -26,7 +26,7 @@ from .session import Session
 from .store import Record, storing
 from .telemetry import Meter
 
-_STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EFBIG, errno.EIO}
+_STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
 
 
 class Job(Protocol):
@@ -60,17 +60,11 @@ def perform(job: Job, session: Session) -> list[Record]:
     with Meter() as meter:
         try:
             records = job.run(session)
+            canonical_json(records)
         except BenchError:
             raise
-        except CaseError as error:
-            records = job.failed(error.status, one_line(error))
-        except MemoryError as error:
-            records = job.failed(Status.OOM, one_line(error))
-        except Exception as error:  # noqa: BLE001 - a method may raise anything; it becomes a record and a log
-            _raise_if_storage(error)
-            status = Status.OOM if type(error).__name__ == "OutOfMemoryError" else Status.CRASH
-            _log_traceback(session.config.folder, job)
-            records = job.failed(status, f"{type(error).__name__}: {one_line(error)}")
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a method may raise anything; it becomes a record
+            records = job.failed(*_failure(error, session, job))
     for record in records:
         record["seconds"] = round(meter.seconds / len(records), 4)
         record["peak_bytes"] = meter.peak_bytes
@@ -121,7 +115,7 @@ class GenerateJob:
         driving = session.load(self.suite, case.driving)
         seed = seed_for(session.config.seed, self.suite, self.case)
         inputs = Inputs(case.id, session.load(self.suite, case.identity), driving, seed)
-        animation = session.method(self.method).animate(inputs)
+        animation = self._animate(session, inputs)
         stem = Path("outputs") / self.suite / self.case / self.method
         record = self._record(Status.OK, "")
         record["output"] = _save(session.config.folder, stem, animation.clip)
@@ -134,6 +128,17 @@ class GenerateJob:
     def failed(self, status: Status, reason: str) -> list[Record]:
         """See :meth:`Job.failed`."""
         return [self._record(status, reason)]
+
+    def _animate(self, session: Session, inputs: Inputs) -> Animation:
+        try:
+            animation = session.method(self.method).animate(inputs)
+        except CaseError:
+            raise
+        except BaseException:
+            session.forget_methods()
+            raise
+        _check_animation(animation, len(inputs.driving))
+        return animation
 
     def _record(self, status: Status, reason: str) -> Record:
         names = {"suite": self.suite, "case": self.case, "method": self.method}
@@ -202,7 +207,7 @@ class ScoreJob:
         features = sorted({need for metric in chosen for need in metric.spec.needs})
         scene = self._scene(session, case, features)
         keys = [key for _, key in self.metrics]
-        return [self._score(metric, key, scene) for metric, key in zip(chosen, keys, strict=True)]
+        return [self._score(session, metric, key, scene) for metric, key in zip(chosen, keys, strict=True)]
 
     def failed(self, status: Status, reason: str) -> list[Record]:
         """See :meth:`Job.failed`."""
@@ -228,20 +233,25 @@ class ScoreJob:
             target=window(case.target) if case.target else None,
         )
 
-    def _score(self, metric: Metric, key: str, scene: Scene) -> Record:
+    def _score(self, session: Session, metric: Metric, key: str, scene: Scene) -> Record:
+        """One metric's record; a metric that fails takes no other with it."""
         try:
             scores = metric(scene)
-        except CaseError as error:
-            return self._record(metric.spec.id, key, error.status, one_line(error))
-        return self._record(metric.spec.id, key, Status.OK, "") | {
-            "values": [None if np.isnan(value) else float(value) for value in scores.values],
-            "value_status": [str(status) for status in scores.status],
-            "detail": dict(scores.detail),
-        }
+            record = self._record(metric.spec.id, key, Status.OK, "") | {
+                "values": [None if np.isnan(value) else float(value) for value in scores.values],
+                "value_status": [str(status) for status in scores.status],
+                "detail": dict(scores.detail),
+            }
+            canonical_json(record)
+        except BenchError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a metric may raise anything; it becomes a record
+            return self._record(metric.spec.id, key, *_failure(error, session, self))
+        return record
 
     def _record(self, metric: str, key: str, status: Status, reason: str) -> Record:
         names = {"suite": self.suite, "case": self.case, "method": self.method, "metric": metric}
-        return {"stage": "score", "key": key, **names, "status": status, "reason": reason, "values": []}
+        return {"stage": "score", "key": key, **names, "status": status, "reason": reason, "values": [], "value_status": []}
 
 
 def _save(folder: Path, stem: Path, clip: Clip) -> dict[str, Any]:
@@ -256,14 +266,40 @@ def _save(folder: Path, stem: Path, clip: Clip) -> dict[str, Any]:
     }
 
 
-def _raise_if_storage(error: Exception) -> None:
-    """A full or read-only disk is no property of the case: the run stops, and goes on after the mend."""
+def _check_animation(animation: object, frames: int) -> None:
+    """Hold a method to its contract: an output frame, and a canvas frame where it has one, per driving frame.
+
+    Raises:
+        TypeError: When it returned something else than an animation.
+        MediaError: When the numbers of frames differ.
+    """
+    if not isinstance(animation, Animation) or not isinstance(animation.clip, Clip):
+        raise TypeError(f"the method must return an Animation of a Clip, not {type(animation).__name__}")
+    for name, clip in (("output", animation.clip), ("canvas", animation.canvas)):
+        if clip is not None and len(clip) != frames:
+            raise MediaError(f"the {name} has {len(clip)} frames, the driving clip {frames}: resample it first")
+
+
+def _failure(error: BaseException, session: Session, job: Job) -> tuple[Status, str]:
+    """Status and reason of a failed piece of work; one that was not foreseen also leaves a traceback in the logs.
+
+    Raises:
+        StoreError: When the disk is full or read-only. That is no property of the case: the run stops, and goes on
+            after the mend.
+    """
+    if isinstance(error, CaseError):
+        return error.status, one_line(error)
     if isinstance(error, OSError) and error.errno in _STORAGE_ERRORS:
-        with storing(Path(error.filename or "the run folder")):
+        with storing(Path(error.filename or session.config.folder)):
             raise error
+    _log_traceback(session.config.folder, job)
+    kind = type(error).__name__
+    is_oom = isinstance(error, MemoryError) or kind == "OutOfMemoryError"
+    return Status.OOM if is_oom else Status.CRASH, f"{kind}: {one_line(error)}" if str(error) else kind
 
 
 def _log_traceback(folder: Path, job: Job) -> None:
     name = "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in job.where)
+    stem = f"{type(job).__name__}-{name[:120]}-{digest(repr(job))[:8]}"
     with storing(folder / "logs"):
-        write_text(folder / "logs" / f"{type(job).__name__}-{name}.txt", traceback.format_exc())
+        write_text(folder / "logs" / f"{stem}.txt", traceback.format_exc().encode(errors="replace").decode())

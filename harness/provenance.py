@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
@@ -16,7 +17,8 @@ DISTRIBUTION = "portraitbench"
 
 def package_versions() -> dict[str, str]:
     """Installed versions of this project and of everything it can depend on."""
-    names = {DISTRIBUTION} | {Requirement(line).name for line in requires(DISTRIBUTION) or []}
+    required = [Requirement(line) for line in requires(DISTRIBUTION) or []]
+    names = {DISTRIBUTION} | {one.name for one in required if not set(_extras(one)) & {"dev", "test"}}
     found: dict[str, str] = {}
     for name in sorted(names):
         try:
@@ -52,6 +54,11 @@ def provenance() -> dict[str, Any]:
         "libraries": {name: ".".join(map(str, numbers)) for name, numbers in sorted(av.library_versions.items())},
         "checkout": commit(),
     }
+
+
+def _extras(requirement: Requirement) -> list[str]:
+    """The extras that ask for a requirement; empty for one that is always asked for."""
+    return re.findall(r'extra == "([^"]+)"', str(requirement.marker or ""))
 
 
 def _git(root: Path, *arguments: str) -> str:

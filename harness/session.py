@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from platformdirs import user_cache_path
@@ -24,6 +24,9 @@ from ..methods.tuned import TunedMethod, is_tuner, is_tuner_class
 from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
 from .config import PartSpec, RunConfig
+
+KEPT_CLIPS = 4
+"""Decoded clips a session keeps; 3 s at 512 px and 25 fps are 59 MB."""
 
 
 def default_cache() -> Path:
@@ -49,6 +52,7 @@ class Session:
         for path in config.plugins:
             load_plugin(path)
         self._methods: dict[str, Generator] = {}
+        self._decode = lru_cache(maxsize=KEPT_CLIPS)(self._decode_window)
 
     @cached_property
     def suites(self) -> list[OpenSuite]:
@@ -61,20 +65,30 @@ class Session:
         return opened
 
     def suite(self, name: str) -> OpenSuite:
-        """A suite by the name in its manifest."""
-        return next(opened for opened in self.suites if opened.suite.name == name)
+        """A suite by the name in its manifest.
+
+        Raises:
+            ConfigError: When the run has none of that name.
+        """
+        for opened in self.suites:
+            if opened.suite.name == name:
+                return opened
+        raise ConfigError(f"suite {name!r} is not one of this run's: {', '.join(self.config.suites)}")
 
     def case(self, suite: str, case_id: str) -> Case:
         """A case by suite name and id."""
         return self.suite(suite).case(case_id)
 
     def load(self, suite: str, window: Window) -> Clip:
-        """Decode a window onto the suite's canvas.
+        """Decode a window onto the suite's canvas; the last few are kept, since methods and metrics share them.
 
         Raises:
             MediaError: When it cannot be decoded.
             AssetError: When the asset is missing.
         """
+        return self._decode(suite, window)
+
+    def _decode_window(self, suite: str, window: Window) -> Clip:
         opened = self.suite(suite)
         path = self.assets.require(opened.suite, window.asset, opened.folder)
         return frame_window(opened.suite, window, path, self.limits)

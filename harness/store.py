@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 from ..core.digest import canonical_json, file_sha256
 from ..core.errors import StoreError, one_line
 from ..core.files import write_text
+from .records import Record, parse_line, parse_record
 
-Record: TypeAlias = dict[str, Any]
-"""One line of a records file: plain data with at least "stage", "key" and "status"."""
+__all__ = ["Record", "Store", "read_lines", "storing"]
 
 
 @contextmanager
@@ -60,10 +60,14 @@ class Store:
         return self.folder / "plan.jsonl"
 
     def load(self) -> None:
-        """Read all records; later lines win."""
+        """Read all records; later lines win.
+
+        Raises:
+            StoreError: When a finished line is not a record.
+        """
         self.records.clear()
         for path in sorted((self.folder / "records").glob("*.jsonl")):
-            for record in read_lines(path):
+            for record in read_lines(path, parse_record):
                 self.records[record["stage"], record["key"]] = record
 
     @contextmanager
@@ -96,7 +100,7 @@ class Store:
         if self._file is None:
             raise RuntimeError("records are written inside Store.writing()")
         with storing(self._path):
-            _write_all(self._file, "".join(canonical_json(record) + "\n" for record in batch).encode())
+            _write_all(self._file, _encode(batch))
             os.fsync(self._file)
         for record in batch:
             self.records[record["stage"], record["key"]] = record
@@ -130,21 +134,36 @@ class Store:
             ) from error
 
 
-def read_lines(path: Path) -> list[Record]:
+def read_lines(path: Path, parse: Callable[[str], Record] = parse_line) -> list[Record]:
     """Read a file of JSON lines; an unfinished last line is left out.
 
+    Args:
+        path: The file; one that does not exist has no lines.
+        parse: Reads one line; raises ValueError for what it does not take.
+
     Raises:
-        StoreError: When a finished line is not JSON, which no kill can cause.
+        StoreError: When a finished line cannot be used, which no kill can cause; names the file and the line.
     """
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return []
-    lines = text.split("\n")[:-1]
-    try:
-        return [json.loads(line) for line in lines]
-    except ValueError as error:
-        raise StoreError(f"{path}: a line is not JSON (edited by hand?): {one_line(error)}") from error
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
+    records = []
+    for number, line in enumerate(text.split("\n")[:-1], start=1):
+        try:
+            records.append(parse(line))
+        except ValueError as error:
+            raise StoreError(
+                f"{path}: line {number}: {one_line(error)} (edited by hand? take the line out, its work is done again)"
+            ) from error
+    return records
+
+
+def _encode(records: Iterable[Record]) -> bytes:
+    # File names that are no text (lone surrogates) may stand in a reason; they must not stop the run.
+    return "".join(canonical_json(record) + "\n" for record in records).encode(errors="backslashreplace")
 
 
 def _write_all(file: int, data: bytes) -> None:

@@ -17,9 +17,9 @@ from ..faces.alignment import umeyama
 from ..faces.base import LANDMARKS, Floats
 from .base import Animation, GeneratorBase, Inputs, MethodContext
 
-CODE_VERSION = 1
-RIGID = np.r_[27:31, 36, 39, 42, 45]
-"""Points that expressions hardly move: the bridge of the nose and the corners of the eyes."""
+CODE_VERSION = 2
+STEADY = np.r_[0:4, 13:48]
+"""Points that expressions move least: temples, brows, nose and eyes, but neither mouth nor chin."""
 
 
 class WarpOptions(Options):
@@ -37,7 +37,7 @@ class WarpOptions(Options):
 class Warp(GeneratorBase):
     """Moves the identity image's pixels, frame by frame; invents none.
 
-    The driver's first frame is laid onto the identity by a similarity over the rigid points; its later frames go
+    The driver's first frame is laid onto the identity by a similarity over the steadier points; its later frames go
     through the same similarity, so that head motion since the first frame is transferred with the expression.
 
     Args:
@@ -86,7 +86,7 @@ def follow(source: Floats, driver: Floats, strength: float) -> Floats:
     Returns:
         Landmarks in the identity's frame, shape (T, 68, 2).
     """
-    matrix = umeyama(driver[0][RIGID], source[RIGID])
+    matrix = umeyama(driver[0][STEADY], source[STEADY])
     laid = driver @ matrix[:2, :2].T + matrix[:2, 2]
     moved: Floats = source + strength * (laid - source)
     return moved

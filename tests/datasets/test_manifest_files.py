@@ -6,6 +6,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from portraitbench.core.errors import ManifestError
 from portraitbench.datasets.manifest import Suite, SuiteKind, load_suite
 
