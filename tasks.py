@@ -32,7 +32,7 @@ def types(c: Context) -> None:
 
 
 @task
-def test(c: Context, slow: bool = False) -> None:
+def test(c: Context, slow: bool = False) -> None:  # noqa: PT028 - a task, not a test
     """The tests; --slow runs those that take minutes instead."""
     c.run("pytest -m slow" if slow else "pytest")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Annotated
 
@@ -40,12 +41,18 @@ def _version(show: Annotated[bool, typer.Option("--version", help="Print the ver
 
 def main() -> None:
     """Run the command; a user's mistake ends in one line on stderr and exit code 2, never in a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # an arrow must not end a run on a terminal that has none
     errors = Console(stderr=True, highlight=False)
     try:
         app()
     except BenchError as error:
         errors.print(f"[bold red]bench:[/] {escape(one_line(error, 2000))}", soft_wrap=True)
         sys.exit(error.exit_code)
+    except OSError as error:  # a disk or folder that gave way where nobody counted with it
+        errors.print(f"[bold red]bench:[/] {escape(one_line(error, 2000))}", soft_wrap=True)
+        sys.exit(BenchError.exit_code)
     except KeyboardInterrupt:
         errors.print("bench: stopped; what is finished is kept, the same command goes on from there", soft_wrap=True)
         sys.exit(130)

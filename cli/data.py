@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -15,11 +16,11 @@ from ..datasets.build import BuildSpec, build_suite
 from ..datasets.catalog import open_suite
 from ..datasets.check import check_suite
 from ..datasets.fetch import fetch_assets
-from ..datasets.manifest import SuiteKind
+from ..datasets.manifest import Suite, SuiteKind
 from ..faces import BACKENDS
 from ..faces.crops import portrait_crop
 from ..faces.observer import Observer
-from ..harness.config import PartSpec
+from ..harness.config import part_spec
 from ..harness.session import default_cache
 
 app = typer.Typer(help="Fetch, check and build suites.", no_args_is_help=True)
@@ -88,6 +89,12 @@ def check(
 
 
 @app.command()
+def schema() -> None:
+    """Print the JSON schema of suite manifests, for editors and validators."""
+    typer.echo(json.dumps(Suite.model_json_schema(), indent=2))
+
+
+@app.command()
 def build(
     kind: Annotated[SuiteKind, typer.Argument(help="Which benchmark's shape.")],
     out: Annotated[Path, typer.Option(help="The manifest to write, a .yaml file beside or above the media.")],
@@ -105,7 +112,7 @@ def build(
     """Write a manifest for your own images and clips; files that cannot be used are named and left out."""
     crop_of = None
     if faces != "none":
-        backend = PartSpec.model_validate(faces)
+        backend = part_spec(faces, "--faces")
         observer = Observer([BACKENDS.get(backend.name)(backend.options)])
         crop_of = lambda clip: portrait_crop(observer.observe(clip, ["landmarks"]))  # noqa: E731
     console = Console(highlight=False)

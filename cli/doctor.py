@@ -9,13 +9,13 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
 from ..core.files import human_size
 from ..faces import BACKENDS
 from ..faces.base import provided_features
-from ..harness.config import PartSpec
+from ..harness.config import PartSpec, part_spec
 from ..harness.provenance import package_versions
 from ..harness.session import default_cache
 
@@ -29,7 +29,7 @@ def doctor(
     """Check devices, packages, folders, face backends and weights files. Exits with 2 when a backend named fails."""
     console = Console(highlight=False)
     _machine(console, cache or default_cache())
-    given = [PartSpec.model_validate(text) for text in faces or []]
+    given = [part_spec(text, "--faces") for text in faces or []]
     broken = _backends(console, given)
     _weights(console, given)
     if given and broken & {spec.name for spec in given}:
@@ -54,28 +54,29 @@ def _machine(console: Console, cache: Path) -> None:
 def _backends(console: Console, given: list[PartSpec]) -> set[str]:
     """Make every backend, with the options given for it; returns the names of those that fail."""
     options = {spec.name: spec.options for spec in given}
-    table = Table("face backend", "state", "gives", "what to do")
     broken: set[str] = set()
+    console.print("\nface backends")
     for name in dict.fromkeys([*BACKENDS, *options]):
         try:
             backend = BACKENDS.get(name)(options.get(name, {}))
-            table.add_row(
-                f"{name} {backend.info.version}", "[green]ready[/]", ", ".join(sorted(provided_features(backend))), ""
-            )
+            gives = ", ".join(sorted(provided_features(backend)))
+            console.print(f"  [green]ready[/]      {name} {backend.info.version}: {gives}", soft_wrap=True)
         except BenchError as error:
             broken.add(name)
-            table.add_row(name, "[red]not ready[/]", "", one_line(error))
-    console.print(table)
+            reason = one_line(error).removeprefix(f"face backend {name}: ")
+            console.print(f"  [yellow]not ready[/]  {name}: {escape(reason)}", soft_wrap=True)
     return broken
 
 
 def _weights(console: Console, given: list[PartSpec]) -> None:
     from ..faces.weights import describe_weights  # imports torch, which other verbs must not wait for
 
-    table = Table("backend", "file", "state", "size", "sha256", "licence", "how to get it")
+    console.print("\nweights files")
     for entry in describe_weights({spec.name: spec.options for spec in given}):
-        size = human_size(entry.size or entry.expected_size or 0) if entry.size or entry.expected_size else "?"
-        how = "" if entry.status == "found" else entry.how
-        where = str(entry.path or entry.name)
-        table.add_row(entry.backend, where, entry.status, size, entry.sha256[:12], entry.licence, how)
-    console.print(table)
+        size = entry.size or entry.expected_size
+        about = [human_size(size) if size else "size unknown", entry.licence]
+        if entry.sha256:
+            about.insert(1, f"sha256 {entry.sha256}")
+        colour = "green" if entry.status == "found" else "yellow"
+        where = entry.path or entry.name
+        console.print(f"  [{colour}]{entry.status:<10}[/] {where} ({'; '.join(about)})", soft_wrap=True)

@@ -46,7 +46,7 @@ def list_methods() -> None:
     for name in METHODS:
         try:
             kind = "tuner" if is_tuner_class(name) else "generator"
-            summary = (inspect.getdoc(METHODS.get(name)) or "").partition("\n")[0]
+            summary = (inspect.getdoc(METHODS.get(name)) or "").partition("\n")[0].replace("``", "")
         except BenchError as error:
             kind, summary = "broken", one_line(error)
         table.add_row(name, kind, METHODS.origin(name), summary)

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from ..core.errors import ConfigError
-from ..harness.config import PartSpec, RunConfig, check_config, load_config
+from ..harness.config import RunConfig, check_config, load_config
 from ..harness.plan import PlanItem, make_plan, replan_metrics
-from ..harness.runner import Runner, Summary
+from ..harness.runner import RETRIABLE, Runner, Summary
 from ..harness.session import Session
-from ..reports.frame import load_plan, load_run
 from ..reports.report import write_report
-from ..reports.tables import cell
+from ..reports.run_file import load_plan, load_run
+from ..reports.tables import cell, low_coverage
 from .progress import RunProgress, duration
 
 Texts = list[str] | None
@@ -53,8 +53,10 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per worker. Default: 1")] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: do only the i-th of n parts of the cases.")] = None,
     case_timeout: Annotated[float | None, typer.Option(help="Seconds one case may take.")] = None,
-    retry_failed: Annotated[bool, typer.Option(help="Do crashed, timed out and out-of-memory work again.")] = False,
-    fail_on_error: Annotated[bool, typer.Option(help="Exit with 1 when a case failed.")] = False,
+    retry_failed: Annotated[
+        bool | None, typer.Option(help="Do crashed, timed out and out-of-memory work again. Default: no")
+    ] = None,
+    fail_on_error: Annotated[bool | None, typer.Option(help="Exit with 1 when a case failed. Default: no")] = None,
     plugin: PluginOption = None,
     out: OutOption = None,
     name: NameOption = None,
@@ -84,9 +86,8 @@ def run(
         "name": name,
         "cache": cache,
     }
-    session = Session(
-        load_config(config, {key: value for key, value in flags.items() if value not in (None, [], False)})
-    )
+    given = {key: value for key, value in flags.items() if value is not None and value != []}
+    session = Session(load_config(config, given))
     if dry_run:
         _print_plan(make_plan(session), session)
         return
@@ -102,12 +103,13 @@ def score(
     cache: CacheOption = None,
 ) -> None:
     """Score the outputs of an earlier run again, with other metrics or face models; nothing is generated."""
+    run_folder = run_folder.resolve()
     loaded = load_run(run_folder)
     flags: dict[str, Any] = {"faces": faces, "metrics": metric, "workers": workers, "plugins": plugin, "cache": cache}
     if faces and not metric:
         flags["metrics"] = []
     given = {key: value for key, value in flags.items() if value is not None}
-    moved = {"out": str(run_folder.parent), "name": run_folder.resolve().name}
+    moved = {"out": str(run_folder.parent), "name": run_folder.name}
     session = Session(check_config(loaded["config"] | given | moved, str(run_folder)))
     _carry_out(session, replan_metrics(session, load_plan(run_folder)))
 
@@ -150,6 +152,8 @@ def _print_tables(console: Console, table: pd.DataFrame) -> None:
         grades = sorted(set(part["grade"]) - {"real"})
         if grades:
             console.print(f"[bold yellow]face models: {'; '.join(grades)}[/]")
+    if warning := low_coverage(table):
+        console.print(f"[yellow]{warning}[/]")
 
 
 def _print_summary(console: Console, summary: Summary, progress: RunProgress, config: RunConfig) -> None:
@@ -160,7 +164,8 @@ def _print_summary(console: Console, summary: Summary, progress: RunProgress, co
         console.print(f"shown to face models: {calls}", soft_wrap=True)
     if summary.failures:
         failed = ", ".join(f"{count} {status}" for status, count in sorted(summary.failures.items()))
-        console.print(f"without an output: {failed} (--retry-failed does crashes, time-outs and oom again)")
+        hint = " (try them again with --retry-failed)" if summary.failures.keys() & RETRIABLE else ""
+        console.print(f"without an output: {failed}{hint}")
     console.print(f"report: {config.folder / 'report' / 'index.md'}", soft_wrap=True)
 
 
@@ -175,11 +180,11 @@ def _print_plan(plan: list[PlanItem], session: Session) -> None:
     console.print(f"run folder: {session.config.folder}")
 
 
-def _outputs(texts: Texts) -> list[PartSpec]:
-    specs = []
+def _outputs(texts: Texts) -> list[dict[str, Any]]:
+    specs: list[dict[str, Any]] = []
     for text in texts or []:
         label, equals, folder = text.partition("=")
-        if not equals:
+        if not equals or not label or not folder:
             raise ConfigError(f"--outputs {text!r}: write LABEL=FOLDER")
-        specs.append(PartSpec(name="outputs", label=label, options={"dir": folder}))
+        specs.append({"name": "outputs", "label": label, "options": {"dir": folder}})
     return specs

@@ -9,7 +9,7 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, one_line
 from ..core.options import Options
 from ..core.yamlfile import load_yaml
 
@@ -172,7 +172,22 @@ def check_config(data: dict[str, Any], where: str) -> RunConfig:
     try:
         return RunConfig.model_validate(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        message = first["msg"].removeprefix("Value error, ")
-        raise ConfigError(f"{where}: {field + ': ' if field else ''}{message}") from error
+        raise ConfigError(f"{where}: {_first_problem(error)}") from error
+
+
+def part_spec(text: str, flag: str) -> PartSpec:
+    """Read one part from a flag's short form.
+
+    Raises:
+        ConfigError: In one line that starts with the flag.
+    """
+    try:
+        return PartSpec.model_validate(text)
+    except ValidationError as error:
+        raise ConfigError(f"{flag} {text!r}: {_first_problem(error)}") from error
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field + ': ' if field else ''}{one_line(ValueError(first['msg'].removeprefix('Value error, ')))}"

@@ -251,7 +251,15 @@ class ScoreJob:
 
     def _record(self, metric: str, key: str, status: Status, reason: str) -> Record:
         names = {"suite": self.suite, "case": self.case, "method": self.method, "metric": metric}
-        return {"stage": "score", "key": key, **names, "status": status, "reason": reason, "values": [], "value_status": []}
+        return {
+            "stage": "score",
+            "key": key,
+            **names,
+            "status": status,
+            "reason": reason,
+            "values": [],
+            "value_status": [],
+        }
 
 
 def _save(folder: Path, stem: Path, clip: Clip) -> dict[str, Any]:

@@ -81,11 +81,7 @@ class PlanItem:
 
 
 def selected_cases(session: Session, opened: OpenSuite) -> list[Case]:
-    """The cases of a suite that the configuration asks for, in manifest order.
-
-    Raises:
-        ConfigError: When a pattern matches no case of any suite of the run.
-    """
+    """The cases of a suite that the configuration asks for, in manifest order."""
     config = session.config
     cases = opened.suite.cases()
     if config.cases:
@@ -114,16 +110,17 @@ def make_plan(session: Session) -> list[PlanItem]:
     """Plan every selected case for every method; the shard plays no part.
 
     Raises:
-        ConfigError: When nothing is left to do.
+        ConfigError: When a pattern matches no case of any suite of the run.
     """
+    ids = [case.id for opened in session.suites for case in opened.suite.cases()]
+    for pattern in session.config.cases:
+        if not any(fnmatchcase(name, pattern) for name in ids):
+            raise ConfigError(f"cases: nothing matches {pattern!r} (bench suites show NAME lists the ids)")
     items: list[PlanItem] = []
     for opened in session.suites:
         for case in selected_cases(session, opened):
             metrics = plan_metrics(session, opened.suite, case)
             items += [_item(session, opened.suite, case, label, metrics) for label in session.labels]
-    if not items:
-        patterns = ", ".join(session.config.cases)
-        raise ConfigError(f"cases: nothing matches {patterns!r} (bench suites show NAME lists the ids)")
     return items
 
 
@@ -169,11 +166,12 @@ def in_shard(items: Sequence[PlanItem], index: int, count: int) -> Iterator[Plan
 
 def _item(session: Session, suite: Suite, case: Case, label: str, metrics: tuple[PlannedMetric, ...]) -> PlanItem:
     baseline = session.config.baseline
+    name, revision = session.revision(label, case.id)
     key = digest(
         {
             "version": GENERATE_VERSION,
-            "method": session.method(label).case_revision(case.id),
-            "name": session.method(label).name,
+            "method": revision,
+            "name": name,
             "case": case.id,
             "identity": suite.window_key(case.identity),
             "driving": suite.window_key(case.driving),

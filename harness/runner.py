@@ -83,6 +83,7 @@ class Runner:
         self._items = list(in_shard(self._plan, index, count))
         self._store = Store(session.config.folder, f"{index + 1}-of-{count}")
         self._summary = Summary(items=len(self._items))
+        self._lost: set[str] = set()
 
     def run(self) -> Summary:
         """Do whatever is not done yet.
@@ -98,6 +99,8 @@ class Runner:
             self._stage("look at inputs", self._input_jobs(), executor)
             if self._generate:
                 self._stage("generate", self._generate_jobs(), executor)
+            else:
+                self._lost = self._lost_outputs()
             self._stage("look at outputs", self._output_jobs(), executor)
             self._stage("score", self._score_jobs(), executor)
         statuses = (record["status"] if record else Status.MISSING for record in map(self._made, self._items))
@@ -124,7 +127,14 @@ class Runner:
         return stage != "generate" or record["status"] != Status.OK or self._store.has_output(record)
 
     def _made(self, item: PlanItem) -> Record | None:
-        return self._store.records.get(("generate", item.key))
+        """What became of an output; None when it is still to be made, or was made and is gone or damaged."""
+        record = self._store.records.get(("generate", item.key))
+        return None if record is None or item.key in self._lost else record
+
+    def _lost_outputs(self) -> set[str]:
+        """Keys of outputs whose files are gone or damaged: scoring them would record failures that are not theirs."""
+        keyed = {item.key: self._store.records.get(("generate", item.key)) for item in self._items}
+        return {key for key, record in keyed.items() if record and not self._store.has_output(record)}
 
     def _input_jobs(self) -> dict[str, Job]:
         jobs: dict[str, Job] = {}

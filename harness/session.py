@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from ..core.errors import BenchError, ConfigError
+from ..core.errors import BenchError, ConfigError, PluginError, one_line
 from ..core.registry import load_plugin
 from ..datasets.assets import AssetStore
 from ..datasets.catalog import OpenSuite, open_suite
@@ -97,7 +99,10 @@ class Session:
     def observer(self) -> Observer:
         """The face models with their cache."""
         device = self.config.device
-        backends = [BACKENDS.get(spec.name)(spec.options, device=device) for spec in self.config.faces]
+        backends = []
+        for spec in self.config.faces:
+            with _making(f"face backend {spec.name}"):
+                backends.append(BACKENDS.get(spec.name)(spec.options, device=device))
         return Observer(backends, FeatureCache(self.cache / "features.sqlite"))
 
     @cached_property
@@ -133,18 +138,36 @@ class Session:
             self._methods[label] = self._tuned(spec) if tuned else self._plain(spec)
         return self._methods[label]
 
+    def forget_methods(self) -> None:
+        """Make all methods anew when they are next asked for: one that failed may be in any state."""
+        self._methods.clear()
+
+    def revision(self, label: str, case_id: str) -> tuple[str, str]:
+        """A method's name and its revision for a case.
+
+        Raises:
+            PluginError: When the method cannot tell them.
+        """
+        method = self.method(label)
+        with _making(f"method {label}"):
+            return str(method.name), str(method.case_revision(case_id))
+
     def _plain(self, spec: PartSpec) -> Generator:
-        made = METHODS.get(spec.name)(spec.options, self._context)
+        with _making(f"method {spec.name}"):
+            made = METHODS.get(spec.name)(spec.options, self._context)
         if is_tuner(made):
             raise ConfigError(f"baseline: {spec.name!r} is a tuner, it needs a generator under it")
-        return made  # type: ignore[return-value]
+        if not callable(getattr(made, "animate", None)):
+            raise PluginError(f"method {spec.name}: {type(made).__name__} is no generator: it has no method animate")
+        return made  # type: ignore[return-value] # a generator in all that can be told without computing properties
 
     def _tuned(self, spec: PartSpec) -> Generator:
         if self.config.baseline is None:
             raise ConfigError(f"method {spec.name}: it tunes a generator: name that with --baseline")
-        tuner = METHODS.get(spec.name)(spec.options, self._context)
+        with _making(f"method {spec.name}"):
+            tuner = METHODS.get(spec.name)(spec.options, self._context)
         if not is_tuner(tuner):
-            raise BenchError(f"method {spec.name}: expected a tuner")
+            raise PluginError(f"method {spec.name}: {type(tuner).__name__} is no tuner: it has no method tune")
         return TunedMethod(self.method(self.config.baseline.label), tuner)
 
     @cached_property
@@ -158,9 +181,10 @@ class Session:
             ConfigError: When a metric asked for needs a face feature that no backend gives.
         """
         provided = self.observer.provides
-        if not self.config.metrics:
-            return default_metrics(kind, provided)
-        chosen = [resolve(spec.name, spec.options) for spec in self.config.metrics]
+        with _making("metrics"):
+            if not self.config.metrics:
+                return default_metrics(kind, provided)
+            chosen = [resolve(spec.name, spec.options) for spec in self.config.metrics]
         for metric in chosen:
             lacking = sorted(set(metric.spec.needs) - provided)
             if lacking:
@@ -169,3 +193,18 @@ class Session:
                     f"[{', '.join(spec.name for spec in self.config.faces)}] gives: add one with --faces"
                 )
         return [metric for metric in chosen if kind in metric.spec.kinds]
+
+
+@contextmanager
+def _making(what: str) -> Iterator[None]:
+    """Turn whatever a plug-in raises while it is being made into one line.
+
+    Raises:
+        PluginError: In place of any exception that is not a BenchError.
+    """
+    try:
+        yield
+    except BenchError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{what} cannot be made: {type(error).__name__}: {one_line(error)}") from error

@@ -46,11 +46,12 @@ class TunedMethod(GeneratorBase):
         """
         conditions = self._generator.condition(inputs)
         before = self._generator.probe()
-        with self._tuner.tune(self._generator, conditions, inputs) as tuned:
-            animation = tuned.sample(conditions, seed=inputs.seed)
-        if self._generator.probe() != before:
-            raise RuntimeError(f"tuner {self._tuner.name} left {self._generator.name} changed")
-        return animation
+        try:
+            with self._tuner.tune(self._generator, conditions, inputs) as tuned:
+                return tuned.sample(conditions, seed=inputs.seed)
+        finally:
+            if self._generator.probe() != before:
+                raise RuntimeError(f"tuner {self._tuner.name} left {self._generator.name} changed")
 
 
 def is_tuner(method: object) -> TypeGuard[Tuner]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,10 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..core.errors import Status, StoreError, one_line
+from ..core.errors import Status
 from ..core.files import atomic_path
 from ..harness.plan import PlanItem
-from ..harness.store import Record, Store, read_lines, storing
+from ..harness.store import Record, Store, storing
+from .run_file import check_agreement, load_plan, load_run
 
 COLUMNS = [
     "run",
@@ -36,28 +36,6 @@ COLUMNS = [
 """Columns of the frame. ``frame`` is missing where a value belongs to the whole clip or to a case that failed."""
 
 
-def load_run(folder: Path) -> dict[str, Any]:
-    """Read a run's ``run.json``.
-
-    Raises:
-        StoreError: When the folder is not a run.
-    """
-    try:
-        loaded = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except OSError as error:
-        raise StoreError(f"run {folder}: no run.json there: give a folder that bench run has made") from error
-    except ValueError as error:
-        raise StoreError(f"run {folder}: run.json is not JSON: {one_line(error)}") from error
-    if not isinstance(loaded, dict) or "config" not in loaded:
-        raise StoreError(f"run {folder}: run.json is not of a run")
-    return loaded
-
-
-def load_plan(folder: Path) -> list[PlanItem]:
-    """Read what the last command on this run planned."""
-    return [PlanItem.from_record(line) for line in read_lines(folder / "plan.jsonl")]
-
-
 def tidy(folder: Path) -> pd.DataFrame:
     """Gather the records that belong to a run's plan.
 
@@ -70,12 +48,13 @@ def tidy(folder: Path) -> pd.DataFrame:
         A frame with :data:`COLUMNS`, in plan order. Outputs that could not be made give one row per metric with their
         status; work that has not been done yet has the status ``missing``.
     """
-    run = load_run(folder)
+    run, plan = load_run(folder), load_plan(folder)
+    check_agreement(folder, run, plan)
     store = Store(folder)
     store.load()
     grades = {backend["name"]: backend["grade"] for backend in run["backends"]}
     rows: list[dict[str, Any]] = []
-    for item in load_plan(folder):
+    for item in plan:
         names = {
             "run": folder.name,
             "suite": item.suite,

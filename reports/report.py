@@ -12,8 +12,9 @@ from ..harness.config import check_config
 from ..harness.session import Session
 from ..harness.store import Store, storing
 from .contact_sheet import contact_sheet
-from .frame import compact, load_plan, load_run
-from .tables import csv_text, failures, markdown, markdown_table, summarise
+from .frame import compact
+from .run_file import load_plan, load_run
+from .tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
 
 
 def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
@@ -55,6 +56,7 @@ def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
 
 def session_of(folder: Path, run: dict[str, Any]) -> Session:
     """Make the session that a run folder's configuration describes, wherever the folder has been moved to."""
+    folder = folder.resolve()
     moved = {"out": str(folder.parent), "name": folder.name}
     return Session(check_config(run["config"] | moved, f"{folder}/run.json"))
 
@@ -94,6 +96,8 @@ def _page(run: dict[str, Any], frame: pd.DataFrame, table: pd.DataFrame) -> str:
         "Cells are means over cases of the mean over frames; a percentage behind one is its coverage, where some "
         "frames or cases have no value.\n"
     )
+    if warning := low_coverage(table):
+        parts.append(f"**{warning}**\n")
     bad = failures(frame)
     if len(bad):
         rows = [[str(value) for value in row] for row in bad.itertuples(index=False)]

@@ -9,6 +9,9 @@ import pandas as pd
 
 from ..core.errors import Status
 
+LOW_COVERAGE = 0.95
+"""Below this share of frames with a value a mean is printed with a warning."""
+
 
 def summarise(frame: pd.DataFrame, run: dict[str, Any]) -> pd.DataFrame:
     """Average a tidy frame.
@@ -70,13 +73,22 @@ def markdown_table(table: pd.DataFrame, suite: str) -> str:
 
 
 def failures(frame: pd.DataFrame) -> pd.DataFrame:
-    """How many cases of each method have values missing, by suite, method, status and reason."""
+    """How many cases of each method lack values, by suite, method and status, with the first one as an example."""
     bad = frame[frame["status"] != Status.OK]
     return (
-        bad.groupby(["suite", "method", "status", "reason"], sort=False, observed=True)
-        .agg(cases=("case", "nunique"), values=("case", "size"))
+        bad.groupby(["suite", "method", "status"], sort=False, observed=True)
+        .agg(cases=("case", "nunique"), values=("case", "size"), example=("case", "first"), reason=("reason", "first"))
         .reset_index()
     )
+
+
+def low_coverage(table: pd.DataFrame) -> str:
+    """One sentence of warning when means leave out more than 5 % of the frames somewhere; "" otherwise."""
+    low = table[table["coverage"] < LOW_COVERAGE]
+    if low.empty:
+        return ""
+    methods = ", ".join(dict.fromkeys(low["method"]))
+    return f"Coverage is under {LOW_COVERAGE:.0%} for {methods}: their means leave out what the others' hold."
 
 
 def markdown(headers: list[str], rows: list[list[str]]) -> str:

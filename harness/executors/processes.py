@@ -5,10 +5,11 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, as_completed
+from concurrent.futures.process import BrokenProcessPool
 
 from pebble import ProcessExpired, ProcessPool
 
-from ...core.errors import Status
+from ...core.errors import BenchError, Status
 from ..config import RunConfig
 from ..jobs import Job, perform
 from ..session import Session
@@ -29,9 +30,17 @@ class ProcessExecutor:
         self._config = config
 
     def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
-        """See :meth:`Executor.run`."""
-        if not jobs:
-            return
+        """See :meth:`Executor.run`.
+
+        Raises:
+            BenchError: Also when the processes end before they begin with a job.
+        """
+        if jobs:
+            # Numeric libraries read their number of threads from the environment when a worker starts.
+            with limit_threads(self._config.threads):
+                yield from self._run(jobs)
+
+    def _run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
         context = multiprocessing.get_context("spawn")
         workers = min(self._config.workers, len(jobs))
         pool = ProcessPool(workers, initializer=_start, initargs=(self._config.model_dump_json(),), context=context)
@@ -48,6 +57,10 @@ class ProcessExecutor:
                     yield _lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit or 0.0)
                 except ProcessExpired as error:
                     yield _lost(job, Status.CRASH, f"the worker process died with exit code {error.exitcode}", 0.0)
+                except BrokenProcessPool as error:
+                    raise BenchError(
+                        "the worker processes end before they begin: run with --workers 1 to see why"
+                    ) from error
             pool.close()
         finally:
             pool.stop()
@@ -56,9 +69,7 @@ class ProcessExecutor:
 
 def _start(config: str) -> None:
     global _session
-    loaded = RunConfig.model_validate_json(config)
-    limit_threads(loaded.threads).__enter__()
-    _session = Session(loaded)
+    _session = Session(RunConfig.model_validate_json(config))
 
 
 def _work(job: Job) -> list[Record]:
