@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..core.digest import digest
 from ..core.errors import Status
 from ..metrics.resolve import resolve
+from .describe import describe
 from .executors import Executor, executor_for
-from .jobs import GenerateJob, Job, LookJob, ScoreJob, Source
+from .generate import GenerateJob
+from .jobs import Job, Source
+from .look import LookJob
 from .plan import PlanItem, PlannedMetric, in_shard, make_plan
-from .provenance import provenance
+from .score import ScoreJob
 from .session import Session
 from .store import Record, Store
 
@@ -91,6 +93,7 @@ class Runner:
         Raises:
             BenchError: When the run cannot go on; what was finished is kept.
         """
+        self._require_assets()
         executor = executor_for(self._session.config, self._session)
         with self._store.writing():
             self._store.load()
@@ -106,6 +109,14 @@ class Runner:
         statuses = (record["status"] if record else Status.MISSING for record in map(self._made, self._items))
         self._summary.failures = Counter(str(status) for status in statuses if status != Status.OK)
         return self._summary
+
+    def _require_assets(self) -> None:
+        needed: dict[str, set[str]] = defaultdict(set)
+        for item in self._items:
+            case = self._session.case(item.suite, item.case)
+            needed[item.suite] |= {window.asset for window in (case.identity, case.driving, case.target) if window}
+        for suite, asset_ids in needed.items():
+            self._session.require_assets(suite, sorted(asset_ids))
 
     def _stage(self, name: str, jobs: dict[str, Job], executor: Executor) -> None:
         """Do the jobs (by the key of their first record) that are not done yet."""
@@ -202,38 +213,3 @@ class Runner:
     def _is_scored(self, key: str) -> bool:
         record = self._store.records.get(("score", key))
         return record is not None and not (self._session.config.retry_failed and record["status"] in RETRIABLE)
-
-
-def describe(session: Session, plan: Sequence[PlanItem]) -> Record:
-    """What ``run.json`` says: the configuration and everything a report must name beside its numbers."""
-    metrics = {
-        planned.id: resolve(planned.spec.name, planned.spec.options).spec for item in plan for planned in item.metrics
-    }
-    return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "config": session.config.model_dump(mode="json"),
-        "suites": {
-            opened.suite.name: {
-                "title": opened.suite.title,
-                "kind": opened.suite.kind,
-                "size": opened.suite.size,
-                "digest": digest(opened.suite.model_dump(mode="json", by_alias=True)),
-            }
-            for opened in session.suites
-        },
-        "methods": list(dict.fromkeys(item.method for item in plan)),
-        "backends": [
-            asdict(backend.info) | {"options": dict(backend.info.options)} for backend in session.observer.backends
-        ],
-        "metrics": {
-            name: {
-                "title": spec.title,
-                "unit": spec.unit,
-                "higher_is_better": spec.higher_is_better,
-                "level": spec.level,
-                "backends": sorted({session.observer.backend_for(need).info.name for need in spec.needs}),
-            }
-            for name, spec in metrics.items()
-        },
-        "provenance": provenance(),
-    }

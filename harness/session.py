@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from ..core.errors import BenchError, ConfigError, PluginError, one_line
+from ..core.errors import AssetError, BenchError, ConfigError, PluginError, one_line
 from ..core.registry import load_plugin
 from ..datasets.assets import AssetStore
 from ..datasets.catalog import OpenSuite, open_suite
@@ -94,6 +94,23 @@ class Session:
         opened = self.suite(suite)
         path = self.assets.require(opened.suite, window.asset, opened.folder)
         return frame_window(opened.suite, window, path, self.limits)
+
+    def require_assets(self, suite: str, asset_ids: Collection[str]) -> None:
+        """Check that files are there and are the right ones, before anything long begins.
+
+        Raises:
+            AssetError: When some are not; names the first and counts the others.
+        """
+        opened = self.suite(suite)
+        problems: list[str] = []
+        for asset_id in asset_ids:
+            try:
+                self.assets.require(opened.suite, asset_id, opened.folder)
+            except AssetError as error:
+                problems.append(str(error))
+        if problems:
+            more = f" (and {len(problems) - 1} more files)" if len(problems) > 1 else ""
+            raise AssetError(f"suite {suite}: {problems[0]}{more}")
 
     @cached_property
     def observer(self) -> Observer:

@@ -49,7 +49,7 @@ class _Provenance(_Open):
 
 
 class _RunFile(_Open):
-    """The fields of ``run.json`` that reports rely on; written by :func:`harness.runner.describe`."""
+    """The fields of ``run.json`` that reports rely on; written by :func:`harness.describe.describe`."""
 
     config: dict[str, Any]
     suites: dict[str, _Suite]

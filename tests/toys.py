@@ -82,7 +82,8 @@ class ToyFace:
         """Mean colours of cells x cells blocks, about zero; other weights shift them."""
         blocks = [part for rows in np.array_split(frame, cells, 0) for part in np.array_split(rows, cells, 1)]
         shift = 0.0 if self._options.weights == "none" else 0.25
-        return np.stack([block.mean((0, 1)) for block in blocks]) / 128.0 - 1.0 + shift
+        means = [block.mean((0, 1)) if block.size else np.zeros(3) for block in blocks]
+        return np.stack(means) / 128.0 - 1.0 + shift
 
     def _note(self, model, frames):
         if self._options.log is not None:

@@ -1,0 +1,186 @@
+"""One worker or several give the same; whoever dies, hangs or runs out of memory costs one case."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from portraitbench.core.errors import BenchError
+from portraitbench.harness import threads
+from portraitbench.harness.executors import executor_for
+from portraitbench.harness.executors.processes import ProcessExecutor
+from portraitbench.harness.executors.serial import SerialExecutor
+from portraitbench.harness.store import Store
+
+COSTS = ("seconds", "peak_bytes", "calls")
+ONLY = "only=i0__d1"
+
+
+def results(session) -> dict[tuple[str, str], dict[str, object]]:
+    """Records without what may differ from worker to worker: costs, and who showed a frame first."""
+    store = Store(session.config.folder)
+    store.load()
+    return {
+        key: {name: value for name, value in record.items() if name not in COSTS}
+        for key, record in store.records.items()
+    }
+
+
+def made(session) -> dict[tuple[str, str], tuple[str, str]]:
+    """Status and reason of the outputs by case and method."""
+    return {
+        (record["case"], record["method"]): (record["status"], record["reason"])
+        for (stage, _), record in results(session).items()
+        if stage == "generate"
+    }
+
+
+def test_one_worker_without_a_time_limit_works_in_this_process(make_session):
+    assert isinstance(executor_for(make_session().config, make_session()), SerialExecutor)
+    for fields in ({"workers": 2}, {"case_timeout": 5.0}):
+        session = make_session(**fields)
+        assert isinstance(executor_for(session.config, session), ProcessExecutor)
+
+
+def test_one_two_and_three_workers_give_the_same_records(perform, make_suite, tmp_path):
+    """With all that can go wrong at that: a crash and a case without a face are results as well."""
+    suite = make_suite(tmp_path / "suite", "cross-video", drivings=2)
+    methods = [
+        "copy-driving",
+        "warp",
+        "toy:noise=true,canvas=true",
+        f"bad:how=raise,{ONLY}",
+        f"bad:how=face,{ONLY},as=f",
+    ]
+    runs = [perform(suite, methods=methods, workers=count, name=f"w{count}") for count in (1, 2, 3)]
+    one, *others = (results(session) for session, _ in runs)
+    assert len(one) > 40
+    assert {record["status"] for record in one.values()} == {"ok", "crash", "no_face"}
+    assert all(other == one for other in others)
+    assert len({summary.performed for _, summary in runs}) == 1
+
+
+@pytest.mark.parametrize(
+    ("how", "status", "reason"),
+    [
+        ("raise", "crash", "RuntimeError: first line second line"),
+        ("face", "no_face", "nobody there"),
+        ("memory", "oom", "MemoryError"),
+        ("cuda", "oom", "OutOfMemoryError: CUDA out of memory"),
+        ("exit", "crash", "SystemExit: called from inside a method"),
+        ("protected", "crash", "PermissionError: [Errno 13] Permission denied: 'weights.bin'"),
+        ("nothing", "crash", "TypeError: the method must return an Animation of a Clip, not NoneType"),
+        ("clip", "crash", "TypeError: the method must return an Animation of a Clip, not Clip"),
+        ("float", "crash", "TypeError: clip frames must be a uint8 array, not float64"),
+        ("long", "decode", "the output has 2 frames, the driving clip 1: resample it first"),
+        ("canvas", "decode", "the canvas has 2 frames, the driving clip 1: resample it first"),
+        ("detail", "crash", "TypeError: Object of type float32 is not JSON serializable"),
+        ("nan", "crash", "ValueError: Out of range float values are not JSON compliant"),
+        ("surrogate", "crash", "RuntimeError: cannot read \udcff.png"),
+        ("write", "crash", "ValueError: assignment destination is read-only"),
+    ],
+)
+def test_a_method_that_fails_costs_its_case(perform, how, status, reason):
+    session, summary = perform(methods=[f"bad:how={how},{ONLY}", "copy-driving"])
+    own = made(session)
+    assert own.pop(("i0__d1", "bad")) == (status, reason)
+    assert set(own.values()) == {("ok", "")}
+    assert len(own) == 5
+    assert summary.failures == {status: 1}
+    logs = list(session.config.folder.glob("logs/*"))
+    assert len(logs) == (status in ("crash", "oom"))
+    assert all("Traceback" in log.read_text() for log in logs)
+
+
+@pytest.mark.parametrize("how", ["small", "pixel"])
+def test_an_odd_size_is_no_failure(perform, how, make_suite, tmp_path):
+    session, summary = perform(make_suite(tmp_path / "suite", "cross-video"), methods=[f"bad:how={how}"])
+    assert not summary.failures
+    assert set(made(session).values()) == {("ok", "")}
+
+
+def test_workers_that_die_or_hang_cost_one_case_each(perform):
+    """``quiet`` ends its process with exit code 0, as a library that calls exit() would."""
+    expected = {
+        "die": ("crash", "the worker process died with exit code 7"),
+        "segfault": ("crash", "the worker process died with exit code -11"),
+        "hang": ("timeout", "took longer than 4 s"),
+        "quiet": ("timeout", "took longer than 4 s"),
+    }
+    methods = [f"bad:how={how},{ONLY},as={how}" for how in expected]
+    session, summary = perform(methods=[*methods, "copy-driving"], workers=2, case_timeout=4.0)
+    own = made(session)
+    assert {how: own.pop(("i0__d1", how)) for how in expected} == expected
+    assert set(own.values()) == {("ok", "")}
+    assert len(own) == 3 * 5 - 4
+    assert summary.failures == {"crash": 2, "timeout": 2}
+
+
+def test_a_worker_that_cannot_start_ends_the_run_in_one_line(make_session, perform, tmp_path):
+    plugin = tmp_path / "once.py"
+    plugin.write_text("import multiprocessing\nif multiprocessing.parent_process():\n    raise OSError('no licence')\n")
+    with pytest.raises(BenchError, match="--workers 1"):
+        perform(methods=["toy"], plugins=[str(plugin)], workers=2)
+
+
+def test_a_face_model_that_fails_costs_its_rows(perform):
+    session, summary = perform(methods=["copy-driving"], faces=["toy:broken=true"])
+    rows = results(session)
+    assert not summary.failures
+    assert {record["status"] for (stage, _), record in rows.items() if stage != "generate"} == {"crash"}
+    assert all("the toy model is broken" in record["reason"] for (stage, _), record in rows.items() if stage == "score")
+
+
+def test_a_metric_that_fails_takes_no_other_with_it(perform, monkeypatch):
+    from portraitbench.metrics.identity import IdSim
+
+    def fail(self, scene):
+        raise ZeroDivisionError("no norm")
+
+    monkeypatch.setattr(IdSim, "__call__", fail)
+    session, _ = perform(methods=["copy-driving"])
+    by_metric = {record["metric"]: record for (stage, _), record in results(session).items() if stage == "score"}
+    failed = {name: record["reason"] for name, record in by_metric.items() if record["status"] != "ok"}
+    assert failed == {"id_sim/1": "ZeroDivisionError: no norm"}
+    assert len(by_metric) > 3
+
+
+def test_jobs_left_over_are_dropped_when_the_caller_stops(make_session):
+    session = make_session(methods=["toy"], workers=2)
+    executor = ProcessExecutor(session.config)
+    assert list(executor.run([])) == []
+
+
+def test_threads_are_limited_inside_and_restored_outside(monkeypatch):
+    torch = pytest.importorskip("torch")
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    monkeypatch.delenv("MKL_NUM_THREADS", raising=False)
+    before = torch.get_num_threads()
+    with threads.limit_threads(3):
+        assert torch.get_num_threads() == 3
+        assert [os.environ[name] for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")] == ["3", "3"]
+    assert torch.get_num_threads() == before
+    assert os.environ["OMP_NUM_THREADS"] == "5"
+    assert "MKL_NUM_THREADS" not in os.environ
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_methods_see_the_threads_asked_for(perform, tmp_path, workers):
+    """A method that loads torch itself must find the limit, in this process and in workers."""
+    pytest.importorskip("torch")
+    plugin = tmp_path / "counts.py"
+    plugin.write_text(
+        "from portraitbench.methods import METHODS\n"
+        "from portraitbench.methods.base import Animation, GeneratorBase\n"
+        "class Counts(GeneratorBase):\n"
+        "    name = revision = 'counts'\n"
+        "    def __init__(self, options, context): pass\n"
+        "    def animate(self, inputs):\n"
+        "        import torch\n"
+        "        return Animation(inputs.driving, detail={'threads': torch.get_num_threads()})\n"
+        "METHODS.add('counts', Counts)\n"
+    )
+    session, _ = perform(methods=["counts"], plugins=[str(plugin)], workers=workers, threads=1)
+    details = [record["detail"] for (stage, _), record in results(session).items() if stage == "generate"]
+    assert details == [{"threads": 1}] * 3
