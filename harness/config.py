@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 
@@ -190,4 +191,12 @@ def part_spec(text: str, flag: str) -> PartSpec:
 def _first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     field = ".".join(str(part) for part in first["loc"])
-    return f"{field + ': ' if field else ''}{one_line(ValueError(first['msg'].removeprefix('Value error, ')))}"
+    message = one_line(ValueError(first["msg"].removeprefix("Value error, ")))
+    if first["type"] == "extra_forbidden":
+        known = RunConfig.model_fields if len(first["loc"]) == 1 else PartSpec.model_fields
+        near = get_close_matches(field.rpartition(".")[2], known, n=1)
+        hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        message = f"unknown field: {hint}"
+    elif first["type"] != "value_error" and isinstance(first["input"], str | int | float):
+        message = f"{message}, not {first['input']!r}"
+    return f"{field + ': ' if field else ''}{message}"

@@ -52,7 +52,9 @@ class ScoreJob:
         features = sorted({need for metric in chosen for need in metric.spec.needs})
         scene = self._scene(session, case, features)
         keys = [key for _, key in self.metrics]
-        return [self._score(session, metric, key, scene) for metric, key in zip(chosen, keys, strict=True)]
+        records = [self._score(session, metric, key, scene) for metric, key in zip(chosen, keys, strict=True)]
+        crowded = {"generated": scene.generated.crowded, "driving": scene.driving.crowded}
+        return [record | {"several_faces": crowded} for record in records]
 
     def failed(self, status: Status, reason: str) -> list[Record]:
         """See :meth:`Job.failed`."""

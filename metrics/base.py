@@ -43,6 +43,11 @@ class View:
         """What the face models saw."""
         return self._observe()
 
+    @property
+    def crowded(self) -> int:
+        """How many frames show more than one face; 0 as long as no metric has asked what was seen."""
+        return int((self.seen.counts > 1).sum()) if "seen" in vars(self) else 0
+
 
 @dataclass(frozen=True, eq=False)
 class Scene:

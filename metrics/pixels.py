@@ -12,7 +12,7 @@ from ..faces.base import LANDMARKS
 from .base import MetricBase, MetricSpec, Scene, Scores, check_lengths
 from .frames import target_of
 from .masks import Mask, MaskKind, face_mask, fraction
-from .ssim import ssim
+from .ssim import RADIUS, luma, ssim, ssim_map, window_box
 
 CAP_DB = 100.0
 """PSNR of identical frames, which would be infinite, and the largest value that any pair gets."""
@@ -56,8 +56,18 @@ def psnr_black(generated: Frame, target: Frame, mask: Mask) -> float:
 
 
 def ssim_black(generated: Frame, target: Frame, mask: Mask) -> float:
-    """SSIM over all windows of frames whose background is blackened; NaN for an empty mask."""
-    return ssim(blacken(generated, mask), blacken(target, mask)) if mask.any() else float("nan")
+    """SSIM over all windows of frames whose background is blackened; NaN for an empty mask.
+
+    Windows that do not touch the mask are black in both frames and score 1, so only the others are computed.
+    """
+    height, width = mask.shape
+    windows = (height - 2 * RADIUS) * (width - 2 * RADIUS)
+    if not mask.any() or min(height, width) <= 2 * RADIUS:
+        return float("nan")
+    near = window_box(mask, 2 * RADIUS)
+    inside = mask[near]
+    scores = ssim_map(luma(blacken(generated[near], inside)), luma(blacken(target[near], inside)))
+    return float((scores.sum() + windows - scores.size) / windows)
 
 
 class MaskOptions(Options):

@@ -51,27 +51,33 @@ def ssim(generated: Frame, target: Frame, mask: Mask | None = None) -> float:
     1.0
     """
     if mask is None:
-        scores = _ssim_map(luma(generated), luma(target), None)
+        scores = ssim_map(luma(generated), luma(target))
         return float(scores.mean()) if scores.size else float("nan")
     # Only windows centred in the mask count, so the rest of the frame need not be filtered.
-    crop = _window_box(mask)
+    crop = window_box(mask, RADIUS)
     inside = mask[crop][RADIUS:-RADIUS, RADIUS:-RADIUS]
     if not inside.any():
         return float("nan")
-    return float(_ssim_map(luma(generated[crop]), luma(target[crop]), mask[crop])[inside].mean())
+    return float(ssim_map(luma(generated[crop]), luma(target[crop]), mask[crop])[inside].mean())
 
 
-def _window_box(mask: Mask) -> tuple[slice, slice]:
-    """The smallest box with every window that is centred in the mask, cut at the frame's border."""
+def window_box(mask: Mask, margin: int) -> tuple[slice, slice]:
+    """The mask's bounding box grown by a margin on each side and cut at the frame's border.
+
+    A margin of :data:`RADIUS` holds every window that is centred in the mask, twice that every window that touches it.
+    """
     rows, columns = np.nonzero(mask)
     if not len(rows):
         return slice(0), slice(0)
-    top, left = (max(int(index.min()) - RADIUS, 0) for index in (rows, columns))
-    return slice(top, int(rows.max()) + RADIUS + 1), slice(left, int(columns.max()) + RADIUS + 1)
+    top, left = (max(int(index.min()) - margin, 0) for index in (rows, columns))
+    return slice(top, int(rows.max()) + margin + 1), slice(left, int(columns.max()) + margin + 1)
 
 
-def _ssim_map(x: Floats, y: Floats, mask: Mask | None) -> Floats:
-    """SSIM of each window that lies wholly in the images: (H, W) to (H - 10, W - 10)."""
+def ssim_map(x: Floats, y: Floats, mask: Mask | None = None) -> Floats:
+    """SSIM of each window that lies wholly in the images: luma (H, W) to (H - 10, W - 10).
+
+    With a mask, windows end at it; those without a pixel of it give NaN.
+    """
     total: Floats | float = 1.0
     if mask is not None:
         x, y, total = x * mask, y * mask, _window_sums(mask.astype(np.float64))

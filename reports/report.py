@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from ..core.errors import Status
 from ..core.files import atomic_path, write_text
 from ..harness.config import check_config
+from ..harness.plan import PlanItem
 from ..harness.session import Session
 from ..harness.store import Store, storing
 from .contact_sheet import contact_sheet
@@ -49,7 +53,7 @@ def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
             write_text(report / f"{suite}.md", markdown_table(table, suite))
             with atomic_path(report / f"{suite}.png") as temporary:
                 contact_sheet(session, store, items).save(temporary)
-        write_text(report / "index.md", _page(run, frame, table))
+        write_text(report / "index.md", _page(run, frame, table, crowded(store, plan)))
         write_text(report / "cost.csv", csv_text(cost(store)))
     return table
 
@@ -59,6 +63,26 @@ def session_of(folder: Path, run: dict[str, Any]) -> Session:
     folder = folder.resolve()
     moved = {"out": str(folder.parent), "name": folder.name}
     return Session(check_config(run["config"] | moved, f"{folder}/run.json"))
+
+
+def crowded(store: Store, plan: Sequence[PlanItem]) -> list[list[str]]:
+    """Where several faces were seen, by suite and method: cases, and frames of outputs and of driving clips.
+
+    One of them was followed (the largest at first), but a crowded clip is worth a look.
+    """
+    counts: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    for item in plan:
+        made = store.records.get(("generate", item.key))
+        if made is None or made["status"] != Status.OK:
+            continue
+        scored = (store.records.get(("score", planned.key(made))) for planned in item.metrics)
+        flags = [record["several_faces"] for record in scored if record and "several_faces" in record]
+        most = {role: max(flag[role] for flag in flags) for role in ("generated", "driving")} if flags else {}
+        if any(most.values()):
+            counts[item.suite, item.method].update(most | {"cases": 1})
+    return [
+        [*names, *(str(count[part]) for part in ("cases", "generated", "driving"))] for names, count in counts.items()
+    ]
 
 
 def cost(store: Store) -> pd.DataFrame:
@@ -86,7 +110,7 @@ def cost(store: Store) -> pd.DataFrame:
     )
 
 
-def _page(run: dict[str, Any], frame: pd.DataFrame, table: pd.DataFrame) -> str:
+def _page(run: dict[str, Any], frame: pd.DataFrame, table: pd.DataFrame, several: list[list[str]]) -> str:
     parts = [f"# {frame['run'].iloc[0] if len(frame) else 'run'}\n"]
     for suite, about in run["suites"].items():
         parts.append(f"## {about['title']}\n\n`{suite}`, {about['kind']}, {about['size']} px.\n")
@@ -102,6 +126,9 @@ def _page(run: dict[str, Any], frame: pd.DataFrame, table: pd.DataFrame) -> str:
     if len(bad):
         rows = [[str(value) for value in row] for row in bad.itertuples(index=False)]
         parts.append("## Values that are missing\n\n" + markdown([str(name) for name in bad.columns], rows))
+    if several:
+        headers = ["suite", "method", "cases", "output frames", "driving frames"]
+        parts.append("## Several faces in a frame\n\n" + markdown(headers, several))
     parts.append("## Who measured\n\n" + _backends(run))
     parts.append("## With what\n\n" + _provenance(run["provenance"]))
     return "\n".join(parts)

@@ -59,16 +59,17 @@ def csv_text(table: pd.DataFrame) -> str:
 def markdown_table(table: pd.DataFrame, suite: str) -> str:
     """One suite's summary as a Markdown table: a row per method, a column per metric.
 
-    Cells read "mean", with the coverage behind it where it is under 100 %.
+    Cells read "mean", with the coverage behind it where it is under 100 %. ``n`` is the number of cases with a value,
+    "18/20" where some of the planned ones have none.
     """
     part = table[table["suite"] == suite]
     metrics = list(dict.fromkeys(part["metric"]))
-    headers = ["method", *(_header(part[part["metric"] == metric].iloc[0]) for metric in metrics), "cases"]
+    headers = ["method", *(_header(part[part["metric"] == metric].iloc[0]) for metric in metrics), "n"]
     rows = []
     for method in dict.fromkeys(part["method"]):
         own = part[part["method"] == method].set_index("metric")
         cells = [cell(own.loc[metric]) if metric in own.index else "-" for metric in metrics]
-        rows.append([str(method), *cells, str(int(own["cases"].max()))])
+        rows.append([str(method), *cells, _count(int(own["n"].min()), int(own["cases"].max()))])
     return markdown(headers, rows)
 
 
@@ -109,13 +110,18 @@ def number(value: float) -> str:
 
 
 def _header(row: pd.Series) -> str:
-    return f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}"
+    stamp = "" if row["grade"] == "real" else f" ({row['grade']})"
+    return f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}{stamp}"
 
 
 def cell(row: pd.Series) -> str:
     """A summary row as "mean", with the coverage behind it where it is under 100 %."""
     text = number(float(row["mean"]))
     return text if row["coverage"] > 1 - 1e-12 else f"{text} ({row['coverage']:.1%})"
+
+
+def _count(scored: int, planned: int) -> str:
+    return str(planned) if scored == planned else f"{scored}/{planned}"
 
 
 def _line(cells: list[str]) -> str:
