@@ -13,10 +13,10 @@ from rich.table import Table
 from ..core.errors import ConfigError
 from ..harness.config import RunConfig, check_config, load_config
 from ..harness.plan import PlanItem, make_plan, replan_metrics
+from ..harness.run_file import load_plan, load_run
 from ..harness.runner import RETRIABLE, Runner, Summary
 from ..harness.session import Session
 from ..reports.report import write_report
-from ..reports.run_file import load_plan, load_run
 from ..reports.tables import cell, low_coverage
 from .progress import RunProgress, duration
 
@@ -110,8 +110,8 @@ def score(
         flags["metrics"] = []
     given = {key: value for key, value in flags.items() if value is not None}
     moved = {"out": str(run_folder.parent), "name": run_folder.name}
-    session = Session(check_config(loaded["config"] | given | moved, str(run_folder)))
-    _carry_out(session, replan_metrics(session, load_plan(run_folder)))
+    session = Session(check_config(loaded.config | given | moved, str(run_folder)))
+    _carry_out(session, replan_metrics(session, load_plan(run_folder, loaded)))
 
 
 def report(

@@ -20,6 +20,7 @@ class Status(StrEnum):
     DECODE = "decode"
     MISSING = "missing"
     UNDEFINED = "undefined"
+    DIVERGED = "diverged"
     OOM = "oom"
     TIMEOUT = "timeout"
     CRASH = "crash"
@@ -77,6 +78,12 @@ class MissingOutputError(CaseError):
     """A folder of results made elsewhere has none for this case."""
 
     status = Status.MISSING
+
+
+class DivergedError(CaseError):
+    """Tuning for this case ran away: a loss is not finite, or far above where it can be."""
+
+    status = Status.DIVERGED
 
 
 def one_line(error: BaseException, limit: int = 300) -> str:

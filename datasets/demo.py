@@ -20,7 +20,7 @@ from .clip import Clip, Frame
 from .manifest import SuiteKind
 from .media import write_output
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 SIZE = 256
 CORNER = (96, 12)
 """Column and row of the 256 px window of the photograph that is used."""
@@ -150,7 +150,7 @@ def _cross_image(folder: Path) -> dict[str, Any]:
 
 def _cross_video(folder: Path) -> dict[str, Any]:
     identities = {person: Clip.from_image(portrait(person)) for person in ("ann", "bea")}
-    driving = _speech("cleo", 16)
+    driving = _speech("cleo", 12)
     return {
         "assets": _store(folder, identities | {"speech": driving}),
         "identities": [{"id": name, "asset": name} for name in identities],
@@ -159,10 +159,10 @@ def _cross_video(folder: Path) -> dict[str, Any]:
 
 
 def _self_video(folder: Path) -> dict[str, Any]:
-    clips = {person: _speech(person, 24) for person in ("ann", "bea")}
+    clips = {person: _speech(person, 16) for person in ("ann", "bea")}
     return {
         "assets": _store(folder, clips),
-        "clips": [{"id": name, "asset": name, "identity_frame": 0, "start": 8, "frames": 16} for name in clips],
+        "clips": [{"id": name, "asset": name, "identity_frame": 0, "start": 6, "frames": 10} for name in clips],
     }
 
 

@@ -10,12 +10,12 @@ from typing import Protocol
 from ..core.digest import digest
 from ..core.errors import Status
 from ..metrics.resolve import resolve
-from .describe import describe
 from .executors import Executor, executor_for
 from .generate import GenerateJob
 from .jobs import Job, Source
 from .look import LookJob
 from .plan import PlanItem, PlannedMetric, in_shard, make_plan
+from .run_file import describe
 from .score import ScoreJob
 from .session import Session
 from .store import Record, Store
@@ -97,7 +97,7 @@ class Runner:
         executor = executor_for(self._session.config, self._session)
         with self._store.writing():
             self._store.load()
-            self._store.write_json("run.json", describe(self._session, self._plan))
+            self._store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
             self._store.write_plan(item.as_record() for item in self._plan)
             self._stage("look at inputs", self._input_jobs(), executor)
             if self._generate:

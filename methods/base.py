@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,7 +13,7 @@ from ..datasets.clip import Clip
 from ..faces.observer import Observer
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from torch import Tensor, nn
 
 Detail = Mapping[str, float | int | str]
 
@@ -90,7 +90,18 @@ class GeneratorBase:
 
 
 class Parameterization(Protocol):
-    """How a diffusion model relates clean data, noise and its own prediction: epsilon, v, flow or EDM."""
+    """How a diffusion model relates clean data, noise and its own prediction: epsilon, v, flow or EDM.
+
+    Times have shape (1,) or (N,) and are the parameterization's own; :mod:`.diffusion` implements the usual four.
+    """
+
+    def times(self, share: Tensor) -> Tensor:
+        """Training times at shares of the range: 0 is the cleanest, 1 the noisiest, uniform shares train as usual."""
+        ...
+
+    def log_snr(self, t: Tensor) -> Tensor:
+        """Logarithm of the signal-to-noise ratio at times ``t``, shape of ``t``."""
+        ...
 
     def add_noise(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """Noisy latents at time ``t``."""
@@ -105,30 +116,46 @@ class Parameterization(Protocol):
         ...
 
 
+StepCallback = Callable[[int, int, "Tensor"], None]
+"""Called before each denoising step of a sampling with the step's index, the number of steps, and its time (1,)."""
+
+
 @runtime_checkable
 class DiffusionGenerator(Generator, Protocol):
     """A generator that opens exactly what a tuner may touch.
 
+    Frames and latents have the frames of one case as their first axis, (T, 3, H, W) and (T, C, h, w), also where the
+    model itself wants them otherwise. Latents are scaled as the denoiser sees them.
+
     Attributes:
+        denoiser: The module that :meth:`denoise` and :meth:`sample` call; adapters go into it, and out of it again.
         parameterization: Its noise schedule and prediction type.
-        lora_targets: Regular expression over module names of the denoiser that a tuner may adapt.
+        lora_targets: Regular expression over full module names of the denoiser that a tuner may adapt.
         latent_stride: Pixels per latent cell.
+        tuner_defaults: By tuner name: options that differ from the tuner's defaults for this generator. The user's
+            options go before them.
     """
 
+    denoiser: nn.Module
     parameterization: Parameterization
     lora_targets: str
     latent_stride: int
+    tuner_defaults: Mapping[str, Mapping[str, Any]]
 
     def condition(self, inputs: Inputs) -> Any:
         """Compute all that depends on the case alone, once; encoders may be freed afterwards."""
         ...
 
-    def sample(self, conditions: Any, *, seed: int) -> Animation:
-        """Generate by normal sampling."""
+    def select(self, conditions: Any, frames: Sequence[int]) -> Any:
+        """Conditions of some frames of the case: consecutive ones, ascending, to denoise these without the others."""
+        ...
+
+    def sample(self, conditions: Any, *, seed: int, on_step: StepCallback | None = None) -> Animation:
+        """Generate by normal sampling; :meth:`encode` must take the frames as they are returned."""
         ...
 
     def encode(self, frames: Tensor) -> Tensor:
-        """Latents of frames in [-1, 1], shape (T, 3, H, W)."""
+        """Latents of frames in [-1, 1], on the denoiser's device; the same frames give the same latents."""
         ...
 
     def decode(self, latents: Tensor) -> Tensor:
@@ -136,11 +163,19 @@ class DiffusionGenerator(Generator, Protocol):
         ...
 
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Any) -> Tensor:
-        """The model's prediction."""
+        """The model's prediction for noisy latents at one time of shape (1,); differentiable."""
         ...
 
     def probe(self) -> str:
         """Digest of the denoiser's answer to a fixed input; equal before and after tuning, or the case fails."""
+        ...
+
+
+class TunedGenerator(Protocol):
+    """What a tuner hands out: the generator as it is for one case."""
+
+    def sample(self, conditions: Any, *, seed: int) -> Animation:
+        """Generate by normal sampling with what was tuned."""
         ...
 
 
@@ -160,9 +195,13 @@ class Tuner(Protocol):
 
     def tune(
         self, generator: DiffusionGenerator, conditions: Any, inputs: Inputs
-    ) -> AbstractContextManager[DiffusionGenerator]:
+    ) -> AbstractContextManager[TunedGenerator]:
         """Tune within a ``with`` block; on leaving it, also by an exception, the generator is bit-exactly itself."""
         ...
+
+
+Progress = Callable[[int, int, Mapping[str, float]], None]
+"""Called by long work with the steps done, the steps in all, and the figures of the moment (losses)."""
 
 
 class MethodContext:
@@ -172,12 +211,21 @@ class MethodContext:
         make_observer: Builds the run's observer; called when a method first looks at faces.
         device: "cpu", "cuda" or "mps".
         cache: Folder for files a method wants to keep between runs.
+        progress: Told how long work on a case goes; None when nobody listens.
     """
 
-    def __init__(self, make_observer: Callable[[], Observer], *, device: str, cache: Path) -> None:
+    def __init__(
+        self,
+        make_observer: Callable[[], Observer],
+        *,
+        device: str,
+        cache: Path,
+        progress: Progress | None = None,
+    ) -> None:
         self._make_observer = make_observer
         self.device = device
         self.cache = cache
+        self.progress = progress
 
     @cached_property
     def observer(self) -> Observer:

@@ -9,7 +9,7 @@ from ..core.errors import ConfigError
 from . import METHODS
 from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, Tuner
 
-_OPENED = ("condition", "sample", "encode", "decode", "denoise", "probe")
+_OPENED = ("condition", "select", "sample", "encode", "decode", "denoise", "probe")
 
 
 class TunedMethod(GeneratorBase):
@@ -35,8 +35,9 @@ class TunedMethod(GeneratorBase):
 
     @property
     def revision(self) -> str:  # type: ignore[override]
-        """Digest of both parts."""
-        return digest([self._generator.revision, self._tuner.revision])
+        """Digest of both parts, and of what the generator changes in the tuner's defaults."""
+        changed = dict(self._generator.tuner_defaults.get(self._tuner.name, {}))
+        return digest([self._generator.revision, self._tuner.revision, changed])
 
     def animate(self, inputs: Inputs) -> Animation:
         """Tune the generator for this case and sample from it.

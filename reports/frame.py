@@ -12,8 +12,8 @@ import pandas as pd
 from ..core.errors import Status
 from ..core.files import atomic_path
 from ..harness.plan import PlanItem
+from ..harness.run_file import load_plan, load_run
 from ..harness.store import Record, Store, storing
-from .run_file import check_agreement, load_plan, load_run
 
 COLUMNS = [
     "run",
@@ -48,11 +48,11 @@ def tidy(folder: Path) -> pd.DataFrame:
         A frame with :data:`COLUMNS`, in plan order. Outputs that could not be made give one row per metric with their
         status; work that has not been done yet has the status ``missing``.
     """
-    run, plan = load_run(folder), load_plan(folder)
-    check_agreement(folder, run, plan)
+    run = load_run(folder)
+    plan = load_plan(folder, run)
     store = Store(folder)
     store.load()
-    grades = {backend["name"]: backend["grade"] for backend in run["backends"]}
+    grades = {backend.name: backend.grade for backend in run.backends}
     rows: list[dict[str, Any]] = []
     for item in plan:
         names = {
@@ -65,7 +65,7 @@ def tidy(folder: Path) -> pd.DataFrame:
             "baseline": item.baseline,
         }
         for metric, record in _scores(store, item):
-            backends = run["metrics"][metric]["backends"]
+            backends = run.metrics[metric].backends
             about = {
                 "metric": metric,
                 "backend": "+".join(backends),

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -13,11 +12,11 @@ from ..core.errors import Status
 from ..core.files import atomic_path, write_text
 from ..harness.config import check_config
 from ..harness.plan import PlanItem
+from ..harness.run_file import BackendAbout, ProvenanceAbout, RunFile, load_plan, load_run
 from ..harness.session import Session
 from ..harness.store import Store, storing
 from .contact_sheet import contact_sheet
 from .frame import compact
-from .run_file import load_plan, load_run
 from .tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
 
 
@@ -41,11 +40,11 @@ def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
     frame = compact(folder)
     table = summarise(frame, run)
     report = folder / "report"
-    plan = load_plan(folder)
+    plan = load_plan(folder, run)
     store = Store(folder)
     store.load()
     with storing(report):
-        for suite in run["suites"]:
+        for suite in run.suites:
             items = [item for item in plan if item.suite == suite]
             if not items:
                 continue
@@ -58,11 +57,11 @@ def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
     return table
 
 
-def session_of(folder: Path, run: dict[str, Any]) -> Session:
+def session_of(folder: Path, run: RunFile) -> Session:
     """Make the session that a run folder's configuration describes, wherever the folder has been moved to."""
     folder = folder.resolve()
     moved = {"out": str(folder.parent), "name": folder.name}
-    return Session(check_config(run["config"] | moved, f"{folder}/run.json"))
+    return Session(check_config(run.config | moved, f"{folder}/run.json"))
 
 
 def crowded(store: Store, plan: Sequence[PlanItem]) -> list[list[str]]:
@@ -110,10 +109,10 @@ def cost(store: Store) -> pd.DataFrame:
     )
 
 
-def _page(run: dict[str, Any], frame: pd.DataFrame, table: pd.DataFrame, several: list[list[str]]) -> str:
+def _page(run: RunFile, frame: pd.DataFrame, table: pd.DataFrame, several: list[list[str]]) -> str:
     parts = [f"# {frame['run'].iloc[0] if len(frame) else 'run'}\n"]
-    for suite, about in run["suites"].items():
-        parts.append(f"## {about['title']}\n\n`{suite}`, {about['kind']}, {about['size']} px.\n")
+    for suite, about in run.suites.items():
+        parts.append(f"## {about.title}\n\n`{suite}`, {about.kind}, {about.size} px.\n")
         parts.append(markdown_table(table, suite))
         parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
     parts.append(
@@ -129,27 +128,27 @@ def _page(run: dict[str, Any], frame: pd.DataFrame, table: pd.DataFrame, several
     if several:
         headers = ["suite", "method", "cases", "output frames", "driving frames"]
         parts.append("## Several faces in a frame\n\n" + markdown(headers, several))
-    parts.append("## Who measured\n\n" + _backends(run))
-    parts.append("## With what\n\n" + _provenance(run["provenance"]))
+    parts.append("## Who measured\n\n" + _backends(run.backends))
+    parts.append("## With what\n\n" + _provenance(run.provenance))
     return "\n".join(parts)
 
 
-def _backends(run: dict[str, Any]) -> str:
+def _backends(backends: Sequence[BackendAbout]) -> str:
     rows = []
-    for backend in run["backends"]:
-        options = ", ".join(f"{key}={value}" for key, value in sorted(backend["options"].items()))
-        name = f"{backend['name']} {backend['version']}"
-        rows.append([name, backend["grade"], backend["device"], backend["weights"][:12], options, backend["licence"]])
+    for backend in backends:
+        options = ", ".join(f"{key}={value}" for key, value in sorted(backend.options.items()))
+        name = f"{backend.name} {backend.version}"
+        rows.append([name, backend.grade, backend.device, backend.weights[:12], options, backend.licence])
     return markdown(["backend", "grade", "device", "weights", "options", "licence"], rows)
 
 
-def _provenance(about: dict[str, Any]) -> str:
-    checkout = about["checkout"]
+def _provenance(about: ProvenanceAbout) -> str:
+    checkout = about.checkout
     code = (
         f"{checkout['commit']}{' with uncommitted changes' if checkout['dirty'] else ''}" if checkout else "installed"
     )
-    packages = ", ".join(f"{name} {version}" for name, version in about["packages"].items())
+    packages = ", ".join(f"{name} {version}" for name, version in about.packages.items())
     return (
-        f"Code: {code}. Python {about['python']} on {about['system']} ({about['machine']}).\n\n"
+        f"Code: {code}. Python {about.python} on {about.system} ({about.machine}).\n\n"
         f"Packages: {packages}.\n\nOutputs are stored without loss (PNG, H.264 RGB at crf 0).\n"
     )

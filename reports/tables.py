@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import pandas as pd
 
 from ..core.errors import Status
+from ..harness.run_file import RunFile
 
 LOW_COVERAGE = 0.95
 """Below this share of frames with a value a mean is printed with a warning."""
 
 
-def summarise(frame: pd.DataFrame, run: dict[str, Any]) -> pd.DataFrame:
+def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
     """Average a tidy frame.
 
     A case's value is the mean over its frames that have one, a method's the mean over its cases that have one: long
@@ -45,9 +45,9 @@ def summarise(frame: pd.DataFrame, run: dict[str, Any]) -> pd.DataFrame:
         )
         .reset_index()
     )
-    about = run["metrics"]
-    table.insert(3, "unit", [about[name]["unit"] for name in table["metric"]])
-    table.insert(4, "higher_is_better", [about[name]["higher_is_better"] for name in table["metric"]])
+    about = run.metrics
+    table.insert(3, "unit", [about[name].unit for name in table["metric"]])
+    table.insert(4, "higher_is_better", [about[name].higher_is_better for name in table["metric"]])
     return table
 
 

@@ -21,10 +21,12 @@ class ToyDiffusion(GeneratorBase):
     parameterization = None
     lora_targets = "layer"
     latent_stride = 1
+    tuner_defaults = {}
 
     def __init__(self, options, context):
         parse_options(Options, options, "method toy-diffusion")
         self.layer = torch.nn.Conv2d(3, 3, 1)
+        self.denoiser = torch.nn.ModuleDict({"layer": self.layer})
         with torch.no_grad():
             self.layer.weight.copy_(torch.eye(3)[..., None, None])
             self.layer.bias.fill_(0.1)
@@ -36,7 +38,10 @@ class ToyDiffusion(GeneratorBase):
     def condition(self, inputs):
         return torch.tensor(inputs.driving.frames.copy()).permute(0, 3, 1, 2) / 127.5 - 1
 
-    def sample(self, conditions, *, seed):
+    def select(self, conditions, frames):
+        return conditions[list(frames)]
+
+    def sample(self, conditions, *, seed, on_step=None):
         with torch.no_grad():
             frames = self.decode(self.denoise(self.encode(conditions), torch.zeros(1), conditions))
         pixels = ((frames.clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()

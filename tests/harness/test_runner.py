@@ -10,10 +10,10 @@ import pytest
 from portraitbench.core.errors import AssetError, ConfigError, StoreError
 from portraitbench.datasets.media import read_output, write_image
 from portraitbench.harness.plan import make_plan, replan_metrics
+from portraitbench.harness.run_file import load_plan
 from portraitbench.harness.runner import Runner
 from portraitbench.harness.store import Store, read_lines
 from portraitbench.reports.frame import tidy
-from portraitbench.reports.run_file import load_plan
 
 METHODS = ["copy-identity", "copy-driving", "toy"]
 
@@ -128,7 +128,7 @@ def test_scoring_alone_generates_nothing_and_leaves_lost_outputs_for_later(run, 
     session, _ = run(methods=METHODS, metrics=["id_sim"])
     (session.config.folder / "outputs" / "tiny" / "i0__d1" / "toy.png").unlink()
     again = make_session(methods=METHODS, metrics=["aed_lmk_px512"])
-    plan = replan_metrics(again, load_plan(session.config.folder))
+    plan = replan_metrics(again, load_plan(session.config.folder, load_run(session.config.folder)))
     summary = Runner(again, plan=plan).run()
     assert summary.failures == {"missing": 1}
     frame = tidy(session.config.folder)
