@@ -10,7 +10,7 @@ import pytest
 from portraitbench.core.errors import AssetError, ConfigError, StoreError
 from portraitbench.datasets.media import read_output, write_image
 from portraitbench.harness.plan import make_plan, replan_metrics
-from portraitbench.harness.run_file import load_plan
+from portraitbench.harness.run_file import load_plan, load_run
 from portraitbench.harness.runner import Runner
 from portraitbench.harness.store import Store, read_lines
 from portraitbench.reports.frame import tidy
