@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
-from .alignment import ARCFACE_SIZE, bilinear_taps
-from .base import Floats
+from .alignment import ARCFACE_SIZE, arcface_matrix, bilinear_taps, five_points
+from .base import Face, Floats
 from .onnx_file import read_onnx
 from .onnx_torch import OnnxModule
 
@@ -54,6 +55,12 @@ class ArcFaceTwin(nn.Module):
             raise ValueError("frames must be in [-1, 1]")
         crops = crop_faces((frames + 1) * 127.5, matrices)
         embeddings: Tensor = self.network((crops - self.mean) / self.std)
+        return embeddings
+
+    def embed(self, frames: Tensor, landmarks: Sequence[Floats]) -> Tensor:
+        """Embed one face per frame, aligned by its 68 landmarks; see :class:`~.base.IdentityTwin`."""
+        faces = [Face(np.concatenate([points.min(axis=0), points.max(axis=0)]), 1.0, None, points) for points in landmarks]
+        embeddings: Tensor = self(frames, [arcface_matrix(five_points(face)) for face in faces])
         return embeddings
 
 

@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..core.digest import digest
 from ..datasets.clip import Frame
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Floats = NDArray[np.float64]
 
@@ -128,6 +131,31 @@ class EmbedsIdentity(FaceBackend, Protocol):
 
     def embed(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
         """Vectors of one face per frame as the network gives them (not normalised), shape (N, D)."""
+        ...
+
+
+class IdentityTwin(Protocol):
+    """An identity network with gradients to the pixels, for identity losses."""
+
+    def embed(self, frames: Tensor, landmarks: Sequence[Floats]) -> Tensor:
+        """Embed one face per frame.
+
+        Args:
+            frames: RGB in [-1, 1], shape (N, 3, H, W).
+            landmarks: iBUG 68 points of each face, N of shape (68, 2).
+
+        Returns:
+            Vectors as the network gives them (not normalised), shape (N, D).
+        """
+        ...
+
+
+@runtime_checkable
+class LendsIdentityTwin(FaceBackend, Protocol):
+    """Has a differentiable identity network."""
+
+    def differentiable(self) -> IdentityTwin:
+        """Load the twin."""
         ...
 
 

@@ -30,7 +30,7 @@ from .base import (
     provided_features,
 )
 from .cache import FeatureCache
-from .policy import choose
+from .policy import POLICY_VERSION, choose
 
 Reader = Callable[[Sequence[Frame], Sequence[Face]], Floats]
 C = TypeVar("C")
@@ -84,7 +84,7 @@ class Observer:
         used = {self.detector.info.key, *(self.backend_for(name).info.key for name in features)}
         if LANDMARKS in self._readers:
             used.add(self.backend_for(LANDMARKS).info.key)
-        return digest(sorted(used))
+        return digest([POLICY_VERSION, *sorted(used)])
 
     def observe(self, clip: Clip, features: Collection[str] | None = None) -> Observation:
         """Look at a clip.

@@ -8,6 +8,8 @@ import numpy as np
 
 from .base import Face, Floats
 
+POLICY_VERSION = 1
+"""Raise it when another face may count: scores made under the old policy are then computed again."""
 MIN_IOU = 0.1
 """Below this overlap the face of the frame before is taken as lost, and the largest face counts again."""
 
