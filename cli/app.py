@@ -13,6 +13,9 @@ from rich.markup import escape
 from ..core.errors import BenchError, one_line
 from . import data, doctor, listing, run
 
+INTERRUPTED = 130
+"""Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
+
 app = typer.Typer(
     name="bench",
     help="Benchmark portrait animation: run methods on a suite, measure them, report.",
@@ -47,12 +50,11 @@ def main() -> None:
     errors = Console(stderr=True, highlight=False)
     try:
         app()
-    except BenchError as error:
-        errors.print(f"[bold red]bench:[/] {escape(one_line(error, 2000))}", soft_wrap=True)
-        sys.exit(error.exit_code)
-    except OSError as error:  # a disk or folder that gave way where nobody counted with it
+    except (BenchError, OSError) as error:  # the latter where a disk gave way and nobody counted with it
         errors.print(f"[bold red]bench:[/] {escape(one_line(error, 2000))}", soft_wrap=True)
         sys.exit(BenchError.exit_code)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
+            raise
         errors.print("bench: stopped; what is finished is kept, the same command goes on from there", soft_wrap=True)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
