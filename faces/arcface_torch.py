@@ -59,7 +59,9 @@ class ArcFaceTwin(nn.Module):
 
     def embed(self, frames: Tensor, landmarks: Sequence[Floats]) -> Tensor:
         """Embed one face per frame, aligned by its 68 landmarks; see :class:`~.base.IdentityTwin`."""
-        faces = [Face(np.concatenate([points.min(axis=0), points.max(axis=0)]), 1.0, None, points) for points in landmarks]
+        faces = [
+            Face(np.concatenate([points.min(axis=0), points.max(axis=0)]), 1.0, None, points) for points in landmarks
+        ]
         embeddings: Tensor = self(frames, [arcface_matrix(five_points(face)) for face in faces])
         return embeddings
 

@@ -11,6 +11,7 @@ METHODS: Registry[MethodFactory] = Registry(
         "copy-driving": "portraitbench.methods.reference:CopyDriving",
         "warp": "portraitbench.methods.warp:Warp",
         "outputs": "portraitbench.methods.outputs:Outputs",
+        "strucbooth": "portraitbench.methods.strucbooth.tuner:StrucBooth",
     },
 )
 """Generators and tuners by name: ``METHODS.get("warp")(options, context)`` makes one."""

@@ -125,7 +125,8 @@ class DiffusionGenerator(Generator, Protocol):
     """A generator that opens exactly what a tuner may touch.
 
     Frames and latents have the frames of one case as their first axis, (T, 3, H, W) and (T, C, h, w), also where the
-    model itself wants them otherwise. Latents are scaled as the denoiser sees them.
+    model itself wants them otherwise. Latents are scaled as the denoiser sees them. A tuner gives and expects float32
+    tensors; a generator of another precision casts inside.
 
     Attributes:
         denoiser: The module that :meth:`denoise` and :meth:`sample` call; adapters go into it, and out of it again.

@@ -1,0 +1,135 @@
+"""What a case is tuned towards: its PGT as latents, and the driver's gradients for every patch, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core.errors import NoFaceError
+from ...datasets.clip import Clip
+from ...faces.base import LANDMARKS, Floats, IdentityTwin
+from ...faces.observer import Observer
+from ..base import DiffusionGenerator, Inputs
+from .config import StrucBoothConfig
+from .frames import as_tensor
+from .gradients import Guide, resample
+from .identity import IdentityGuide
+from .patches import Patch
+from .regions import Box, Growth, carry, region_boxes, snap
+
+_SMALLEST = 3
+"""Pixels on each side that a Sobel kernel needs."""
+
+
+@dataclass(frozen=True, eq=False)
+class Track:
+    """A clip and where its face is.
+
+    Attributes:
+        frames: RGB in [-1, 1], shape (T, 3, H, W).
+        landmarks: Shape (T, 68, 2); NaN where there is no face.
+    """
+
+    frames: Tensor
+    landmarks: Floats
+
+    @classmethod
+    def of_clip(cls, clip: Clip, observer: Observer) -> Track:
+        """Look at a clip."""
+        return cls(as_tensor(clip), observer.observe(clip, [LANDMARKS]).landmarks)
+
+    def boxes(self, frame: int, config: StrucBoothConfig) -> dict[str, Box]:
+        """Boxes of the regions in one frame, in pixels; none where there is no face."""
+        points = self.landmarks[frame]
+        if not np.isfinite(points).all():
+            return {}
+        return region_boxes(points, config.boxes, Growth(config.grow, *config.grow_pixels), max(self.frames.shape[2:]))
+
+
+@dataclass(frozen=True, eq=False)
+class CaseGuide:
+    """What one case is tuned towards.
+
+    Attributes:
+        latents: Of the PGT, shape (T, C, h, w).
+        patches: Per frame; empty where the PGT or the driver shows no face.
+        identity: None when the identity loss is off.
+    """
+
+    latents: Tensor
+    patches: list[list[Patch]]
+    identity: IdentityGuide | None
+
+
+def prepare(
+    generator: DiffusionGenerator,
+    conditions: Any,
+    inputs: Inputs,
+    config: StrucBoothConfig,
+    observer: Observer,
+    *,
+    twin: IdentityTwin | None = None,
+    sources: Mapping[str, Clip] | None = None,
+) -> CaseGuide:
+    """Sample the PGT (eq. 1), look at it, and gather what the losses compare with.
+
+    Args:
+        generator: The generator, not tuned.
+        conditions: Its conditions for the case.
+        inputs: The case.
+        config: The settings.
+        observer: Finds landmarks.
+        twin: The network of the identity loss; None leaves that out.
+        sources: Clips whose gradients guide single regions instead of the driving clip's; a frame beyond the end of a
+            clip takes its last one.
+
+    Raises:
+        NoFaceError: When no frame shows a face both in the PGT and in the driver, or the identity image shows none.
+    """
+    clip = generator.sample(conditions, seed=inputs.seed).clip
+    with torch.no_grad():
+        latents = generator.encode(as_tensor(clip)).float()
+    if [clip.height, clip.width] != [generator.latent_stride * side for side in latents.shape[2:]]:
+        raise ValueError(
+            f"generator {generator.name}: its latents do not have a cell for {generator.latent_stride} pixels"
+        )
+    patches: list[list[Patch]] = [[] for _ in clip]
+    if not config.looks_at_faces:
+        return CaseGuide(latents, patches, None)
+    pgt = Track.of_clip(clip, observer)
+    if config.gradient_weight > 0:
+        drivers = {region: (sources or {}).get(region, inputs.driving) for region in config.regions}
+        # One track per clip, however many regions it drives.
+        tracks = {id(driver): Track.of_clip(driver, observer) for driver in drivers.values()}
+        for region, driver in drivers.items():
+            for frame, own in enumerate(patches):
+                own += _patch(region, frame, pgt, tracks[id(driver)], latents, config)
+        if not any(patches):
+            raise NoFaceError("no frame shows a face both in the first output and in the driving clip")
+    identity = None
+    if twin is not None:
+        identity = IdentityGuide.of_case(twin, inputs.identity, pgt.landmarks, observer, latents.device)
+    return CaseGuide(latents, patches, identity)
+
+
+def _patch(
+    region: str, frame: int, pgt: Track, driver: Track, latents: Tensor, config: StrucBoothConfig
+) -> list[Patch]:
+    """The region's patch in one frame; none where a face or the region is not to be seen."""
+    stride = pgt.frames.shape[2] // latents.shape[2]
+    row = min(frame, len(driver.frames) - 1)
+    box, other = pgt.boxes(frame, config).get(region), driver.boxes(row, config).get(region)
+    cells = snap(box, stride, *latents.shape[2:]) if box else None
+    if box is None or other is None or cells is None:
+        return []
+    snapped = cells.pixels(stride)
+    height, width = int(snapped.height), int(snapped.width)
+    if min(height, width) < _SMALLEST:
+        return []
+    patch = resample(driver.frames[row : row + 1], carry(box, snapped, other), height, width).to(latents.device)
+    return [Patch(region, cells, Guide.of_patch(patch, flat=config.flat, by_norm=config.weighting == "norm"))]

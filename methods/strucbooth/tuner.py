@@ -1,0 +1,151 @@
+"""StrucBooth itself: a case's settings and guides, and the tuning loop."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ...core.digest import digest, file_sha256, seed_for
+from ...core.errors import ConfigError, DivergedError
+from ...core.options import parse_options
+from ...datasets.clip import Clip
+from ...faces.base import LANDMARKS, IdentityTwin, LendsIdentityTwin
+from ...faces.observer import Observer
+from ..base import DiffusionGenerator, Inputs, MethodContext
+from ..lora import injected_lora
+from .case import Case
+from .config import StrucBoothConfig
+from .guides import prepare
+from .identity import find_twin
+from .regions import REGIONS
+from .trace import Trace
+from .tuned import Tuned
+
+CODE_VERSION = 1
+OWNER = "method strucbooth"
+
+
+class StrucBooth:
+    """Tunes LoRA layers of a diffusion generator for one case.
+
+    Args:
+        options: See :class:`StrucBoothConfig`. What they leave open is decided by the generator's ``tuner_defaults``,
+            then by the paper.
+        context: Lends the face models.
+    """
+
+    name = "strucbooth"
+
+    def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
+        self._options = dict(options)
+        self._context = context
+        self._own = parse_options(StrucBoothConfig, options, OWNER)
+        self._twins: dict[Path | None, IdentityTwin] = {}
+
+    @cached_property
+    def revision(self) -> str:
+        """Digest of code, options and the face models that guide the tuning."""
+        own, observer = self._own, self._observer
+        twins = [backend.info.key for backend in observer.backends if isinstance(backend, LendsIdentityTwin)]
+        model = file_sha256(own.identity_model) if own.identity_model and own.identity_model.is_file() else None
+        settings = [own.model_dump(mode="json", exclude={"identity_model"}), sorted(own.model_fields_set)]
+        return digest([self.name, CODE_VERSION, settings, observer.key_for([LANDMARKS]), twins, model])
+
+    def config_for(self, generator: DiffusionGenerator) -> StrucBoothConfig:
+        """The settings for a generator: the user's, else the generator's, else the defaults.
+
+        Raises:
+            ConfigError: When they do not fit together.
+        """
+        merged = {**generator.tuner_defaults.get(self.name, {}), **self._options}
+        return parse_options(StrucBoothConfig, merged, OWNER)
+
+    @contextmanager
+    def tune(
+        self,
+        generator: DiffusionGenerator,
+        conditions: Any,
+        inputs: Inputs,
+        *,
+        sources: Mapping[str, Clip] | None = None,
+    ) -> Iterator[Tuned]:
+        """Tune within a ``with`` block; on leaving it, also by an exception, the generator is bit-exactly itself.
+
+        Args:
+            generator: What to tune.
+            conditions: What it computed from the case.
+            inputs: The case.
+            sources: By region: a clip whose expression that region takes on instead of the driving clip's.
+
+        Yields:
+            The tuned generator.
+
+        Raises:
+            NoFaceError: When there is no face to align.
+            DivergedError: When a loss is not finite or far above where it can be.
+            ConfigError: When an option does not fit the generator.
+        """
+        unknown = sorted(set(sources or {}) - set(REGIONS))
+        if unknown:
+            raise ConfigError(f"{OWNER}: unknown region {unknown[0]!r} (regions: {', '.join(REGIONS)})")
+        config = self.config_for(generator)
+        twin = self._twin(config.identity_model) if config.identity_weight > 0 else None
+        guide = prepare(generator, conditions, inputs, config, self._observer, twin=twin, sources=sources)
+        seed = seed_for(inputs.seed, self.name)
+        targets = config.lora_targets or generator.lora_targets
+        with injected_lora(generator.denoiser, targets, rank=config.rank, seed=seed) as lora:
+            _set_up(generator.denoiser, config)
+            tuned = Tuned(generator, lora, config)
+            trace = self._train(Case(generator, conditions, guide, config, seed), lora.parameters, tuned, config)
+            patches = sum(len(own) for own in guide.patches)
+            tuned.detail = {"tuned_steps": config.steps, "patches": patches, **trace.detail(config.trace)}
+            if config.save is not None:
+                tuned.save(config.save, inputs.case_id)
+            yield tuned
+
+    def _train(self, case: Case, parameters: list[torch.nn.Parameter], tuned: Tuned, config: StrucBoothConfig) -> Trace:
+        """The loop: noise the PGT, predict, compare latents and pixels, step (section 3, eq. 8)."""
+        optimizer, trace = torch.optim.AdamW(parameters, lr=config.learning_rate), Trace()
+        tuned.keep(0)
+        for step in range(1, config.steps + 1):
+            losses = trace.add([case.backward(parameters) for _ in range(config.accumulate)])
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            tuned.keep(step)
+            if self._context.progress is not None:
+                self._context.progress(step, config.steps, losses)
+        if not all(bool(parameter.isfinite().all()) for parameter in parameters):
+            raise DivergedError("the LoRA weights are not finite after the last step")
+        return trace
+
+    @property
+    def _observer(self) -> Observer:
+        observer = self._context.observer
+        if LANDMARKS not in observer.provides:
+            raise ConfigError(f"{OWNER}: no face backend finds landmarks: add one with --faces")
+        return observer
+
+    def _twin(self, model: Path | None) -> IdentityTwin:
+        if model not in self._twins:
+            self._twins[model] = find_twin(model, self._observer)
+        return self._twins[model]
+
+
+def _set_up(denoiser: torch.nn.Module, config: StrucBoothConfig) -> None:
+    """Switch on what the settings ask of the denoiser; leaving the adapters' block undoes it.
+
+    Raises:
+        ConfigError: When it cannot recompute activations.
+    """
+    if config.checkpointing:
+        switch = getattr(denoiser, "enable_gradient_checkpointing", None)
+        if switch is None:
+            raise ConfigError(f"{OWNER}: {type(denoiser).__name__} has no gradient checkpointing: checkpointing=false")
+        switch()
+    if config.compile:
+        denoiser.compile()
