@@ -11,6 +11,7 @@ BACKENDS: Registry[FaceBackendFactory] = Registry(
         "insightface": "portraitbench.faces.insightface_backend:InsightFaceBackend",
         "face-alignment": "portraitbench.faces.face_alignment_backend:FaceAlignmentBackend",
         "emonet": "portraitbench.faces.emonet_backend:EmoNetBackend",
+        "pocket": "portraitbench.faces.pocket_backend:PocketBackend",
     },
 )
 """Face backends by name: ``BACKENDS.get("dlib")(options, device="cpu")`` makes one."""

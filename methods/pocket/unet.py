@@ -1,0 +1,132 @@
+"""Pocket's denoiser: a small UNet that sees the identity's latents and coarse driving tokens, and its sampling."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from ...core.errors import ConfigError, WeightsError
+from ...faces.checkpoints import load_strictly
+from .autoencoder import CHANNELS
+from .expressions import CODE, POSE_LIMITS
+
+WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
+STEPS = 25
+"""Steps of DDIM sampling."""
+SCALARS = 2 * (len(CODE) + len(POSE_LIMITS))
+"""Code and pose of the driver, then of the identity image."""
+TOKEN = 64
+
+
+def scalars(driver_code: Tensor, driver_pose: Tensor, own_code: Tensor, own_pose: Tensor) -> Tensor:
+    """Join codes (N, 5) and poses (N, 3) in radians of driver and identity image, poses scaled to about 1, (N, 16)."""
+    limits = driver_pose.new_tensor(POSE_LIMITS)
+    return torch.cat([driver_code, driver_pose / limits, own_code, own_pose / limits], dim=1)
+
+
+def _diffusers() -> Any:
+    try:
+        return importlib.import_module("diffusers")
+    except ImportError as error:
+        raise ConfigError("method pocket needs diffusers: pip install 'portraitbench[pocket]'") from error
+
+
+def make_scheduler() -> Any:
+    """Diffusers' DDIM scheduler: v prediction over 1000 scaled-linear steps, sampled at trailing ones.
+
+    Raises:
+        ConfigError: When diffusers is not installed.
+    """
+    return _diffusers().DDIMScheduler(
+        num_train_timesteps=1000,
+        beta_start=0.00085,
+        beta_end=0.012,
+        beta_schedule="scaled_linear",
+        prediction_type="v_prediction",
+        timestep_spacing="trailing",
+        clip_sample=False,
+        set_alpha_to_one=True,
+    )
+
+
+class PocketDenoiser(nn.Module):
+    """Predicts v of noisy latents (N, 8, h, w) from the identity's latents and 16 scalars; 7 million parameters.
+
+    The scalars become one cross-attention token each, and together the class embedding. The UNet is a plain
+    diffusers model, so that LoRA and its files work on it as on any other.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.direction = nn.Parameter(torch.randn(SCALARS, TOKEN) * 0.5)
+        self.name = nn.Parameter(torch.randn(SCALARS, TOKEN) * 0.5)
+        self.mix = nn.Sequential(nn.Linear(TOKEN, TOKEN), nn.SiLU(), nn.Linear(TOKEN, TOKEN))
+        self.unet: nn.Module = _diffusers().UNet2DConditionModel(
+            in_channels=2 * CHANNELS,
+            out_channels=CHANNELS,
+            down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
+            up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+            block_out_channels=(48, 96, 160),
+            layers_per_block=1,
+            attention_head_dim=(2, 3, 5),  # a number of heads, despite the argument's name
+            norm_num_groups=8,
+            cross_attention_dim=TOKEN,
+            class_embed_type="projection",
+            projection_class_embeddings_input_dim=SCALARS,
+        )
+
+    def forward(self, noisy: Tensor, t: Tensor, identity: Tensor, driving: Tensor) -> Tensor:
+        """Predict v.
+
+        Args:
+            noisy: Latents at time ``t``, shape (N, 8, h, w).
+            t: Training time steps, shape (N,).
+            identity: Clean latents of the identity image, shape (N, 8, h, w).
+            driving: From :func:`scalars`, shape (N, 16).
+        """
+        tokens = driving[:, :, None] * self.direction + self.name
+        tokens = tokens + self.mix(tokens)
+        both = torch.cat([noisy, identity], dim=1)
+        velocity: Tensor = self.unet(both, t, encoder_hidden_states=tokens, class_labels=driving, return_dict=False)[0]
+        return velocity
+
+
+@torch.no_grad()
+def sample_latents(denoiser: PocketDenoiser, identity: Tensor, driving: Tensor, noise: Tensor) -> Tensor:
+    """Deterministic DDIM sampling.
+
+    Args:
+        denoiser: In evaluation mode.
+        identity: Latents of the identity image, shape (N, 8, h, w).
+        driving: From :func:`scalars`, shape (N, 16).
+        noise: Where sampling starts, shape (N, 8, h, w); a clip's frames share theirs.
+    """
+    scheduler = make_scheduler()
+    scheduler.set_timesteps(STEPS)
+    latents = noise
+    for t in scheduler.timesteps:
+        velocity = denoiser(latents, t.expand(len(latents)).to(latents.device), identity, driving)
+        latents = scheduler.step(velocity, int(t), latents).prev_sample
+    return latents
+
+
+def load_denoiser(path: Path = WEIGHTS, device: str = "cpu") -> PocketDenoiser:
+    """Build the denoiser and fill it strictly, in float32, for evaluation.
+
+    Raises:
+        WeightsError: When the file is missing, damaged or of another model.
+    """
+    if not path.is_file():
+        raise WeightsError(f"method pocket: {path} is missing: train it with pocket.train_unet, or reinstall")
+    try:
+        state = {name: value.float() for name, value in load_file(path).items()}
+    except Exception as error:
+        raise WeightsError(f"method pocket: {path} is damaged: reinstall portraitbench") from error
+    network = PocketDenoiser()
+    load_strictly(network, state, path, "method pocket")
+    return network.to(device)
