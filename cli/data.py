@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ..core.files import human_size
@@ -53,7 +54,7 @@ def fetch(
 
         report = fetch_assets(AssetStore(folder), opened.suite, opened.folder, source=source, progress=tell)
     for line in report.failed.values():
-        console.print(f"[red]failed[/] {line}", soft_wrap=True)
+        console.print(f"[red]failed[/] {escape(line)}", soft_wrap=True)
     console.print(
         f"{opened.suite.name}: {len(report.fetched)} fetched, {len(report.present)} were there, "
         f"{len(report.failed)} failed"
@@ -78,11 +79,11 @@ def check(
         f"{result.driving_frames} driving frames, {len(opened.suite.assets)} files, {human_size(result.bytes)}"
     )
     for asset_id in result.missing:
-        console.print(f"[red]missing[/] {asset_id}: {opened.suite.assets[asset_id].path}", soft_wrap=True)
+        console.print(f"[red]missing[/] {asset_id}: {escape(opened.suite.assets[asset_id].path)}", soft_wrap=True)
     for line in (*result.changed.values(), *result.unusable.values()):
-        console.print(f"[red]unusable[/] {line}", soft_wrap=True)
+        console.print(f"[red]unusable[/] {escape(line)}", soft_wrap=True)
     if result.missing:
-        console.print(f"get them: bench data fetch {suite}   (or, offline: --from FOLDER)", soft_wrap=True)
+        console.print(f"get them: bench data fetch {escape(suite)}   (or, offline: --from FOLDER)", soft_wrap=True)
     if not result.ok:
         raise typer.Exit(2)
     console.print("all files are there" + (" and fit" if deep else " with the right content"))
@@ -119,5 +120,7 @@ def build(
     spec = BuildSpec(kind, drivings, identities, out, name or out.stem, licence, provenance, size)
     report = build_suite(spec, crop_of=crop_of, force=force)
     for path, reason in report.skipped.items():
-        console.print(f"[yellow]left out[/] {path}: {reason}", soft_wrap=True)
-    console.print(f"{out}: {len(report.suite.cases())} cases from {len(report.suite.assets)} files", soft_wrap=True)
+        console.print(f"[yellow]left out[/] {escape(f'{path}: {reason}')}", soft_wrap=True)
+    console.print(
+        f"{escape(str(out))}: {len(report.suite.cases())} cases from {len(report.suite.assets)} files", soft_wrap=True
+    )

@@ -48,7 +48,7 @@ def _machine(console: Console, cache: Path) -> None:
     there = next(path for path in (cache, *cache.parents) if path.exists())
     writable = "writable" if os.access(there, os.W_OK) else "[red]not writable[/]"
     free = human_size(shutil.disk_usage(there).free)
-    console.print(f"cache: {cache} ({writable}, {free} free)", soft_wrap=True)
+    console.print(f"cache: {escape(str(cache))} ({writable}, {free} free)", soft_wrap=True)
 
 
 def _backends(console: Console, given: list[PartSpec]) -> set[str]:
@@ -78,5 +78,5 @@ def _weights(console: Console, given: list[PartSpec]) -> None:
         if entry.sha256:
             about.insert(1, f"sha256 {entry.sha256}")
         colour = "green" if entry.status == "found" else "yellow"
-        where = entry.path or entry.name
+        where = escape(str(entry.path or entry.name))
         console.print(f"  [{colour}]{entry.status:<10}[/] {where} ({'; '.join(about)})", soft_wrap=True)

@@ -30,7 +30,7 @@ def list_metrics() -> None:
         arrow = "↑" if spec.higher_is_better else "↓"
         needs = ", ".join(spec.needs) or "-"
         table.add_row(spec.id, arrow, spec.unit, spec.level, needs, ", ".join(spec.kinds))
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @metrics_app.command("explain")
@@ -50,7 +50,7 @@ def list_methods() -> None:
         except BenchError as error:
             kind, summary = "broken", one_line(error)
         table.add_row(name, kind, METHODS.origin(name), summary)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @methods_app.command("explain")
@@ -70,7 +70,7 @@ def list_suites() -> None:
         except BenchError as error:
             row = (name, "broken", "-", SUITES.origin(name), one_line(error))
         table.add_row(*row)
-    Console().print(table)
+    Console(markup=False).print(table)
 
 
 @suites_app.command("show")

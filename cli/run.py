@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..core.errors import ConfigError
-from ..harness.config import RunConfig, check_config, load_config
+from ..harness.config import RunConfig, load_config, stored_config
 from ..harness.plan import PlanItem, make_plan, replan_metrics
 from ..harness.run_file import load_plan, load_run
 from ..harness.runner import RETRIABLE, Runner, Summary
@@ -103,14 +103,12 @@ def score(
     cache: CacheOption = None,
 ) -> None:
     """Score the outputs of an earlier run again, with other metrics or face models; nothing is generated."""
-    run_folder = run_folder.resolve()
     loaded = load_run(run_folder)
     flags: dict[str, Any] = {"faces": faces, "metrics": metric, "workers": workers, "plugins": plugin, "cache": cache}
     if faces and not metric:
         flags["metrics"] = []
     given = {key: value for key, value in flags.items() if value is not None}
-    moved = {"out": str(run_folder.parent), "name": run_folder.name}
-    session = Session(check_config(loaded.config | given | moved, str(run_folder)))
+    session = Session(stored_config(loaded.config | given, run_folder))
     _carry_out(session, replan_metrics(session, load_plan(run_folder, loaded)))
 
 
@@ -118,14 +116,14 @@ def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
 ) -> None:
     """Write the tables and contact sheets of a run again."""
-    console = Console()
+    console = Console(highlight=False, markup=False)
     table = write_report(run_folder)
     _print_tables(console, table)
     console.print(f"report: {run_folder / 'report' / 'index.md'}", soft_wrap=True)
 
 
 def _carry_out(session: Session, plan: list[PlanItem] | None) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     config = session.config
     with RunProgress(console) as progress:
         summary = Runner(session, progress, plan).run()
@@ -151,9 +149,9 @@ def _print_tables(console: Console, table: pd.DataFrame) -> None:
         console.print(shown)
         grades = sorted(set(part["grade"]) - {"real"})
         if grades:
-            console.print(f"[bold yellow]face models: {'; '.join(grades)}[/]")
+            console.print(f"face models: {'; '.join(grades)}", style="bold yellow")
     if warning := low_coverage(table):
-        console.print(f"[yellow]{warning}[/]")
+        console.print(warning, style="yellow")
 
 
 def _print_summary(console: Console, summary: Summary, progress: RunProgress, config: RunConfig) -> None:
@@ -170,14 +168,14 @@ def _print_summary(console: Console, summary: Summary, progress: RunProgress, co
 
 
 def _print_plan(plan: list[PlanItem], session: Session) -> None:
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     for suite in dict.fromkeys(item.suite for item in plan):
         own = [item for item in plan if item.suite == suite]
         cases = len({item.case for item in own})
         metrics = ", ".join(part.id for part in own[0].metrics) or "none"
         console.print(f"{suite}: {cases} cases x {len(session.labels)} methods ({', '.join(session.labels)})")
-        console.print(f"  metrics: {metrics}")
-    console.print(f"run folder: {session.config.folder}")
+        console.print(f"  metrics: {metrics}", soft_wrap=True)
+    console.print(f"run folder: {session.config.folder}", soft_wrap=True)
 
 
 def _outputs(texts: Texts) -> list[dict[str, Any]]:

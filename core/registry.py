@@ -121,8 +121,8 @@ def load_plugin(path: Path) -> None:
     sys.modules[name] = module
     try:
         spec.loader.exec_module(module)
-    except PluginError:
-        raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         del sys.modules[name]
+        if isinstance(error, PluginError):
+            raise
         raise PluginError(f"plug-in {path}: {type(error).__name__}: {one_line(error)}") from error

@@ -176,6 +176,21 @@ def check_config(data: dict[str, Any], where: str) -> RunConfig:
         raise ConfigError(f"{where}: {_first_problem(error)}") from error
 
 
+def stored_config(data: dict[str, Any], folder: Path) -> RunConfig:
+    """The configuration that a run folder remembers, wherever the folder is now and whatever it is called.
+
+    Args:
+        data: The field ``config`` of its ``run.json``, perhaps with other fields laid over.
+        folder: The run folder.
+
+    Raises:
+        ConfigError: In one line that names the file.
+    """
+    folder = folder.resolve()
+    config = check_config(data | {"name": ""}, f"{folder}/run.json")
+    return config.model_copy(update={"out": folder.parent, "name": folder.name})
+
+
 def part_spec(text: str, flag: str) -> PartSpec:
     """Read one part from a flag's short form.
 

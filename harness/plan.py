@@ -98,7 +98,7 @@ def spread(count: int, limit: int) -> list[int]:
     crossed suite would hold one identity only.
 
     >>> spread(200, 4)
-    [0, 47, 123, 170]
+    [0, 46, 123, 169]
     """
     stride = max(1, round(count * 0.6180339887))
     while np.gcd(stride, count) != 1:

@@ -94,8 +94,7 @@ class Runner:
             BenchError: When the run cannot go on; what was finished is kept.
         """
         self._require_assets()
-        executor = executor_for(self._session.config, self._session)
-        with self._store.writing():
+        with self._store.writing(), executor_for(self._session.config, self._session) as executor:
             self._store.load()
             self._store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
             self._store.write_plan(item.as_record() for item in self._plan)

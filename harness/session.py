@@ -27,6 +27,8 @@ from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
 from .config import PartSpec, RunConfig
 
+REPORT_FILES = {"index", "cost"}
+"""Files of a report that are not named after a suite."""
 KEPT_CLIPS = 4
 """Decoded clips a session keeps; 3 s at 512 px and 25 fps are 59 MB."""
 
@@ -61,6 +63,9 @@ class Session:
         """The suites, in the order of the configuration."""
         opened = [open_suite(name, self.cache) for name in self.config.suites]
         names = [one.suite.name for one in opened]
+        reserved = [name for name in names if name.lower() in REPORT_FILES]
+        if reserved:
+            raise ConfigError(f"suites: {reserved[0]!r} is a file of every report: rename the suite in its manifest")
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"suites: two manifests are called {twice[0]!r}")

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..core.errors import Status
 from ..core.files import atomic_path, write_text
-from ..harness.config import check_config
+from ..harness.config import stored_config
 from ..harness.plan import PlanItem
 from ..harness.run_file import BackendAbout, ProvenanceAbout, RunFile, load_plan, load_run
 from ..harness.session import Session
@@ -59,9 +59,7 @@ def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
 
 def session_of(folder: Path, run: RunFile) -> Session:
     """Make the session that a run folder's configuration describes, wherever the folder has been moved to."""
-    folder = folder.resolve()
-    moved = {"out": str(folder.parent), "name": folder.name}
-    return Session(check_config(run.config | moved, f"{folder}/run.json"))
+    return Session(stored_config(run.config, folder))
 
 
 def crowded(store: Store, plan: Sequence[PlanItem]) -> list[list[str]]:

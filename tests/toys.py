@@ -172,6 +172,9 @@ class Bad(GeneratorBase):
         time.sleep(0.05)
         return Animation(inputs.driving)
 
+    def _pid(self, inputs):
+        return Animation(inputs.driving, detail={"pid": os.getpid()})
+
     def _protected(self, inputs):
         raise PermissionError(13, "Permission denied", "weights.bin")
 

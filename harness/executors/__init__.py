@@ -1,6 +1,7 @@
 """Where jobs are done: in this process, or in several of this machine."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ..config import RunConfig
@@ -11,8 +12,8 @@ from .processes import ProcessExecutor
 from .serial import SerialExecutor
 
 
-class Executor(Protocol):
-    """Does jobs and hands their records back as they come, in any order."""
+class Executor(AbstractContextManager["Executor"], Protocol):
+    """Does jobs inside a ``with`` block and hands their records back as they come, in any order."""
 
     def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
         """Do the jobs.

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import multiprocessing
+import signal
+import sys
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, contextmanager
+from multiprocessing import resource_tracker
+from types import TracebackType
+from typing import Self
 
 from pebble import ProcessExpired, ProcessPool
 
@@ -21,13 +27,28 @@ _session: Session | None = None
 
 
 class ProcessExecutor:
-    """Does jobs in ``config.workers`` fresh processes, each with a session of its own.
+    """Does jobs in ``config.workers`` processes, each with a session of its own that lasts as long as the run.
 
     Processes are spawned, not forked: libraries with threads and devices do not survive a fork.
     """
 
     def __init__(self, config: RunConfig) -> None:
         self._config = config
+        self._limits = ExitStack()
+        self._pool: ProcessPool | None = None
+
+    def __enter__(self) -> Self:
+        # Numeric libraries read their number of threads from the environment when a worker starts.
+        self._limits.enter_context(limit_threads(self._config.threads))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._pool is not None:
+            self._pool.stop()
+            self._pool.join()
+        self._limits.close()
 
     def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
         """See :meth:`Executor.run`.
@@ -35,41 +56,41 @@ class ProcessExecutor:
         Raises:
             BenchError: Also when the processes end before they begin with a job.
         """
-        if jobs:
-            # Numeric libraries read their number of threads from the environment when a worker starts.
-            with limit_threads(self._config.threads):
-                yield from self._run(jobs)
-
-    def _run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
-        context = multiprocessing.get_context("spawn")
-        workers = min(self._config.workers, len(jobs))
-        pool = ProcessPool(workers, initializer=_start, initargs=(self._config.model_dump_json(),), context=context)
-        try:
-            limit = self._config.case_timeout
-            futures: dict[Future[list[Record]], Job] = {
-                pool.schedule(_work, args=(job,), timeout=limit): job for job in jobs
-            }
-            for future in as_completed(futures):
-                job = futures[future]
-                try:
-                    yield future.result()
-                except TimeoutError:
-                    yield _lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit or 0.0)
-                except ProcessExpired as error:
-                    yield _lost(job, Status.CRASH, f"the worker process died with exit code {error.exitcode}", 0.0)
-                except BrokenProcessPool as error:
-                    raise BenchError(
-                        "the worker processes end before they begin: run with --workers 1 to see why"
-                    ) from error
-            pool.close()
-        finally:
-            pool.stop()
-            pool.join()
+        if self._pool is None and jobs:
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPool(self._config.workers, 0, _start, (self._config,), context)
+        limit = self._config.case_timeout
+        with _interrupts_held():
+            futures = {self._pool.schedule(_work, (job,), timeout=limit): job for job in jobs} if self._pool else {}
+        for future in as_completed(futures):
+            job = futures[future]
+            try:
+                yield future.result()
+            except TimeoutError:
+                yield _lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit or 0.0)
+            except ProcessExpired as error:
+                yield _lost(job, Status.CRASH, f"the worker process died with exit code {error.exitcode}", 0.0)
+            except BrokenProcessPool as error:
+                raise BenchError("the worker processes end before they begin: see why with --workers 1") from error
 
 
-def _start(config: str) -> None:
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Hold Control-C back from the threads and processes that are started inside: this process answers it alone."""
+    if sys.platform == "win32":
+        yield
+        return
+    resource_tracker.ensure_running()  # it would let the signal in again when it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _start(config: RunConfig) -> None:
     global _session
-    _session = Session(RunConfig.model_validate_json(config))
+    _session = Session(config)
 
 
 def _work(job: Job) -> list[Record]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Self
 
 from ..jobs import Job, perform
 from ..session import Session
@@ -15,9 +18,18 @@ class SerialExecutor:
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._limits = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._limits.enter_context(limit_threads(self._session.config.threads))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._limits.close()
 
     def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
         """See :meth:`Executor.run`."""
-        with limit_threads(self._session.config.threads):
-            for job in jobs:
-                yield perform(job, self._session)
+        for job in jobs:
+            yield perform(job, self._session)

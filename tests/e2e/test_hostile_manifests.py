@@ -131,6 +131,12 @@ def test_two_manifests_of_one_name_are_refused(refused, where, make_suite, tmp_p
     assert "two manifests are called 'tiny'" in refused("run", "-s", suites[0], "-s", suites[1], *where)
 
 
+def test_a_suite_whose_report_would_overwrite_another_file_is_refused(refused, where, make_suite, tmp_path):
+    for name in ("index", "Cost"):
+        line = refused("run", "-s", make_suite(tmp_path / name, name=name), *where)
+        assert f"'{name}' is a file of every report" in line
+
+
 def test_what_the_tests_write_is_a_manifest(bench, where, suite):
     """The counterpart of the tables above: unedited, it runs."""
     assert yaml.safe_load(suite.read_text())["name"] == "tiny"

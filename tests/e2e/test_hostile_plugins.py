@@ -13,6 +13,7 @@ HEAD = "from portraitbench.methods import METHODS\nfrom portraitbench.faces impo
 
 FILES = [
     ("raises", "raise KeyError('x')", r"plugin\.py: KeyError: 'x'"),
+    ("exits", "import sys\nsys.exit(0)", r"plugin\.py: SystemExit: 0"),
     ("is not Python", "def (", r"plugin\.py: SyntaxError: "),
     ("imports what is not installed", "import no_such_package", r"plugin\.py: ModuleNotFoundError: .*no_such_package"),
     ("is binary", b"\0\xff\xfe", r"plugin\.py: "),
@@ -34,6 +35,13 @@ def test_a_plugin_file_is_refused(refused, where, suite, tmp_path, text, message
     plugin.write_bytes(text if isinstance(text, bytes) else text.encode())
     line = refused("run", "-s", suite, *where, "--plugin", plugin, "-m", "mine" if "'mine'" in str(text) else "toy")
     assert re.search(message, line), line
+
+
+def test_a_plugin_that_was_refused_is_refused_again(refused, where, suite, tmp_path):
+    plugin = tmp_path / "plugin.py"
+    plugin.write_text(HEAD + "METHODS.add('warp', object)")
+    for _ in range(2):
+        assert "exists already" in refused("run", "-s", suite, *where, "--plugin", plugin)
 
 
 @pytest.mark.parametrize("name", ["no/such.py", "plugin.txt", "."])

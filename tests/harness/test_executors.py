@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 
 import pytest
@@ -146,10 +147,20 @@ def test_a_metric_that_fails_takes_no_other_with_it(perform, monkeypatch):
     assert len(by_metric) > 3
 
 
-def test_jobs_left_over_are_dropped_when_the_caller_stops(make_session):
+def test_without_jobs_no_process_is_started(make_session):
     session = make_session(methods=["toy"], workers=2)
-    executor = ProcessExecutor(session.config)
-    assert list(executor.run([])) == []
+    with ProcessExecutor(session.config) as executor:
+        assert list(executor.run([])) == []
+        assert multiprocessing.active_children() == []
+
+
+def test_processes_last_for_the_run_and_not_longer(perform):
+    """One process each for all stages, so that a model is loaded once per worker."""
+    session, _ = perform(methods=["bad:how=pid"], workers=2)
+    pids = {row["detail"]["pid"] for (stage, _), row in results(session).items() if stage == "generate"}
+    assert 1 <= len(pids) <= 2
+    assert os.getpid() not in pids
+    assert multiprocessing.active_children() == []
 
 
 def test_threads_are_limited_inside_and_restored_outside(monkeypatch):

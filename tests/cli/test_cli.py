@@ -1,0 +1,160 @@
+"""Help, lists, dry runs and progress: what a person sees."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import json
+import os
+from pathlib import Path
+
+import pytest
+import typer
+from rich.console import Console
+
+from portraitbench.cli import progress
+from portraitbench.cli.app import app
+from portraitbench.cli.progress import RunProgress
+
+TOYS = str(Path(__file__).parents[1] / "toys.py")
+
+
+def verbs() -> list[list[str]]:
+    """Every verb of the command, with the groups themselves."""
+    root = typer.main.get_command(app)
+    found = [[]]
+    for name, command in sorted(root.commands.items()):
+        found.append([name])
+        found += [[name, verb] for verb in sorted(getattr(command, "commands", {}))]
+    return found
+
+
+@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_every_verb_has_help(bench, verb, flag):
+    outcome = bench(*verb, flag)
+    assert outcome.code == 0
+    assert f"Usage: {' '.join(['bench', *verb])}" in outcome.out
+
+
+def test_verbs_of_the_design_are_there():
+    assert {("run",), ("score",), ("report",), ("doctor",), ("data", "fetch"), ("metrics", "explain")} <= {
+        tuple(verb) for verb in verbs()
+    }
+
+
+def test_every_option_is_explained():
+    root = typer.main.get_command(app)
+    commands = [root, *root.commands.values()]
+    commands += itertools.chain.from_iterable(getattr(command, "commands", {}).values() for command in commands[1:])
+    options = [(command.name, option) for command in commands for option in command.params]
+    assert len(options) > 40
+    silent = [(name, option.name) for name, option in options if not (getattr(option, "help", None) or option.hidden)]
+    assert silent == []
+
+
+def test_the_version_is_the_installed_one(bench):
+    from importlib.metadata import version
+
+    assert bench("--version").out == f"portraitbench {version('portraitbench')}\n"
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(bench, make_suite, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    suite = make_suite(tmp_path / "suite", identities=2, drivings=3)
+    arguments = ["run", "-s", suite, "-m", "toy", "-m", "warp", "--plugin", TOYS, "--faces", "toy", "--dry-run"]
+    outcome = bench(*arguments, "--out", tmp_path / "runs", "--cache", tmp_path / "cache")
+    assert outcome.code == 0
+    assert "tiny: 6 cases x 2 methods (toy, warp)" in outcome.out
+    assert "aed_coeff_l1[toy]/1" in outcome.out
+    assert "id_sim/1" in outcome.out
+    assert f"run folder: {tmp_path / 'runs' / 'tiny'}" in outcome.out
+    assert not (tmp_path / "runs").exists()
+
+
+def test_flags_win_over_the_file_down_to_false_and_zero(bench, make_suite, tmp_path):
+    """``--seed 0`` and ``--no-fail-on-error`` are given as much as any other value."""
+    suite = make_suite(tmp_path / "suite")
+    config = tmp_path / "run.yaml"
+    config.write_text(
+        f"suites: [{suite}]\nseed: 7\nfail_on_error: true\nfaces: [toy]\nplugins: [{TOYS}]\nout: {tmp_path / 'runs'}\n"
+        f"cache: {tmp_path / 'cache'}\nmethods: ['bad:how=raise']\n"
+    )
+    assert bench("run", "-c", config).code == 1
+    assert bench("run", "-c", config, "--seed", "0", "--no-fail-on-error").code == 0
+    remembered = json.loads((tmp_path / "runs" / "tiny" / "run.json").read_text())["config"]
+    assert (remembered["seed"], remembered["fail_on_error"], remembered["workers"]) == (0, False, 1)
+
+
+def test_brackets_in_names_and_paths_are_no_markup(bench, make_suite, tmp_path, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    suite = make_suite(tmp_path / "[red]suite[/]")
+    (suite.parent / "d0.png").unlink()
+    assert f"bench data fetch {suite} " in bench("data", "check", suite, "--cache", tmp_path / "cache").out
+    assert "aed_coeff_l1[MODEL]/1" in bench("metrics", "list").out
+
+
+def test_a_finished_run_says_what_it_did(bench, make_suite, tmp_path):
+    arguments = ["run", "-s", make_suite(tmp_path / "suite"), "-m", "copy-driving", "--plugin", TOYS, "--faces", "toy"]
+    arguments += ["--out", tmp_path / "runs", "--cache", tmp_path / "cache"]
+    first, second = bench(*arguments), bench(*arguments)
+    assert "generate: 3 to do" in first.out
+    assert "toy.detect 4" in first.out
+    assert "aed_coeff_l1[toy]/1" in first.out
+    assert "generate: 0 to do, 3 reused" in second.out
+    assert "0 done" in second.out
+    assert "toy.detect" not in second.out
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_a_terminal_without_arrows_gets_question_marks(bench_process, tmp_path, encoding):
+    environment = os.environ | {"PYTHONIOENCODING": encoding, "COLUMNS": "200"}
+    outcome = bench_process("metrics", "list", env=environment, cwd=tmp_path)
+    assert outcome.code == 0, outcome.err
+    assert "id_sim/1" in outcome.out
+    assert "?" in outcome.out
+
+
+class Clock:
+    """Time that goes by the second asked for."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    own = Clock()
+    monkeypatch.setattr(progress, "time", own)
+    return own
+
+
+def test_plain_progress_speaks_now_and_then_and_tells_the_time_left(clock):
+    screen = io.StringIO()
+    with RunProgress(Console(file=screen, width=120)) as bar:
+        bar.stage("generate", total=10, reused=3)
+        for number in range(1, 7):
+            clock.now += 4
+            bar.done([{"status": "crash" if number == 2 else "ok"}])
+        bar.stage("score", total=0, reused=0)
+        clock.now += 1
+    assert screen.getvalue().splitlines() == [
+        "generate: 10 to do, 3 reused",
+        "generate: 3/10, 1 failed, about 28.0 s left",
+        "generate: 6/10, 1 failed, about 16.0 s left",
+        "score: 0 to do",
+    ]
+    assert bar.seconds == {"generate": 24.0, "score": 1.0}
+
+
+def test_bars_are_drawn_in_a_terminal(clock):
+    screen = io.StringIO()
+    with RunProgress(Console(file=screen, width=120, force_terminal=True)) as bar:
+        bar.stage("generate", total=2, reused=1)
+        bar.done([{"status": "crash"}])
+        bar.done([{"status": "ok"}])
+    assert "2/2" in screen.getvalue()
+    assert "1 failed" in screen.getvalue()

@@ -1,0 +1,154 @@
+"""The report folder: of finished, unfinished and moved runs; and what the contact sheet shows."""
+
+from __future__ import annotations
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from portraitbench.harness.run_file import load_plan, load_run
+from portraitbench.harness.runner import Runner
+from portraitbench.harness.store import Store
+from portraitbench.reports.contact_sheet import BACKGROUND, CELL, FOOTER, GAP, HEADER, MISSING, contact_sheet
+from portraitbench.reports.frame import tidy
+from portraitbench.reports.report import write_report
+
+METHODS = ["copy-identity", "bad:how=raise,only=i0__d1"]
+
+
+def cell(sheet: Image.Image, row: int, column: int) -> np.ndarray:
+    """The pixels of one cell, shape (CELL, CELL, 3)."""
+    left, top = GAP + column * (CELL + GAP), HEADER + row * (CELL + FOOTER + GAP)
+    return np.asarray(sheet.crop((left, top, left + CELL, top + CELL)))
+
+
+@pytest.fixture
+def finished(perform):
+    """A run of three cases and two methods, one of which fails on the second case."""
+    session, _ = perform(methods=METHODS)
+    return session
+
+
+def sheet_of(session, **options) -> Image.Image:
+    store = Store(session.config.folder)
+    store.load()
+    return contact_sheet(session, store, load_plan(session.config.folder, load_run(session.config.folder)), **options)
+
+
+def test_the_sheet_has_a_cell_per_case_and_column(finished):
+    sheet = sheet_of(finished)
+    assert sheet.size == (4 * (CELL + GAP) + GAP, HEADER + 3 * (CELL + FOOTER + GAP))
+    assert sheet_of(finished, rows=2).height == HEADER + 2 * (CELL + FOOTER + GAP)
+
+
+def test_cells_show_identity_driving_and_outputs(finished):
+    sheet = sheet_of(finished)
+    for row in range(3):
+        # 64-pixel pictures stand in the middle of their cell as they are.
+        margin = (CELL - 64) // 2
+        middle = slice(margin, margin + 64)
+        case = finished.case("tiny", f"i0__d{row}")
+        assert np.array_equal(cell(sheet, row, 0)[middle, middle], finished.load("tiny", case.identity).frames[0])
+        assert np.array_equal(cell(sheet, row, 1)[middle, middle], finished.load("tiny", case.driving).frames[0])
+        assert np.array_equal(cell(sheet, row, 2), cell(sheet, row, 0))
+    assert np.array_equal(cell(sheet, 0, 3), cell(sheet, 0, 1))
+    assert tuple(cell(sheet, 0, 0)[0, 0]) == BACKGROUND
+
+
+def test_a_failed_cell_is_gray_and_says_why(finished):
+    failed = cell(sheet_of(finished), 1, 3)
+    gray = (failed == MISSING).all(axis=-1)
+    assert gray[0].all()
+    assert gray[-1].all()
+    assert 0.95 < gray.mean() < 1.0  # the rest is the word "crash"
+
+
+def test_a_damaged_output_is_gray_as_well(finished):
+    (finished.config.folder / "outputs" / "tiny" / "i0__d0" / "bad.png").write_bytes(b"\x89PNG")
+    assert tuple(cell(sheet_of(finished), 0, 3)[0, 0]) == MISSING
+
+
+def test_the_report_is_a_function_of_the_results(finished):
+    folder = finished.config.folder
+    write_report(folder, finished)
+    first = {path.name: path.read_bytes() for path in (folder / "report").iterdir()}
+    assert set(first) == {"index.md", "tiny.md", "tiny.csv", "tiny.png", "cost.csv"}
+    write_report(folder, finished)
+    assert {path.name: path.read_bytes() for path in (folder / "report").iterdir()} == first
+
+
+def test_the_page_names_failures_backends_and_versions(finished):
+    write_report(finished.config.folder, finished)
+    page = (finished.config.folder / "report" / "index.md").read_text()
+    for part in (
+        "# tiny\n",
+        "`tiny`, cross-image, 64 px.",
+        "![contact sheet of tiny](tiny.png)",
+        "| tiny | bad | crash | 1 | ",
+        "RuntimeError: first line second line",
+        "| toy 1 | test, not a measurement | cpu | none |",
+        "portraitbench 0.",
+        "Python 3.",
+    ):
+        assert part in page, part
+
+
+def test_an_unfinished_run_has_a_report(make_session, bench):
+    session = make_session(methods=METHODS)
+
+    class StopError(Exception):
+        """Raised in the middle."""
+
+    class Impatient:
+        left = 7
+
+        def stage(self, name, total, reused):
+            pass
+
+        def done(self, records):
+            self.left -= 1
+            if self.left == 0:
+                raise StopError
+
+    with pytest.raises(StopError):
+        Runner(session, Impatient()).run()
+    outcome = bench("report", session.config.folder)
+    assert outcome.code == 0
+    assert set(tidy(session.config.folder)["reason"]) == {"not done yet", "not scored yet"}
+    assert "| tiny | bad | missing | 3 | " in (session.config.folder / "report" / "index.md").read_text()
+
+
+def test_a_run_before_its_first_record_has_a_report(make_session):
+    session = make_session(methods=METHODS)
+    Runner(session).run()
+    shutil.rmtree(session.config.folder / "records")
+    table = write_report(session.config.folder, session)
+    assert set(table["coverage"]) == {0.0}
+    assert table["mean"].isna().all()
+
+
+@pytest.mark.parametrize("name", ["moved", "My run (2)"])
+def test_a_moved_run_is_reported_where_it_is_now(finished, bench, tmp_path, name):
+    before = finished.config.folder
+    write_report(before, finished)
+    sheet = (before / "report" / "tiny.png").read_bytes()
+    after = tmp_path / "elsewhere" / name
+    after.parent.mkdir()
+    before.rename(after)
+    shutil.rmtree(after / "report")
+    assert bench("report", after).code == 0
+    assert (after / "report" / "tiny.png").read_bytes() == sheet
+    assert bench("score", after, "--workers", "2", "--metric", "id_sim").code == 0
+    assert bench("report", after).code == 0
+    assert not before.exists()
+
+
+@pytest.mark.parametrize("verb", ["report", "score"])
+def test_a_run_is_named_by_its_folder_from_inside(finished, bench, monkeypatch, verb):
+    monkeypatch.chdir(finished.config.folder)
+    assert bench(verb, ".").code == 0
+    assert (finished.config.folder / "report" / "tiny.png").exists()
+    assert sorted(path.name for path in finished.config.folder.parent.iterdir()) == ["tiny"]
+    assert not (finished.config.folder / "tiny").exists()

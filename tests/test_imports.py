@@ -1,0 +1,51 @@
+"""What importing costs, and that the top-level folders are in nobody's way."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "dlib", "onnxruntime", "insightface", "face_alignment")
+
+
+def python(program: str, **options: object) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, **options)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    "module",
+    ["portraitbench.faces", "portraitbench.metrics", "portraitbench.methods", "portraitbench.cli.app"],
+)
+def test_importing_loads_nothing_heavy(module):
+    loaded = python(f"import sys, {module}; print(*(name for name in {HEAVY} if name in sys.modules))")
+    assert loaded == ""
+
+
+@pytest.mark.parametrize("library", ["diffusers", "peft", "transformers", "datasets"])
+def test_other_libraries_are_not_confused_by_the_top_level_folders(library):
+    """From the repository root the folders ``datasets`` and ``metrics`` lie on Python's path."""
+    spec = importlib.util.find_spec(library)
+    if spec is None or "site-packages" not in str(spec.origin):
+        pytest.skip(f"{library} is not installed")
+    where = python(f"import {library}; print({library}.__file__)", cwd=ROOT)
+    assert "site-packages" in where
+
+
+def test_the_installed_package_is_what_is_imported_from_the_root():
+    where = python("import portraitbench.datasets.clip as clip; print(clip.__name__)", cwd=ROOT)
+    assert where == "portraitbench.datasets.clip"
+
+
+def test_the_top_level_folders_are_no_packages_by_themselves():
+    """A wheel must never install a package called ``datasets`` or ``metrics``."""
+    from importlib.metadata import distribution
+
+    names = (distribution("portraitbench").read_text("top_level.txt") or "").split()
+    assert names == ["portraitbench"]
