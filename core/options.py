@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from .errors import ConfigError
+from .errors import ConfigError, one_line
 
 
 class Options(BaseModel):
@@ -33,7 +33,17 @@ def parse_options(model: type[M], options: Mapping[str, Any], owner: str) -> M:
     try:
         return model.model_validate(dict(options))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "options"
+        field, message = first_problem(error)
         known = ", ".join(model.model_fields) or "none"
-        raise ConfigError(f"{owner}: option {where!r}: {first['msg']} (options: {known})") from error
+        raise ConfigError(f"{owner}: option {field or 'options'!r}: {message} (options: {known})") from error
+
+
+def first_problem(error: ValidationError) -> tuple[str, str]:
+    """The first thing that a pydantic model found wrong.
+
+    Returns:
+        The field as a dotted path ("" for the whole), and what is wrong with it, in one line.
+    """
+    first = error.errors(include_url=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    return field, one_line(ValueError(first["msg"].removeprefix("Value error, ")))

@@ -76,3 +76,22 @@ def load_yaml(path: Path) -> Any:
         raise ValueError(f"{where}{error.problem or error.context}") from error
     except (yaml.YAMLError, RecursionError) as error:
         raise ValueError(" ".join(str(error).split()) or "is nested too deeply") from error
+
+
+def load_mapping(path: Path, fields: str) -> dict[str, Any]:
+    """Read a YAML file that must hold a mapping.
+
+    Args:
+        path: The file.
+        fields: What it should hold, for the message ("suites and methods").
+
+    Raises:
+        ValueError: In one line without the path, whatever is wrong: missing, unreadable, unsafe, or no mapping.
+    """
+    try:
+        data = load_yaml(path)
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    if not isinstance(data, dict):
+        raise ValueError(f"expected a mapping of fields like {fields}")
+    return data

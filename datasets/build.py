@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from ..core.digest import file_sha256
 from ..core.errors import ConfigError, MediaError
 from ..core.files import resolve_inside, write_text
+from ..core.options import first_problem
 from .clip import Clip
 from .manifest import Asset, Crop, NamedWindow, SelfClip, Suite, SuiteKind
 from .media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Limits, MediaInfo, iter_window, probe
@@ -203,9 +204,8 @@ def _validated(spec: BuildSpec, assets: dict[str, Asset], parts: dict[str, list[
     try:
         return Suite(schema=1, name=spec.name, title=spec.name, kind=spec.kind, size=spec.size, assets=assets, **parts)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "suite"
-        raise ConfigError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+        field, message = first_problem(error)
+        raise ConfigError(f"{field or 'suite'}: {message}") from error
 
 
 def _article(media: str) -> str:

@@ -16,9 +16,10 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..core.digest import digest
-from ..core.errors import ManifestError, one_line
+from ..core.errors import ManifestError
 from ..core.files import is_safe_relative
-from ..core.yamlfile import load_yaml
+from ..core.options import first_problem
+from ..core.yamlfile import load_mapping
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
@@ -224,18 +225,10 @@ def load_suite(path: Path) -> Suite:
         ManifestError: In one line that names the file, the field and what is wrong with it.
     """
     try:
-        data = load_yaml(path)
-    except OSError as error:
-        raise ManifestError(f"manifest {path}: {error.strerror or error}") from error
+        return Suite.model_validate(load_mapping(path, "schema, name, kind and assets"))
+    except ValidationError as error:
+        field, message = first_problem(error)
+        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+        raise ManifestError(f"manifest {path}: {field or 'manifest'}: {message}{more}") from error
     except ValueError as error:
         raise ManifestError(f"manifest {path}: {error}") from error
-    if not isinstance(data, dict):
-        raise ManifestError(f"manifest {path}: expected a mapping with schema, name, kind and assets")
-    try:
-        return Suite.model_validate(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "manifest"
-        more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
-        message = one_line(ValueError(first["msg"].removeprefix("Value error, ")))
-        raise ManifestError(f"manifest {path}: {where}: {message}{more}") from error

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from pickle import UnpicklingError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from ..core.errors import ConfigError, WeightsError
 from ..core.files import human_size
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+N = TypeVar("N", bound="nn.Module")
 
 
 def check_device(device: str, owner: str) -> None:
@@ -73,6 +75,34 @@ def load_state(path: Path, owner: str) -> dict[str, Tensor]:
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise WeightsError(f"{owner}: {path} is not a dict of tensors by name")
     return {str(key).removeprefix("module."): value for key, value in state.items()}
+
+
+def load_packaged(network: N, path: Path, owner: str, mend: str = "reinstall portraitbench") -> N:
+    """Fill a network of ours with its safetensors file, in float32, for evaluation.
+
+    Args:
+        network: Freshly built.
+        path: A file of the package.
+        owner: Whose weights they are, for the message.
+        mend: What to do when the file is missing or damaged.
+
+    Returns:
+        The same network.
+
+    Raises:
+        WeightsError: When the file is missing, damaged or of another model.
+    """
+    from safetensors.torch import load_file
+
+    try:
+        state = load_file(need_file(path, owner, mend))
+    except WeightsError:
+        raise
+    except Exception as error:
+        raise WeightsError(f"{owner}: {path} is damaged: {mend}") from error
+    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
+    load_strictly(network, state, path, owner)
+    return network
 
 
 def load_strictly(network: nn.Module, state: dict[str, Tensor], path: Path, owner: str) -> None:

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..core.errors import WeightsError
-from .checkpoints import load_strictly
+from .checkpoints import load_packaged
 from .pocket_backend import OWNER, WEIGHTS
 
 EMBEDDING = 64
@@ -129,13 +127,4 @@ def load_pocket_face(path: Path = WEIGHTS, device: str = "cpu") -> PocketFaceNet
     Raises:
         WeightsError: When the file is missing, damaged or of another model.
     """
-    if not path.is_file():
-        raise WeightsError(f"{OWNER}: {path} is missing: reinstall portraitbench, its weights are in the package")
-    try:
-        state = load_file(path)
-    except Exception as error:
-        raise WeightsError(f"{OWNER}: {path} is damaged: reinstall portraitbench") from error
-    network = PocketFaceNet()
-    state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
-    load_strictly(network, state, path, OWNER)
-    return network.to(device)
+    return load_packaged(PocketFaceNet(), path, OWNER).to(device)

@@ -10,9 +10,9 @@ from typing import Any, Self
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
-from ..core.errors import ConfigError, one_line
-from ..core.options import Options
-from ..core.yamlfile import load_yaml
+from ..core.errors import ConfigError
+from ..core.options import Options, first_problem
+from ..core.yamlfile import load_mapping
 
 LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}$")
 REFERENCE_METHODS = ("copy-identity", "copy-driving", "warp")
@@ -152,14 +152,9 @@ def load_config(path: Path | None, flags: dict[str, Any]) -> RunConfig:
     data: dict[str, Any] = {}
     if path is not None:
         try:
-            loaded = load_yaml(path)
-        except OSError as error:
-            raise ConfigError(f"config {path}: {error.strerror or error}") from error
+            data.update(load_mapping(path, "suites and methods"))
         except ValueError as error:
             raise ConfigError(f"config {path}: {error}") from error
-        if not isinstance(loaded, dict):
-            raise ConfigError(f"config {path}: expected a mapping of fields like suites and methods")
-        data.update(loaded)
     data.update(flags)
     return check_config(data, f"config {path}" if path else "config")
 
@@ -205,8 +200,7 @@ def part_spec(text: str, flag: str) -> PartSpec:
 
 def _first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
-    field = ".".join(str(part) for part in first["loc"])
-    message = one_line(ValueError(first["msg"].removeprefix("Value error, ")))
+    field, message = first_problem(error)
     if first["type"] == "extra_forbidden":
         known = RunConfig.model_fields if len(first["loc"]) == 1 else PartSpec.model_fields
         near = get_close_matches(field.rpartition(".")[2], known, n=1)

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, mo
 
 from ..core.errors import Status, one_line
 from ..core.files import is_safe_relative
+from ..core.options import first_problem
 
 Record: TypeAlias = dict[str, Any]
 """One line of a records file: plain data with at least "stage", "key", "status" and "reason"."""
@@ -69,9 +70,8 @@ def parse_record(line: str) -> Record:
     try:
         _Shape.model_validate(record)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ValueError(f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}") from error
+        field, message = first_problem(error)
+        raise ValueError(f"{field + ': ' if field else ''}{message}") from error
     return record
 
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from ..core.digest import digest
 from ..core.errors import StoreError, one_line
+from ..core.options import first_problem
 from ..metrics.resolve import resolve
 from .plan import PlanItem
 from .provenance import provenance
@@ -133,11 +134,8 @@ def load_run(folder: Path) -> RunFile:
     except OSError as error:
         raise StoreError(f"run {folder}: no run.json there: give a folder that bench run has made") from error
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the file"
-        raise StoreError(
-            f"run {folder}: run.json is damaged: {where}: {one_line(ValueError(first['msg']))} ({_MEND})"
-        ) from error
+        field, message = first_problem(error)
+        raise StoreError(f"run {folder}: run.json is damaged: {field or 'the file'}: {message} ({_MEND})") from error
 
 
 def load_plan(folder: Path, run: RunFile) -> list[PlanItem]:

@@ -9,12 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...core.errors import WeightsError
-from ...faces.checkpoints import load_strictly
+from ...faces.checkpoints import load_packaged
 
 STRIDE = 4
 CHANNELS = 8
@@ -103,12 +101,4 @@ def load_autoencoder(path: Path = WEIGHTS, device: str = "cpu") -> PocketAutoenc
     Raises:
         WeightsError: When the file is missing, damaged or of another model.
     """
-    if not path.is_file():
-        raise WeightsError(f"method pocket: {path} is missing: reinstall portraitbench, its weights are in the package")
-    try:
-        state = {name: value.float() for name, value in load_file(path).items()}
-    except Exception as error:
-        raise WeightsError(f"method pocket: {path} is damaged: reinstall portraitbench") from error
-    network = PocketAutoencoder()
-    load_strictly(network, state, path, "method pocket")
-    return network.to(device)
+    return load_packaged(PocketAutoencoder(), path, "method pocket").to(device)

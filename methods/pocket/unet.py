@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from ...core.errors import ConfigError, WeightsError
-from ...faces.checkpoints import load_strictly
+from ...core.errors import ConfigError
+from ...faces.checkpoints import load_packaged
 from .autoencoder import CHANNELS
 from .expressions import CODE, POSE_LIMITS
 
@@ -121,12 +120,5 @@ def load_denoiser(path: Path = WEIGHTS, device: str = "cpu") -> PocketDenoiser:
     Raises:
         WeightsError: When the file is missing, damaged or of another model.
     """
-    if not path.is_file():
-        raise WeightsError(f"method pocket: {path} is missing: train it with pocket.train_unet, or reinstall")
-    try:
-        state = {name: value.float() for name, value in load_file(path).items()}
-    except Exception as error:
-        raise WeightsError(f"method pocket: {path} is damaged: reinstall portraitbench") from error
-    network = PocketDenoiser()
-    load_strictly(network, state, path, "method pocket")
-    return network.to(device)
+    mend = "train it with portraitbench.methods.pocket.train_unet"
+    return load_packaged(PocketDenoiser(), path, "method pocket", mend).to(device)
