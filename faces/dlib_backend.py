@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
+from pydantic import Field
 
 from ..core.digest import digest, file_sha256
 from ..core.errors import ConfigError, WeightsError, one_line
@@ -37,7 +38,7 @@ class DlibOptions(Options):
     """
 
     models: Path | None = None
-    max_upsample: int = 1
+    max_upsample: int = Field(default=1, ge=0, le=3)
 
 
 class DlibBackend:

@@ -7,15 +7,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from threadpoolctl import threadpool_limits
+
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 @contextmanager
 def limit_threads(count: int) -> Iterator[None]:
-    """Limit torch and other OpenMP libraries to ``count`` threads inside the block.
+    """Limit BLAS, OpenMP and torch to ``count`` threads inside the block.
 
-    A torch that is loaded already is told directly; one that a method loads later reads the environment. Nothing is
-    imported for it: a run that needs no torch should not pay for its start.
+    Libraries that are loaded already are told directly; those that a method loads later read the environment. torch
+    is not imported for it: a run that needs none should not pay for its start.
     """
     torch = sys.modules.get("torch")
     threads_before = torch.get_num_threads() if torch else 0
@@ -24,7 +26,8 @@ def limit_threads(count: int) -> Iterator[None]:
     if torch:
         torch.set_num_threads(count)
     try:
-        yield
+        with threadpool_limits(count):
+            yield
     finally:
         for name, value in variables_before.items():
             if value is None:

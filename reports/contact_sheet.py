@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from ..core.errors import CaseError, Status
+from ..core.errors import AssetError, CaseError, Status
 from ..datasets.clip import Clip
 from ..datasets.media import read_output
 from ..harness.plan import PlanItem, spread
@@ -77,6 +77,8 @@ def _cell(load: Callable[[], Clip]) -> Image.Image:
         clip = load()
     except CaseError as error:
         return _blank(str(error.status))
+    except AssetError:
+        return _blank("not at hand")
     picture = Image.fromarray(np.asarray(clip.frames[len(clip) // 2]))
     picture.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
     if picture.size == (CELL, CELL):

@@ -70,6 +70,16 @@ def test_a_damaged_output_is_gray_as_well(finished):
     assert tuple(cell(sheet_of(finished), 0, 3)[0, 0]) == MISSING
 
 
+def test_media_that_are_not_at_hand_are_gray(finished, make_session):
+    """A report can be written again where the suite's files are missing, as long as nothing is to be scored."""
+    elsewhere = make_session(methods=METHODS)
+    suite = elsewhere.suite("tiny")
+    (suite.folder / suite.suite.assets[elsewhere.case("tiny", "i0__d0").identity.asset].path).unlink()
+    sheet = sheet_of(elsewhere)
+    assert tuple(cell(sheet, 0, 0)[0, 0]) == MISSING
+    assert tuple(cell(sheet, 0, 1)[0, 0]) == BACKGROUND
+
+
 def test_the_report_is_a_function_of_the_results(finished):
     folder = finished.config.folder
     write_report(folder, finished)
