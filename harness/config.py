@@ -42,7 +42,9 @@ class PartSpec(Options):
         label = self.label or re.sub(r"[^A-Za-z0-9._+=-]", "-", self.name)
         if not LABEL.match(label) or label in _RESERVED_LABELS or label.endswith(".canvas"):
             reserved = ", ".join(sorted(_RESERVED_LABELS))
-            raise ValueError(f"label {label!r} must be letters, digits and . _ + = - (none of {reserved}, and not end in .canvas)")
+            raise ValueError(
+                f"label {label!r} must be letters, digits and . _ + = -, none of {reserved}, and not end in .canvas"
+            )
         object.__setattr__(self, "label", label)
         return self
 
