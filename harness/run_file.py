@@ -58,6 +58,7 @@ class MetricAbout(_Open):
     unit: str
     higher_is_better: bool
     level: str
+    options: dict[str, Any]
     backends: list[str]
 
 
@@ -114,6 +115,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
                 "unit": spec.unit,
                 "higher_is_better": spec.higher_is_better,
                 "level": spec.level,
+                "options": dict(planned[name].options),
                 "backends": sorted({session.observer.backend_for(need).info.name for need in spec.needs}),
             }
             for name, spec in specs.items()

@@ -207,6 +207,9 @@ class Session:
             if not self.config.metrics:
                 return default_metrics(kind, provided)
             chosen = [resolve(spec.name, spec.options) for spec in self.config.metrics]
+        ids = [metric.spec.id for metric in chosen]
+        if twice := sorted({one for one in ids if ids.count(one) > 1}):
+            raise ConfigError(f"metrics: {twice[0]} stands twice: two forms of one metric need a run each (--name)")
         for metric in chosen:
             lacking = sorted(set(metric.spec.needs) - provided)
             if lacking:

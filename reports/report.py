@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -12,7 +13,7 @@ from ..core.errors import Status
 from ..core.files import atomic_path, write_text
 from ..harness.config import stored_config
 from ..harness.plan import PlanItem
-from ..harness.run_file import BackendAbout, ProvenanceAbout, RunFile, load_plan, load_run
+from ..harness.run_file import BackendAbout, MetricAbout, ProvenanceAbout, RunFile, load_plan, load_run
 from ..harness.session import Session
 from ..harness.store import Store, storing
 from .contact_sheet import contact_sheet
@@ -126,17 +127,31 @@ def _page(run: RunFile, frame: pd.DataFrame, table: pd.DataFrame, several: list[
     if several:
         headers = ["suite", "method", "cases", "output frames", "driving frames"]
         parts.append("## Several faces in a frame\n\n" + markdown(headers, several))
+    parts.append("## What was measured\n\n" + _metrics(run.metrics))
     parts.append("## Who measured\n\n" + _backends(run.backends))
     parts.append("## With what\n\n" + _provenance(run.provenance))
     return "\n".join(parts)
 
 
+def _metrics(metrics: Mapping[str, MetricAbout]) -> str:
+    rows = [
+        [name, about.title, about.unit, _settings(about.options), " + ".join(about.backends) or "-"]
+        for name, about in metrics.items()
+    ]
+    return markdown(["metric", "what", "unit", "options", "face models"], rows)
+
+
+def _settings(options: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in sorted(options.items())) or "-"
+
+
 def _backends(backends: Sequence[BackendAbout]) -> str:
     rows = []
     for backend in backends:
-        options = ", ".join(f"{key}={value}" for key, value in sorted(backend.options.items()))
         name = f"{backend.name} {backend.version}"
-        rows.append([name, backend.grade, backend.device, backend.weights[:12], options, backend.licence])
+        rows.append(
+            [name, backend.grade, backend.device, backend.weights[:12], _settings(backend.options), backend.licence]
+        )
     return markdown(["backend", "grade", "device", "weights", "options", "licence"], rows)
 
 

@@ -17,6 +17,11 @@ RUN = [
     ("unknown face backend", ["-f", "dlab"], r"unknown face backend 'dlab': did you mean dlib"),
     ("unknown metric", ["--metric", "id_simm"], r"id_simm.*did you mean id_sim"),
     ("a name papers use for several metrics", ["--metric", "AED"], r"'AED' is not an id: papers cite aed_"),
+    (
+        "two forms of a metric",
+        ["--metric", "psnr_mask", "--metric", "psnr_mask:mask=hull"],
+        r"psnr_mask/1 stands twice",
+    ),
     ("metric of another version", ["--metric", "id_sim/9"], r"id_sim/9.*version here is 1"),
     ("metric without its model", ["--metric", "aed_coeff_l1"], r"one form per face model"),
     (

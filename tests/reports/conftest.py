@@ -58,7 +58,7 @@ class Crafted:
     def write(self) -> None:
         """Write run.json, plan.jsonl and the records."""
         backend = {"name": "toy", "version": "1", "weights": "0123456789abcdef", "licence": "ours", "device": "cpu"}
-        metric = {"unit": "u", "level": "frame", "backends": ["toy"]}
+        metric = {"unit": "u", "level": "frame", "options": {}, "backends": ["toy"]}
         run = RunFile.model_validate(
             {
                 "created": "2026-01-01T00:00:00+00:00",

@@ -105,6 +105,15 @@ def test_the_page_names_failures_backends_and_versions(finished):
         assert part in page, part
 
 
+def test_the_page_names_the_options_of_metrics(perform, make_suite, tmp_path):
+    """Two masks give two scores under one id, so the page must say which."""
+    suite = make_suite(tmp_path / "self", "self-video")
+    session, _ = perform(suite=suite, methods=["copy-driving"], metrics=["psnr_mask:mask=hull"])
+    write_report(session.config.folder, session)
+    page = (session.config.folder / "report" / "index.md").read_text()
+    assert "| psnr_mask/1 | PSNR on the face | dB | mask=hull | toy |" in page
+
+
 def test_an_unfinished_run_has_a_report(make_session, bench):
     session = make_session(methods=METHODS)
 
