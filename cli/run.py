@@ -47,6 +47,9 @@ def run(
     outputs: OutputsOption = None,
     case: CaseOption = None,
     limit: Annotated[int | None, typer.Option(min=1, help="At most this many cases of each suite.")] = None,
+    full: Annotated[
+        bool | None, typer.Option("--full", help="All cases of the embedded suites, not a first look.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the run. Default: 0")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: cpu")] = None,
     workers: WorkersOption = None,
@@ -73,6 +76,7 @@ def run(
         "metrics": metric,
         "cases": case,
         "limit": limit,
+        "full": full,
         "seed": seed,
         "device": device,
         "workers": workers,

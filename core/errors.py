@@ -80,6 +80,12 @@ class MissingOutputError(CaseError):
     status = Status.MISSING
 
 
+class MissingTargetError(CaseError):
+    """A control asks for the case's true answer, and the suite knows none."""
+
+    status = Status.MISSING
+
+
 class DivergedError(CaseError):
     """Tuning for this case ran away: a loss is not finite, or far above where it can be."""
 

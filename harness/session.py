@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 from ..core.errors import AssetError, BenchError, ConfigError, PluginError, one_line
 from ..core.registry import load_plugin
 from ..datasets.assets import AssetStore
-from ..datasets.catalog import OpenSuite, open_suite
+from ..datasets.catalog import OpenSuite, members, open_suite
 from ..datasets.clip import Clip
 from ..datasets.framing import frame_window
 from ..datasets.manifest import Case, SuiteKind, Window
@@ -61,7 +61,7 @@ class Session:
     @cached_property
     def suites(self) -> list[OpenSuite]:
         """The suites, in the order of the configuration."""
-        opened = [open_suite(name, self.cache) for name in self.config.suites]
+        opened = [open_suite(name, self.cache) for given in self.config.suites for name in members(given)]
         names = [one.suite.name for one in opened]
         reserved = [name for name in names if name.lower() in REPORT_FILES]
         if reserved:
@@ -173,6 +173,10 @@ class Session:
         method = self.method(label)
         with _making(f"method {label}"):
             return str(method.name), str(method.case_revision(case_id))
+
+    def sees_target(self, label: str) -> bool:
+        """Whether a method is a control that is given the true answer."""
+        return getattr(self.method(label), "sees_target", False) is True
 
     def _plain(self, spec: PartSpec) -> Generator:
         with _making(f"method {spec.name}"):

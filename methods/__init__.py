@@ -9,8 +9,10 @@ METHODS: Registry[MethodFactory] = Registry(
     {
         "copy-identity": "portraitbench.methods.reference:CopyIdentity",
         "copy-driving": "portraitbench.methods.reference:CopyDriving",
+        "ideal": "portraitbench.methods.reference:Ideal",
         "warp": "portraitbench.methods.warp:Warp",
         "outputs": "portraitbench.methods.outputs:Outputs",
+        "pocket": "portraitbench.methods.pocket.generator:Pocket",
         "strucbooth": "portraitbench.methods.strucbooth.tuner:StrucBooth",
     },
 )

@@ -36,6 +36,17 @@ class Inputs:
 
 
 @dataclass(frozen=True, eq=False)
+class OracleInputs(Inputs):
+    """What a method is given that says ``sees_target = True``: a control, never a competitor.
+
+    Attributes:
+        target: The true answer; None where the suite knows none.
+    """
+
+    target: Clip | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Animation:
     """What a method returns.
 
@@ -83,6 +94,8 @@ class GeneratorBase:
 
     name: str
     revision: str
+    sees_target: bool = False
+    """Whether :meth:`animate` is given :class:`OracleInputs`; for controls that show what could be reached."""
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""

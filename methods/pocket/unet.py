@@ -1,47 +1,29 @@
-"""Pocket's denoiser: a small UNet that sees the identity's latents and coarse driving tokens, and its sampling."""
+"""Pocket's denoiser: a small UNet that sees the warped identity and coarse driving tokens, and its sampling."""
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...core.errors import ConfigError
 from ...faces.checkpoints import load_packaged
+from ..base import StepCallback
 from .autoencoder import CHANNELS
-from .expressions import CODE, POSE_LIMITS
+from .motion import SCALARS
 
 WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
 STEPS = 25
 """Steps of DDIM sampling."""
-SCALARS = 2 * (len(CODE) + len(POSE_LIMITS))
-"""Code and pose of the driver, then of the identity image."""
 TOKEN = 64
 
 
-def scalars(driver_code: Tensor, driver_pose: Tensor, own_code: Tensor, own_pose: Tensor) -> Tensor:
-    """Join codes (N, 5) and poses (N, 3) in radians of driver and identity image, poses scaled to about 1, (N, 16)."""
-    limits = driver_pose.new_tensor(POSE_LIMITS)
-    return torch.cat([driver_code, driver_pose / limits, own_code, own_pose / limits], dim=1)
-
-
-def _diffusers() -> Any:
-    try:
-        return importlib.import_module("diffusers")
-    except ImportError as error:
-        raise ConfigError("method pocket needs diffusers: pip install 'portraitbench[pocket]'") from error
-
-
 def make_scheduler() -> Any:
-    """Diffusers' DDIM scheduler: v prediction over 1000 scaled-linear steps, sampled at trailing ones.
+    """Diffusers' DDIM scheduler: v prediction over 1000 scaled-linear steps, sampled at trailing ones."""
+    from diffusers import DDIMScheduler
 
-    Raises:
-        ConfigError: When diffusers is not installed.
-    """
-    return _diffusers().DDIMScheduler(
+    return DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
         beta_end=0.012,
@@ -54,18 +36,20 @@ def make_scheduler() -> Any:
 
 
 class PocketDenoiser(nn.Module):
-    """Predicts v of noisy latents (N, 8, h, w) from the identity's latents and 16 scalars; 7 million parameters.
+    """Predicts v of noisy latents (N, 8, h, w) from the warped identity's and 16 scalars; 7 million parameters.
 
     The scalars become one cross-attention token each, and together the class embedding. The UNet is a plain
     diffusers model, so that LoRA and its files work on it as on any other.
     """
 
     def __init__(self) -> None:
+        from diffusers import UNet2DConditionModel
+
         super().__init__()
         self.direction = nn.Parameter(torch.randn(SCALARS, TOKEN) * 0.5)
         self.name = nn.Parameter(torch.randn(SCALARS, TOKEN) * 0.5)
         self.mix = nn.Sequential(nn.Linear(TOKEN, TOKEN), nn.SiLU(), nn.Linear(TOKEN, TOKEN))
-        self.unet: nn.Module = _diffusers().UNet2DConditionModel(
+        self.unet: nn.Module = UNet2DConditionModel(
             in_channels=2 * CHANNELS,
             out_channels=CHANNELS,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
@@ -85,8 +69,8 @@ class PocketDenoiser(nn.Module):
         Args:
             noisy: Latents at time ``t``, shape (N, 8, h, w).
             t: Training time steps, shape (N,).
-            identity: Clean latents of the identity image, shape (N, 8, h, w).
-            driving: From :func:`scalars`, shape (N, 16).
+            identity: Clean latents of the warped identity image, shape (N, 8, h, w).
+            driving: From :func:`.motion.scalars`, shape (N, 16).
         """
         tokens = driving[:, :, None] * self.direction + self.name
         tokens = tokens + self.mix(tokens)
@@ -96,20 +80,32 @@ class PocketDenoiser(nn.Module):
 
 
 @torch.no_grad()
-def sample_latents(denoiser: PocketDenoiser, identity: Tensor, driving: Tensor, noise: Tensor) -> Tensor:
+def sample_latents(
+    denoiser: PocketDenoiser,
+    identity: Tensor,
+    driving: Tensor,
+    noise: Tensor,
+    *,
+    steps: int = STEPS,
+    on_step: StepCallback | None = None,
+) -> Tensor:
     """Deterministic DDIM sampling.
 
     Args:
         denoiser: In evaluation mode.
-        identity: Latents of the identity image, shape (N, 8, h, w).
-        driving: From :func:`scalars`, shape (N, 16).
+        identity: Latents of the warped identity image, shape (N, 8, h, w).
+        driving: From :func:`.motion.scalars`, shape (N, 16).
         noise: Where sampling starts, shape (N, 8, h, w); a clip's frames share theirs.
+        steps: How many.
+        on_step: Told before each step.
     """
     scheduler = make_scheduler()
-    scheduler.set_timesteps(STEPS)
+    scheduler.set_timesteps(steps)
     latents = noise
-    for t in scheduler.timesteps:
-        velocity = denoiser(latents, t.expand(len(latents)).to(latents.device), identity, driving)
+    for index, t in enumerate(scheduler.timesteps.to(noise.device)):
+        if on_step is not None:
+            on_step(index, steps, t[None])
+        velocity = denoiser(latents, t.expand(len(latents)), identity, driving)
         latents = scheduler.step(velocity, int(t), latents).prev_sample
     return latents
 

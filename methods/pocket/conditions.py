@@ -1,0 +1,105 @@
+"""What pocket computes from a case before it denoises: readings of both faces, the warped identity, driving scalars."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import torch
+from torch import Tensor
+
+from ...core.errors import NoFaceError
+from ...datasets.clip import Clip
+from ...faces.pocket_backend import network_input
+from ...faces.pocket_net import PocketFaceNet, PocketReading
+from ..base import Inputs
+from .autoencoder import PocketAutoencoder
+from .motion import LandmarkMotion, scalars, warp
+
+
+@dataclass(frozen=True, eq=False)
+class Conditions:
+    """All that depends on the case alone.
+
+    Attributes:
+        identity: Latents of the identity image, warped for each driving frame, shape (T, 8, h, w).
+        driving: From :func:`.motion.scalars`, shape (T, 16).
+        fps: Of the driving clip.
+        held: Driving frames without a face, which repeat the frame before.
+    """
+
+    identity: Tensor
+    driving: Tensor
+    fps: Fraction
+    held: int
+
+    def __getitem__(self, frames: Sequence[int]) -> Conditions:
+        """Conditions of some frames."""
+        rows = list(frames)
+        return Conditions(self.identity[rows], self.driving[rows], self.fps, self.held)
+
+
+@torch.no_grad()
+def read(network: PocketFaceNet, clip: Clip, device: str, batch: int = 32) -> tuple[Tensor, PocketReading]:
+    """Put a clip's frames into the network's frame of 128 px and read them.
+
+    Returns:
+        The frames, RGB in [-1, 1], shape (T, 3, 128, 128), and what the network says of them.
+    """
+    frames = torch.cat([network_input(frame) for frame in clip]).to(device)
+    readings = [network(part) for part in frames.split(batch)]
+    names = PocketReading.__dataclass_fields__
+    joined = {name: torch.cat([getattr(reading, name) for reading in readings]) for name in names}
+    return frames, PocketReading(**joined)
+
+
+@torch.no_grad()
+def make_conditions(
+    inputs: Inputs,
+    face: PocketFaceNet,
+    motion: LandmarkMotion,
+    autoencoder: PocketAutoencoder,
+    *,
+    attenuation: float,
+    device: str,
+) -> Conditions:
+    """Read both faces, weaken the driver's code, and bend the identity image accordingly.
+
+    Args:
+        inputs: The case.
+        face: Reads landmarks, code and pose.
+        motion: Says where the code sends the landmarks.
+        autoencoder: Encodes the bent pictures.
+        attenuation: Share of the driver's code that is kept.
+        device: Where to compute.
+
+    Raises:
+        NoFaceError: When the identity image, or every driving frame, shows no face.
+    """
+    image, own = read(face, inputs.identity, device)
+    _, driver = read(face, inputs.driving, device)
+    if float(own.presence[0]) < 0:
+        raise NoFaceError("the identity image shows no face that fills the frame as pocket needs it")
+    rows, held = _last_seen((driver.presence >= 0).tolist())
+    count = len(rows)
+    driving = scalars(
+        attenuation * driver.code[rows],
+        driver.pose[rows],
+        own.code[:1].expand(count, -1),
+        own.pose[:1].expand(count, -1),
+    )
+    landmarks = own.landmarks[:1].expand(count, -1, -1)
+    bent = warp(image.expand(count, -1, -1, -1), landmarks, motion(landmarks, driving))
+    return Conditions(autoencoder.encode(bent), driving, inputs.driving.fps, held)
+
+
+def _last_seen(seen: Sequence[bool]) -> tuple[list[int], int]:
+    """For each frame the last one with a face (before the first: the first one), and how many have none."""
+    if not any(seen):
+        raise NoFaceError("no driving frame shows a face that fills the frame as pocket needs it")
+    rows, last = [], list(seen).index(True)
+    for frame, found in enumerate(seen):
+        last = frame if found else last
+        rows.append(last)
+    return rows, len(seen) - sum(seen)
