@@ -23,7 +23,15 @@ from ...datasets.manifest import SuiteKind
 from ...datasets.media import write_output
 from .camera import Pose
 from .dataset import SUITES
-from .expressions import near_neutral, sample_expression, sample_motion, sample_pose
+from .expressions import (
+    ATTENUATION,
+    coarse_weights,
+    driving_code,
+    near_neutral,
+    sample_expression,
+    sample_motion,
+    sample_pose,
+)
 from .facekit import Single, load_facekit
 from .people import sample_person, sample_scene
 from .renderer import Renderer
@@ -80,9 +88,8 @@ class Studio:
 
     def cross(self, kind: SuiteKind, shape: tuple[int, int]) -> None:
         """Write a crossed suite with the ideal output of every case."""
-        prefix = "pi" if kind is SuiteKind.CROSS_IMAGE else "pv"
         people, drivers = (
-            [f"{prefix}{letter}{index + 1}" for index in range(n)] for letter, n in zip("id", shape, strict=True)
+            [f"{_prefix(kind)}{letter}{index + 1}" for index in range(n)] for letter, n in zip("id", shape, strict=True)
         )
         assets: dict[str, Any] = {}
         acts = [self._act(kind, index) for index in range(shape[1])]
@@ -118,15 +125,24 @@ class Studio:
         ]
         self._write(SuiteKind.SELF_VIDEO, {"assets": assets, "clips": clips})
 
-    def neutral_drivers(self, kind: SuiteKind, shape: tuple[int, int], folder: Path) -> None:
-        """Write, by case id, the drivers in the same poses with a resting face: the control that must not gain."""
-        prefix = "pi" if kind is SuiteKind.CROSS_IMAGE else "pv"
+    def controls(self, kind: SuiteKind, shape: tuple[int, int], folder: Path) -> None:
+        """Write clips by case id that show what a gain is made of.
+
+        ``neutral``: the driver in the same poses with a resting face, whose gradients must not help. ``coarse``: what a
+        perfect generator would draw from the code that pocket is given.
+        """
+        prefix, rest = _prefix(kind), self._kit.weights()
         for column in range(shape[1]):
-            rest = self._kit.weights()
-            act = [(rest, pose) for _, pose in self._act(kind, column)]
-            clip = self._film(self._cast.driver(column), act)
+            act = self._act(kind, column)
+            neutral = self._film(self._cast.driver(column), [(rest, pose) for _, pose in act])
+            coarse = [(self._coarse(weights), pose) for weights, pose in act]
             for row in range(shape[0]):
-                write_output(folder / f"{prefix}i{row + 1}__{prefix}d{column + 1}", clip)
+                name = f"{prefix}i{row + 1}__{prefix}d{column + 1}"
+                write_output(folder / "neutral" / name, neutral)
+                write_output(folder / "coarse" / name, self._film(self._cast.identity(row), coarse))
+
+    def _coarse(self, weights: Single) -> Single:
+        return coarse_weights(ATTENUATION * driving_code(weights, self._kit), self._kit)
 
     def _act(self, kind: SuiteKind, index: int) -> Performance:
         """What a driver does: one strong expression, or a passage through several."""
@@ -171,6 +187,10 @@ class Studio:
         write_text(self._folder / f"{_NAMES[kind]}.yaml", yaml.safe_dump(suite, sort_keys=False))
 
 
+def _prefix(kind: SuiteKind) -> str:
+    return "pi" if kind is SuiteKind.CROSS_IMAGE else "pv"
+
+
 def _length(act: Performance) -> dict[str, int]:
     return {"frames": len(act)} if len(act) > 1 else {}
 
@@ -181,13 +201,13 @@ def main() -> None:
     parser.add_argument("facekit", type=Path, help="ict_facekit.npz")
     parser.add_argument("folder", type=Path, help="where manifests and media go")
     parser.add_argument("--first", type=int, default=SUITES, help="seed of the first person; others for settings")
-    parser.add_argument("--neutral", type=Path, help="also write the neutral drivers, by case id, into this folder")
+    parser.add_argument("--controls", type=Path, help="also write neutral drivers and coarse renders, by case id")
     given = parser.parse_args()
     studio = Studio(Renderer(load_facekit(given.facekit), SIZE), Cast(given.first), given.folder)
     for kind, shape in ((SuiteKind.CROSS_IMAGE, IMAGE_SHAPE), (SuiteKind.CROSS_VIDEO, VIDEO_SHAPE)):
         studio.cross(kind, shape)
-        if given.neutral is not None:
-            studio.neutral_drivers(kind, shape, given.neutral)
+        if given.controls is not None:
+            studio.controls(kind, shape, given.controls)
     studio.self_driven(SELF_CLIPS)
 
 

@@ -11,21 +11,24 @@ pytest.importorskip("diffusers")
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.pocket import train_unet
 from portraitbench.methods.pocket.autoencoder import CHANNELS
-from portraitbench.methods.pocket.latents import LatentSet, draw_pairs
-from portraitbench.methods.pocket.train_unet import TrainConfig, Trainer, run
-from portraitbench.methods.pocket.unet import PocketDenoiser, load_denoiser, make_scheduler, sample_latents, scalars
+from portraitbench.methods.pocket.train_unet import TrainConfig, Trainer, rate, run
+from portraitbench.methods.pocket.unet import PocketDenoiser, load_denoiser, make_scheduler, sample_latents
+from portraitbench.methods.pocket.warped import Batch
 
 QUICK = TrainConfig(steps=4, batch=2, rate=1e-3, every=2)
 
 
+class Random:
+    """Batches of noise, decided by the generator they are drawn with."""
+
+    def draw(self, batch, generator):
+        latents = torch.randn(2, batch, CHANNELS, 8, 8, generator=generator)
+        return Batch(latents[0], latents[1], torch.randn(batch, 16, generator=generator))
+
+
 @pytest.fixture(scope="module")
 def data():
-    generator = torch.Generator().manual_seed(0)
-    return LatentSet(
-        torch.randn(3, 4, CHANNELS, 8, 8, generator=generator).half(),
-        torch.rand(3, 4, 5, generator=generator),
-        torch.rand(3, 4, 3, generator=generator) * 0.1,
-    )
+    return Random()
 
 
 class Tiny(torch.nn.Module):
@@ -86,26 +89,37 @@ def test_run_stops_when_its_minutes_are_over(tiny, data, tmp_path):
 def test_the_loss_is_that_of_diffusers_velocity(tiny, data):
     """An all-zero prediction costs the mean square of diffusers' own v for the same noise and times."""
     trainer = Trainer(QUICK, "cpu")
-    trainer.predict = lambda noisy, t, identity, driving: torch.zeros_like(noisy)
-    pairs = draw_pairs(data, 5, torch.Generator().manual_seed(3))
-    loss = trainer.loss(trainer.network, pairs, torch.Generator().manual_seed(4))
+    batch = data.draw(5, torch.Generator().manual_seed(3))
+
+    def silent(noisy, t, identity, driving):
+        return torch.zeros_like(noisy)
+
+    loss = trainer.loss(silent, batch, torch.Generator().manual_seed(4))
     generator = torch.Generator().manual_seed(4)
     t = torch.randint(1000, (5,), generator=generator)
-    noise = torch.randn(pairs.target.shape, generator=generator)
-    velocity = make_scheduler().get_velocity(pairs.target, noise, t)
+    noise = torch.randn(batch.target.shape, generator=generator)
+    velocity = make_scheduler().get_velocity(batch.target, noise, t)
     assert float(loss) == pytest.approx(float(velocity.square().mean()), rel=1e-5)
 
 
-def test_pairs_are_two_pictures_of_one_person(data):
-    pairs = draw_pairs(data, 200, torch.Generator().manual_seed(0))
-    neutral = 0
-    for own, target in zip(pairs.identity, pairs.target, strict=True):
-        at = [(p, f) for p in range(3) for f in range(4) if torch.equal(data.latents[p, f].float(), own)]
-        to = [(p, f) for p in range(3) for f in range(4) if torch.equal(data.latents[p, f].float(), target)]
-        assert at[0][0] == to[0][0]
-        assert at[0][1] != to[0][1]
-        neutral += at[0][1] == 0
-    assert 0.65 < neutral / 200 < 0.9  # 0.7, and a quarter of the others
+def test_the_rate_rises_stays_and_falls_to_zero():
+    config = TrainConfig(steps=1000, rate=1.0)
+    assert rate(config, 0) == pytest.approx(1 / 300)
+    assert rate(config, 300) == rate(config, 699) == 1.0
+    assert rate(config, 850) == pytest.approx(0.5)
+    assert rate(config, 1000) == 0.0
+
+
+def test_two_processes_average_their_gradients(tiny, data, monkeypatch):
+    """With a stand-in for the other process that has the same gradients, the step is that of one process."""
+    alone = Trainer(TrainConfig(steps=4, batch=2, processes=1), "cpu")
+    shared = Trainer(TrainConfig(steps=4, batch=4, processes=2), "cpu")
+    monkeypatch.setattr(train_unet, "seed_for", lambda *names: 7)
+    monkeypatch.setattr(train_unet.dist, "all_reduce", lambda flat: flat.mul_(2))
+    assert alone.advance(data)[0] == pytest.approx(shared.advance(data)[0])
+    for own, other in zip(alone.network.parameters(), shared.network.parameters(), strict=True):
+        assert torch.allclose(own, other, atol=1e-7)
+    assert shared.advance(data, over=True)[1]
 
 
 def test_sampling_recovers_latents_that_the_denoiser_knows():
@@ -119,7 +133,12 @@ def test_sampling_recovers_latents_that_the_denoiser_knows():
         return alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
 
     noise = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(sample_latents(oracle, clean, torch.zeros(1, 16), noise), clean, atol=1e-3)
+    seen = []
+    done = sample_latents(
+        oracle, clean, torch.zeros(1, 16), noise, on_step=lambda index, count, t: seen.append((index, count, int(t)))
+    )
+    assert torch.allclose(done, clean, atol=1e-3)
+    assert seen == [(index, 25, 999 - 40 * index) for index in range(25)]
 
 
 def test_every_scalar_and_the_identity_change_the_answer():
@@ -135,12 +154,6 @@ def test_every_scalar_and_the_identity_change_the_answer():
             other = driving.clone()
             other[0, k] += 1
             assert not torch.equal(denoiser(noisy, t, identity, other), base)
-
-
-def test_scalars_scale_poses_to_one():
-    limits = torch.tensor([[0.28, 0.16, 0.10]])
-    joined = scalars(torch.zeros(1, 5), limits, torch.ones(1, 5), -limits)
-    assert joined[0].tolist() == pytest.approx([0] * 5 + [1] * 3 + [1] * 5 + [-1] * 3)
 
 
 def test_missing_weights_say_how_to_make_them(tmp_path):
