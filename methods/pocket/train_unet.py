@@ -16,11 +16,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch import distributed as dist
-from torch.nn import functional as F
 
 from ...core.digest import seed_for
 from ...core.files import atomic_path
-from .unet import PocketDenoiser, make_scheduler
+from .unet import PocketDenoiser
 from .warped import Batch, WarpedSet
 
 WARM_UP = 300
@@ -68,17 +67,27 @@ class Trainer:
         self.average = PocketDenoiser().to(device).eval().requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(self.network.parameters(), config.rate, weight_decay=0.01)
-        self.alphas: Tensor = make_scheduler().alphas_cumprod.to(device)
+
+    def measure(self, data: WarpedSet, count: int = 512) -> None:
+        """Take the mean square of what the warp gets wrong as the denoiser's ``spread``; for a fresh training."""
+        batch = data.draw(count, torch.Generator().manual_seed(self.config.seed))
+        spread = (batch.target - batch.identity).square().mean(dim=(0, 2, 3))
+        if self.config.processes > 1:
+            dist.all_reduce(spread)
+            spread /= self.config.processes
+        self.network.spread.copy_(spread)
+        self.average.spread.copy_(spread)
 
     def loss(self, network: PocketDenoiser, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Mean squared error of v at random times."""
-        t = torch.randint(len(self.alphas), (len(batch.target),), generator=generator).to(self.device)
+        """Mean squared error of the UNet's answer at random times: 1 for a warp that nobody mends."""
+        t = torch.randint(len(network.alphas), (len(batch.target),), generator=generator).to(self.device)
         noise = torch.randn(batch.target.shape, generator=generator).to(self.device)
-        signal = self.alphas[t].sqrt()[:, None, None, None]
-        spread = (1 - self.alphas[t]).sqrt()[:, None, None, None]
+        alpha = network.alphas[t, None, None, None]
+        signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
             velocity = network(signal * batch.target + spread * noise, t, batch.identity, batch.driving)
-        return F.mse_loss(velocity.float(), signal * noise - spread * batch.target)
+        error = velocity - (signal * noise - spread * batch.target)
+        return (network.weight(t) * error.square()).mean()
 
     def advance(self, data: WarpedSet, *, over: bool = False) -> tuple[float, bool]:
         """One step; its chance comes from the seed and the step's number alone.
@@ -191,6 +200,8 @@ def work(rank: int, given: argparse.Namespace, meeting: str) -> None:
     if (given.folder / "checkpoint.safetensors").is_file():
         trainer.resume(given.folder / "checkpoint.safetensors")
     data = WarpedSet.load(given.set, given.device, slice(rank, None, config.processes))
+    if trainer.step == 0:
+        trainer.measure(data)
     held_out = WarpedSet.load(given.held_out, given.device)
     run(trainer, data, held_out, given.folder, given.minutes)
 

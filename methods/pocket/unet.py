@@ -39,8 +39,15 @@ class PocketDenoiser(nn.Module):
     """Predicts v of noisy latents (N, 8, h, w) from the warped identity's and 16 scalars; 7 million parameters.
 
     The scalars become one cross-attention token each, and together the class embedding. The UNet is a plain
-    diffusers model, so that LoRA and its files work on it as on any other.
+    diffusers model, so that LoRA and its files work on it as on any other. It does not predict v itself but what is
+    left to know: were clean latents normal around the warped identity's with the variance ``spread``, their mean given
+    the noisy ones would follow by Bayes' rule, and the UNet's answer is added to that in units of their deviation.
+    This is the preconditioning of Karras et al. (2022) with a prior that knows the case, and without it the same
+    training ends in smears.
     """
+
+    spread: Tensor
+    alphas: Tensor
 
     def __init__(self) -> None:
         from diffusers import UNet2DConditionModel
@@ -62,6 +69,8 @@ class PocketDenoiser(nn.Module):
             class_embed_type="projection",
             projection_class_embeddings_input_dim=SCALARS,
         )
+        self.register_buffer("spread", torch.ones(CHANNELS))
+        self.register_buffer("alphas", make_scheduler().alphas_cumprod, persistent=False)
 
     def forward(self, noisy: Tensor, t: Tensor, identity: Tensor, driving: Tensor) -> Tensor:
         """Predict v.
@@ -75,8 +84,19 @@ class PocketDenoiser(nn.Module):
         tokens = driving[:, :, None] * self.direction + self.name
         tokens = tokens + self.mix(tokens)
         both = torch.cat([noisy, identity], dim=1)
-        velocity: Tensor = self.unet(both, t, encoder_hidden_states=tokens, class_labels=driving, return_dict=False)[0]
+        rest = self.unet(both, t, encoder_hidden_states=tokens, class_labels=driving, return_dict=False)[0].float()
+        signal, noise = self.alphas[t, None, None, None].sqrt(), (1 - self.alphas[t, None, None, None]).sqrt()
+        prior = self.spread[:, None, None]
+        total = noise**2 + prior * signal**2
+        clean = (noise**2 * identity + prior * signal * noisy) / total + noise * (prior / total).sqrt() * rest
+        velocity: Tensor = (signal * noisy - clean) / noise
         return velocity
+
+    def weight(self, t: Tensor) -> Tensor:
+        """What squared errors of v are multiplied with to count the UNet's own, for times (N,): (N, 8, 1, 1)."""
+        alpha = self.alphas[t, None, None, None]
+        prior = self.spread[:, None, None]
+        return (1 - alpha + prior * alpha) / prior
 
 
 @torch.no_grad()
