@@ -143,7 +143,7 @@ class CaseProgress:
         if self._bars:
             self._bar = self._bars.add_task(escape(name), total=None, note="")
         else:
-            self._console.print(name)
+            self._console.print(name, markup=False)
 
     def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
         """The phase is at one of its steps."""
@@ -153,7 +153,9 @@ class CaseProgress:
         elif now - self._said >= _PLAIN_STEP_EVERY_S:
             self._said = now
             left = duration((now - self._began) / done * (total - done))
-            self._console.print(f"{self._phase}: {_at(done, total, figures)}, about {left} left", soft_wrap=True)
+            self._console.print(
+                f"{self._phase}: {_at(done, total, figures)}, about {left} left", markup=False, soft_wrap=True
+            )
 
     def _finish_phase(self, *, whole: bool) -> None:
         if not self._phase:

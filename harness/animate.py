@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import ceil
 from pathlib import Path
@@ -182,33 +182,40 @@ def animate(
     """
     with limit_threads(session.config.threads), _failing():
         if isinstance(method, TunedMethod):
-            animated = _tuned(session, method, case, save, tell)
-        else:
-            tell(f"animate ({method.name})")
-            animated = Animated(method.animate(case.inputs), None)
-        for one in (animated.base, animated.result):
-            check_animation(one, len(case.inputs.driving))
-    return animated
+            return _tuned(session, method, case, save, tell)
+        tell(f"animate ({method.name})")
+        return Animated(_in_time(method.animate(case.inputs), case), None)
+
+
+def _in_time(animation: Animation, case: SingleCase) -> Animation:
+    """An animation with the driving clip's frame rate, once it is seen to have a frame for each of its frames.
+
+    Raises:
+        MediaError: When it has not.
+    """
+    driving = case.inputs.driving
+    check_animation(animation, len(driving))
+    return replace(animation, clip=Clip(animation.clip.frames, driving.fps))
 
 
 def _tuned(session: Session, method: TunedMethod, case: SingleCase, save: Path | None, tell: Tell) -> Animated:
     generator, tuner, inputs = method.generator, method.tuner, case.inputs
     tell(f"sample {generator.name}")
     conditions = generator.condition(inputs)
-    base = generator.sample(conditions, seed=inputs.seed)
+    base = _in_time(generator.sample(conditions, seed=inputs.seed), case)
     with method.watched():
         tell(f"tune ({tuner.name})")
         if not is_region_tuner(tuner):
             with tuner.tune(generator, conditions, inputs) as tuned:
                 tell("sample tuned")
-                return Animated(base, tuned.sample(conditions, seed=inputs.seed))
+                return Animated(base, _in_time(tuned.sample(conditions, seed=inputs.seed), case))
         _require_faces(session, case.sources)
         sources = {region: case.sources[name] for region, name in expand(list(case.sources), tuner).items()}
         with tuner.tune(generator, conditions, inputs, sources=sources) as savable:
             if save is not None:
                 savable.save(save.parent, save.stem)
             tell("sample tuned")
-            return Animated(base, savable.sample(conditions, seed=inputs.seed))
+            return Animated(base, _in_time(savable.sample(conditions, seed=inputs.seed), case))
 
 
 def _require_faces(session: Session, sources: Mapping[str, Clip]) -> None:
