@@ -18,12 +18,14 @@ from ..core.options import first_problem
 from ..datasets.clip import Clip
 from ..datasets.export import check_ending, check_length, export
 from ..datasets.manifest import Crop
-from ..harness.animate import Animated, CaseFiles, SingleCase, animate, check_method, parse_regions, read_case
+from ..harness.animate import Animated, animate, check_method
 from ..harness.config import check_config, part_spec
 from ..harness.session import Session
+from ..harness.single_case import CaseFiles, SingleCase, parse_regions, read_case
 from ..methods.tuned import is_tuner_class
 from ..reports.strip import draw_strip
-from .progress import CaseProgress, duration
+from .case_progress import CaseProgress
+from .progress import duration
 from .run import CacheOption, PluginOption
 
 _FRAMES = 250

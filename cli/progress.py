@@ -1,4 +1,4 @@
-"""How far work is: bars with the time left in a terminal, a line now and then elsewhere."""
+"""How far a run is: bars with the time left in a terminal, a line now and then elsewhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from ..core.errors import Status
 from ..harness.store import Record
 
 _PLAIN_EVERY_S = 10.0
-_PLAIN_STEP_EVERY_S = 3.0
 
 
 class RunProgress:
@@ -72,10 +70,12 @@ class RunProgress:
         """A method is at a step of the piece of work in hand."""
         now = time.monotonic()
         if self._bars:
-            self._bars.update(self._bar, note=", ".join(filter(None, [self._failures, _at(done, total, figures)])))
+            self._bars.update(
+                self._bar, note=", ".join(filter(None, [self._failures, step_text(done, total, figures)]))
+            )
         elif now - self._said >= _PLAIN_EVERY_S:
             self._said = now
-            text = f"{self._stage}: {self._done}/{self._total}, {_at(done, total, figures)}"
+            text = f"{self._stage}: {self._done}/{self._total}, {step_text(done, total, figures)}"
             self._console.print(text, soft_wrap=True)
 
     def done(self, records: Sequence[Record]) -> None:
@@ -102,73 +102,8 @@ class RunProgress:
             self._stage = ""
 
 
-class CaseProgress:
-    """Shows the phases of work on a single case, with steps and losses where it has them.
-
-    Attributes:
-        seconds: Wall seconds by phase.
-    """
-
-    def __init__(self, console: Console) -> None:
-        self.seconds: dict[str, float] = {}
-        self._console = console
-        self._phase = ""
-        self._began = self._said = time.monotonic()
-        self._bar = TaskID(0)
-        columns = (
-            TextColumn("{task.description:<16}"),
-            BarColumn(),
-            TimeRemainingColumn(compact=True, elapsed_when_finished=True),
-            TextColumn("{task.fields[note]}"),
-        )
-        self._bars = Progress(*columns, console=console) if console.is_terminal else None
-
-    def __enter__(self) -> Self:
-        if self._bars:
-            self._bars.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._finish_phase(whole=error is None)
-        if self._bars:
-            self._bars.stop()
-
-    def phase(self, name: str) -> None:
-        """A phase begins."""
-        self._finish_phase(whole=True)
-        self._phase = name
-        self._began = self._said = time.monotonic()
-        if self._bars:
-            self._bar = self._bars.add_task(escape(name), total=None, note="")
-        else:
-            self._console.print(name, markup=False)
-
-    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
-        """The phase is at one of its steps."""
-        now = time.monotonic()
-        if self._bars:
-            self._bars.update(self._bar, completed=done, total=total, note=_at(done, total, figures))
-        elif now - self._said >= _PLAIN_STEP_EVERY_S:
-            self._said = now
-            left = duration((now - self._began) / done * (total - done))
-            self._console.print(
-                f"{self._phase}: {_at(done, total, figures)}, about {left} left", markup=False, soft_wrap=True
-            )
-
-    def _finish_phase(self, *, whole: bool) -> None:
-        if not self._phase:
-            return
-        self.seconds[self._phase] = time.monotonic() - self._began
-        if self._bars and whole:
-            total = self._bars.tasks[self._bar].total or 1
-            self._bars.update(self._bar, total=total, completed=total)
-        self._phase = ""
-
-
-def _at(done: int, total: int, figures: Mapping[str, float]) -> str:
-    """A step and its figures in a line, like "step 12/40, ldm 0.0123, gradient 0.612"."""
+def step_text(done: int, total: int, figures: Mapping[str, float]) -> str:
+    """A step and its figures in a line, like "step 12/40, ldm 0.012, gradient 0.61"."""
     return ", ".join([f"step {done}/{total}", *(f"{name} {value:.3g}" for name, value in figures.items())])
 
 

@@ -1,70 +1,23 @@
-"""One case for people who want the picture: files in, the generator's own output and the tuned one out."""
+"""One case for people who want the picture: the generator's own output and the tuned one."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from fractions import Fraction
-from math import ceil
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..core.digest import seed_for
-from ..core.errors import CaseError, ConfigError, OneCaseError, one_line
+from ..core.errors import ConfigError, OneCaseError
 from ..datasets.clip import Clip
-from ..datasets.framing import frame_file
-from ..datasets.manifest import Crop
-from ..datasets.media import probe
 from ..faces.base import LANDMARKS
-from ..methods.base import Animation, Generator, Inputs, RegionTuner
+from ..methods.base import Animation, Generator, RegionTuner
 from ..methods.tuned import TunedMethod, is_region_tuner
 from .generate import check_animation
 from .session import Session
+from .single_case import SingleCase, failing_alone
 from .threads import limit_threads
-
-DEFAULT_SIZE = 512
-"""Side of the canvas for generators that take any size."""
 
 Tell = Callable[[str], None]
 """Called with the name of each phase as it begins."""
-
-
-@dataclass(frozen=True)
-class CaseFiles:
-    """What a person gives.
-
-    Attributes:
-        identity: An image; of a video, the first frame.
-        driving: An image or a video.
-        regions: Files by region name: whose expression these regions take on.
-        crops: Squares of "identity" and "driving"; the largest centred one where there is none.
-        size: Side of the canvas in pixels; None takes the generator's.
-        fps: Most frames a second of the driving clip.
-        frames: Most frames of it, from its beginning.
-    """
-
-    identity: Path
-    driving: Path
-    regions: Mapping[str, Path] = field(default_factory=dict)
-    crops: Mapping[str, Crop] = field(default_factory=dict)
-    size: int | None = None
-    fps: Fraction | None = None
-    frames: int | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class SingleCase:
-    """A case that belongs to no suite.
-
-    Attributes:
-        inputs: What the method is given.
-        sources: The region clips by the names a person gave them, with the driving clip's frame rate.
-        driving_frames: Frames of the driving clip before it was cut to the limit, at its frame rate here.
-    """
-
-    inputs: Inputs
-    sources: Mapping[str, Clip]
-    driving_frames: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,23 +36,6 @@ class Animated:
     def result(self) -> Animation:
         """What the person asked for."""
         return self.tuned or self.base
-
-
-def parse_regions(texts: Sequence[str]) -> dict[str, Path]:
-    """Read ``--region`` flags, NAME=FILE.
-
-    Raises:
-        ConfigError: When one is malformed or a name stands twice.
-    """
-    regions: dict[str, Path] = {}
-    for text in texts:
-        name, equals, file = text.partition("=")
-        if not equals or not name or not file:
-            raise ConfigError(f"--region {text!r}: write NAME=FILE, like mouth=smile.png")
-        if name in regions:
-            raise ConfigError(f"--region {name}: given twice")
-        regions[name] = Path(file)
-    return regions
 
 
 def check_method(session: Session, names: Sequence[str], *, save: bool = False) -> Generator:
@@ -142,28 +78,6 @@ def expand(names: Sequence[str], tuner: RegionTuner) -> dict[str, str]:
     return expanded
 
 
-def read_case(files: CaseFiles, method: Generator, seed: int) -> SingleCase:
-    """Read the files onto one canvas, framed as suites frame theirs; region clips follow the driving clip's time.
-
-    Raises:
-        OneCaseError: When a file is missing, cannot be decoded, or is smaller than its crop.
-    """
-    size = files.size or getattr(method, "frame_size", None) or DEFAULT_SIZE
-    with _failing():
-        identity = frame_file(files.identity, size, crop=files.crops.get("identity"), frames=1)
-        header = probe(files.driving)
-        fps = min(header.fps, files.fps) if header.fps and files.fps else None
-        crop = files.crops.get("driving")
-        driving = frame_file(files.driving, size, crop=crop, fps=fps, frames=files.frames)
-        # As many frames as at_rate would give of the whole file.
-        count = ceil((header.frames - Fraction(1, 2)) * driving.fps / header.fps) if header.fps else 1
-        sources = {
-            name: frame_file(path, size, fps=driving.fps, frames=len(driving)) for name, path in files.regions.items()
-        }
-    case_id = f"{files.identity.stem}__{files.driving.stem}"
-    return SingleCase(Inputs(case_id, identity, driving, seed_for(seed, "animate")), sources, count)
-
-
 def animate(
     session: Session, method: Generator, case: SingleCase, *, save: Path | None = None, tell: Tell = lambda _: None
 ) -> Animated:
@@ -172,7 +86,7 @@ def animate(
     Args:
         session: Lends face models; its ``progress`` is told the tuner's steps.
         method: From :func:`check_method`.
-        case: From :func:`read_case`.
+        case: From :func:`.single_case.read_case`.
         save: File for the tuned weights, ending in ``.safetensors``.
         tell: Told of each phase.
 
@@ -180,7 +94,7 @@ def animate(
         OneCaseError: When the method cannot finish the case.
         ConfigError: When an option of the method does not fit.
     """
-    with limit_threads(session.config.threads), _failing():
+    with limit_threads(session.config.threads), failing_alone():
         if isinstance(method, TunedMethod):
             return _tuned(session, method, case, save, tell)
         tell(f"animate ({method.name})")
@@ -200,6 +114,7 @@ def _in_time(animation: Animation, case: SingleCase) -> Animation:
 
 def _tuned(session: Session, method: TunedMethod, case: SingleCase, save: Path | None, tell: Tell) -> Animated:
     generator, tuner, inputs = method.generator, method.tuner, case.inputs
+    _require_faces(session, case.sources)
     tell(f"sample {generator.name}")
     conditions = generator.condition(inputs)
     base = _in_time(generator.sample(conditions, seed=inputs.seed), case)
@@ -209,7 +124,6 @@ def _tuned(session: Session, method: TunedMethod, case: SingleCase, save: Path |
             with tuner.tune(generator, conditions, inputs) as tuned:
                 tell("sample tuned")
                 return Animated(base, _in_time(tuned.sample(conditions, seed=inputs.seed), case))
-        _require_faces(session, case.sources)
         sources = {region: case.sources[name] for region, name in expand(list(case.sources), tuner).items()}
         with tuner.tune(generator, conditions, inputs, sources=sources) as savable:
             if save is not None:
@@ -228,16 +142,3 @@ def _require_faces(session: Session, sources: Mapping[str, Clip]) -> None:
     for name, clip in sources.items():
         if LANDMARKS in observer.provides and not observer.observe(clip, [LANDMARKS]).found.any():
             raise OneCaseError(f"--region {name}: {observer.detector.info.name} finds no face in any of its frames")
-
-
-@contextmanager
-def _failing() -> Iterator[None]:
-    """What would be a row of a run is the end of a single case.
-
-    Raises:
-        OneCaseError: In place of any CaseError.
-    """
-    try:
-        yield
-    except CaseError as error:
-        raise OneCaseError(one_line(error)) from error

@@ -111,7 +111,7 @@ def test_a_crop_moves_the_picture(animate, folder):
 
 
 def test_plain_output_tells_steps_and_losses(animate, monkeypatch):
-    monkeypatch.setattr("portraitbench.cli.progress._PLAIN_STEP_EVERY_S", 0.0)
+    monkeypatch.setattr("portraitbench.cli.case_progress._PLAIN_EVERY_S", 0.0)
     lines = animate("-m", "strucbooth:steps=3").out.splitlines()
     assert [lines.index(name) for name in ("sample tiny-epsilon", "tune (strucbooth)", "sample tuned")] == [0, 1, 5]
     for step, line in enumerate(lines[2:5], start=1):

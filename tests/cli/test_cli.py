@@ -12,9 +12,10 @@ import pytest
 import typer
 from rich.console import Console
 
-from portraitbench.cli import progress
+from portraitbench.cli import case_progress, progress
 from portraitbench.cli.app import app
-from portraitbench.cli.progress import CaseProgress, RunProgress
+from portraitbench.cli.case_progress import CaseProgress
+from portraitbench.cli.progress import RunProgress
 
 TOYS = str(Path(__file__).parents[1] / "toys.py")
 
@@ -128,7 +129,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     own = Clock()
-    monkeypatch.setattr(progress, "time", own)
+    for module in (progress, case_progress):
+        monkeypatch.setattr(module, "time", own)
     return own
 
 
@@ -194,14 +196,14 @@ def test_steps_stand_beside_the_bar_and_give_way_to_what_was_there(clock):
 @pytest.mark.parametrize("terminal", [False, True])
 def test_a_single_case_shows_phases_steps_and_the_time_left(clock, terminal):
     screen = io.StringIO()
-    with CaseProgress(Console(file=screen, width=120, force_terminal=terminal)) as progress:
-        progress.phase("sample")
+    with CaseProgress(Console(file=screen, width=120, force_terminal=terminal)) as shown:
+        shown.phase("sample")
         clock.now += 2
-        progress.phase("tune [x]")
+        shown.phase("tune [x]")
         for step in range(1, 5):
             clock.now += 2
-            progress.step(step, 10, {"ldm": 0.25})
-    assert progress.seconds == {"sample": 2.0, "tune [x]": 8.0}
+            shown.step(step, 10, {"ldm": 0.25})
+    assert shown.seconds == {"sample": 2.0, "tune [x]": 8.0}
     if terminal:
         assert "step 4/10, ldm 0.25" in screen.getvalue()
         assert "tune [x]" in screen.getvalue()

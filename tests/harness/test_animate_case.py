@@ -13,9 +13,10 @@ from portraitbench.core.errors import ConfigError, OneCaseError
 from portraitbench.datasets.clip import Clip
 from portraitbench.datasets.manifest import Crop
 from portraitbench.datasets.media import write_clip, write_image
-from portraitbench.harness.animate import CaseFiles, animate, check_method, expand, parse_regions, read_case
+from portraitbench.harness.animate import animate, check_method, expand
 from portraitbench.harness.config import check_config
 from portraitbench.harness.session import Session
+from portraitbench.harness.single_case import CaseFiles, parse_regions, read_case
 from portraitbench.harness.threads import limit_threads
 from portraitbench.methods.base import Inputs
 from portraitbench.methods.strucbooth import tuner as tuner_module
