@@ -61,7 +61,7 @@ class GenerateJob:
         except BaseException:
             session.forget_methods()
             raise
-        _check_animation(animation, len(inputs.driving))
+        check_animation(animation, len(inputs.driving))
         return animation
 
     def _record(self, status: Status, reason: str) -> Record:
@@ -84,7 +84,7 @@ def _save(folder: Path, stem: Path, clip: Clip) -> dict[str, Any]:
     }
 
 
-def _check_animation(animation: object, frames: int) -> None:
+def check_animation(animation: object, frames: int) -> None:
     """Hold a method to its contract: an output frame, and a canvas frame where it has one, per driving frame.
 
     Raises:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -21,7 +21,7 @@ from ..faces import BACKENDS
 from ..faces.cache import FeatureCache
 from ..faces.observer import Observer
 from ..methods import METHODS
-from ..methods.base import Generator, MethodContext
+from ..methods.base import Generator, MethodContext, Progress
 from ..methods.tuned import TunedMethod, is_tuner, is_tuner_class
 from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
@@ -44,6 +44,9 @@ class Session:
     Args:
         config: What the run is asked to do. Plug-in files are loaded at once.
 
+    Attributes:
+        progress: Whom methods tell how long work on a case goes; may be set at any time.
+
     Raises:
         BenchError: From any part that cannot be made, in one line.
     """
@@ -53,6 +56,7 @@ class Session:
         self.cache = config.cache or default_cache()
         self.assets = AssetStore(self.cache)
         self.limits = Limits()
+        self.progress: Progress | None = None
         for path in config.plugins:
             load_plugin(path)
         self._methods: dict[str, Generator] = {}
@@ -198,7 +202,12 @@ class Session:
 
     @cached_property
     def _context(self) -> MethodContext:
-        return MethodContext(lambda: self.observer, device=self.config.device, cache=self.cache)
+        observer = lambda: self.observer  # noqa: E731
+        return MethodContext(observer, device=self.config.device, cache=self.cache, progress=self._tell)
+
+    def _tell(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        if self.progress is not None:
+            self.progress(done, total, figures)
 
     def metrics(self, kind: SuiteKind) -> list[Metric]:
         """The metrics for a kind of suite: those asked for, or all that the face models allow.

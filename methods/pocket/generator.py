@@ -14,6 +14,7 @@ from torch import Tensor
 from ...core.digest import array_digest, digest, file_sha256
 from ...core.options import Options, parse_options
 from ...datasets.clip import Clip
+from ...faces.pocket_backend import SIZE
 from ...faces.pocket_backend import WEIGHTS as FACE_WEIGHTS
 from ...faces.pocket_net import PocketFaceNet, load_pocket_face
 from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
@@ -57,6 +58,7 @@ class Pocket(GeneratorBase):
     """
 
     name = "pocket"
+    frame_size = SIZE
     parameterization = VPrediction(scaled_linear())
     lora_targets = r".*(to_q|to_k|to_v|to_out\.0|ff\.net\.0\.proj|ff\.net\.2|proj_in|proj_out|conv1|conv2|conv)"
     latent_stride = autoencoder.STRIDE

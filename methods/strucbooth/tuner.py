@@ -22,7 +22,7 @@ from .case import Case
 from .config import StrucBoothConfig
 from .guides import prepare
 from .identity import find_twin
-from .regions import REGIONS
+from .regions import REGION_NAMES, REGIONS
 from .trace import Trace
 from .tuned import Tuned
 
@@ -40,6 +40,7 @@ class StrucBooth:
     """
 
     name = "strucbooth"
+    regions: Mapping[str, tuple[str, ...]] = REGION_NAMES
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = dict(options)
@@ -90,10 +91,8 @@ class StrucBooth:
             DivergedError: When a loss is not finite or far above where it can be.
             ConfigError: When an option does not fit the generator.
         """
-        unknown = sorted(set(sources or {}) - set(REGIONS))
-        if unknown:
-            raise ConfigError(f"{OWNER}: unknown region {unknown[0]!r} (regions: {', '.join(REGIONS)})")
         config = self.config_for(generator)
+        _check_sources(sources or {}, config)
         twin = self._twin(config.identity_model) if config.identity_weight > 0 else None
         guide = prepare(generator, conditions, inputs, config, self._observer, twin=twin, sources=sources)
         seed = seed_for(inputs.seed, self.name)
@@ -134,6 +133,22 @@ class StrucBooth:
         if model not in self._twins:
             self._twins[model] = find_twin(model, self._observer)
         return self._twins[model]
+
+
+def _check_sources(sources: Mapping[str, Clip], config: StrucBoothConfig) -> None:
+    """Refuse clips that would guide nothing.
+
+    Raises:
+        ConfigError: In one line that says why.
+    """
+    if unknown := sorted(set(sources) - set(REGIONS)):
+        raise ConfigError(f"{OWNER}: unknown region {unknown[0]!r} (regions: {', '.join(REGIONS)})")
+    if idle := sorted(set(sources) - set(config.regions)):
+        raise ConfigError(
+            f"{OWNER}: there is a clip for {idle[0]}, which regions={'+'.join(config.regions)} leaves out"
+        )
+    if sources and config.gradient_weight == 0:
+        raise ConfigError(f"{OWNER}: clips for single regions guide nothing with gradient_weight=0")
 
 
 def _set_up(denoiser: torch.nn.Module, config: StrucBoothConfig) -> None:

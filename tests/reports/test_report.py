@@ -126,6 +126,9 @@ def test_an_unfinished_run_has_a_report(make_session, bench):
         def stage(self, name, total, reused):
             pass
 
+        def step(self, done, total, figures):
+            pass
+
         def done(self, records):
             self.left -= 1
             if self.left == 0:
