@@ -169,6 +169,8 @@ def _print_summary(console: Console, summary: Summary, progress: RunProgress, co
         hint = " (try them again with --retry-failed)" if summary.failures.keys() & RETRIABLE else ""
         console.print(f"without an output: {failed}{hint}")
     console.print(f"report: {config.folder / 'report' / 'index.md'}", soft_wrap=True)
+    pictures = sorted((config.folder / "report").glob("*.png"))
+    console.print(f"pictures: {', '.join(str(path) for path in pictures)}", soft_wrap=True)
 
 
 def _print_plan(plan: list[PlanItem], session: Session) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
@@ -153,6 +154,9 @@ def _filled(data: dict[str, Any]) -> dict[str, Any]:
     if not data.get("methods") and not data.get("baseline"):
         job = {"methods": ["strucbooth", "ideal"], "baseline": EMBEDDED}
         data |= job if embedded else {"methods": list(REFERENCE_METHODS)}
+        if embedded:
+            # It is meant for whoever has just installed this: as quick as the machine allows, same numbers.
+            data.setdefault("workers", min(4, os.cpu_count() or 1))
     if "suites" not in data:
         baseline = data.get("baseline")
         name = baseline.get("name") if isinstance(baseline, dict) else getattr(baseline, "name", baseline)
