@@ -54,6 +54,8 @@ class StrucBoothConfig(Options):
         compile: Compile the denoiser.
         snapshots: Step counts at which the LoRA weights are also kept.
         save: Folder for the LoRA weights, one file per case and snapshot.
+        guides: Folder of images or clips named by case id whose regions are aligned with instead of the driving
+            clip's; for controls such as a driver with a resting face.
         divergence: The case fails when the denoising loss exceeds this many times the mean square of its target.
         trace: Points of the loss curves in the record.
     """
@@ -86,6 +88,7 @@ class StrucBoothConfig(Options):
     compile: bool = False
     snapshots: Counts = ()
     save: Path | None = None
+    guides: Path | None = None
     divergence: float = Field(default=100.0, gt=0)
     trace: int = Field(default=20, ge=1)
 

@@ -18,6 +18,7 @@ from ...faces.base import LANDMARKS, IdentityTwin, LendsIdentityTwin
 from ...faces.observer import Observer
 from ..base import DiffusionGenerator, Inputs, MethodContext
 from ..lora import injected_lora
+from ..outputs import Outputs
 from .case import Case
 from .config import StrucBoothConfig
 from .guides import prepare
@@ -54,8 +55,10 @@ class StrucBooth:
         own, observer = self._own, self._observer
         twins = [backend.info.key for backend in observer.backends if isinstance(backend, LendsIdentityTwin)]
         model = file_sha256(own.identity_model) if own.identity_model and own.identity_model.is_file() else None
-        settings = [own.model_dump(mode="json", exclude={"identity_model"}), sorted(own.model_fields_set)]
-        return digest([self.name, CODE_VERSION, settings, observer.key_for([LANDMARKS]), twins, model])
+        guides = sorted(file_sha256(path) for path in own.guides.glob("*.*")) if own.guides else []
+        paths = {"identity_model", "guides"}
+        settings = [own.model_dump(mode="json", exclude=paths), sorted(own.model_fields_set - paths)]
+        return digest([self.name, CODE_VERSION, settings, observer.key_for([LANDMARKS]), twins, model, guides])
 
     def config_for(self, generator: DiffusionGenerator) -> StrucBoothConfig:
         """The settings for a generator: the user's, else the generator's, else the defaults.
@@ -88,10 +91,14 @@ class StrucBooth:
 
         Raises:
             NoFaceError: When there is no face to align.
+            MissingOutputError: When the folder of guides has none for this case.
             DivergedError: When a loss is not finite or far above where it can be.
             ConfigError: When an option does not fit the generator.
         """
         config = self.config_for(generator)
+        if sources is None and config.guides is not None:
+            guide_clip = Outputs({"dir": config.guides}, self._context).animate(inputs).clip
+            sources = dict.fromkeys(config.regions, guide_clip)
         _check_sources(sources or {}, config)
         twin = self._twin(config.identity_model) if config.identity_weight > 0 else None
         guide = prepare(generator, conditions, inputs, config, self._observer, twin=twin, sources=sources)
