@@ -55,7 +55,7 @@ class Crafted:
         record = {"stage": "score", "key": key, "method": method, "status": "ok", "reason": "", "values": values}
         self._records.append(record | {"value_status": statuses, "seconds": 0.5, "peak_bytes": 20})
 
-    def write(self) -> None:
+    def write(self, kind: str = "cross-image") -> None:
         """Write run.json, plan.jsonl and the records."""
         backend = {"name": "toy", "version": "1", "weights": "0123456789abcdef", "licence": "ours", "device": "cpu"}
         metric = {"unit": "u", "level": "frame", "options": {}, "backends": ["toy"]}
@@ -63,7 +63,7 @@ class Crafted:
             {
                 "created": "2026-01-01T00:00:00+00:00",
                 "config": {"suites": ["tiny"]},
-                "suites": {"tiny": {"title": "Tiny", "kind": "cross-image", "size": 64, "digest": "d"}},
+                "suites": {"tiny": {"title": "Tiny", "kind": kind, "size": 64, "digest": "d"}},
                 "methods": list(dict.fromkeys(item.method for item in self._items)),
                 "backends": [backend | {"grade": "test, not a measurement", "options": {}}],
                 "metrics": {
