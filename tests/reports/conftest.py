@@ -80,9 +80,15 @@ class Crafted:
 
 
 @pytest.fixture
-def crafted(tmp_path) -> Crafted:
+def blank(tmp_path) -> Crafted:
+    """A run without cases."""
+    return Crafted(tmp_path / "run")
+
+
+@pytest.fixture
+def crafted(blank) -> Crafted:
     """Three cases of two methods: whole, with a frame missing, and failed; see ``test_tables``."""
-    run = Crafted(tmp_path / "run")
+    run = blank
     run.case("base", "a-x", {"up": [1.0, 2.0, 3.0, 6.0], "down": [5.0, 5.0, 5.0, 5.0]})
     run.case("base", "a-y", {"up": [10.0], "down": [1000.25]})
     run.case("base", "b-x", {"up": [0.0, 0.0], "down": [0.0, 0.0]})
