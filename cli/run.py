@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from ..core.errors import ConfigError
 from ..harness.config import RunConfig, load_config, stored_config
@@ -17,8 +15,8 @@ from ..harness.run_file import load_plan, load_run
 from ..harness.runner import RETRIABLE, Runner, Summary
 from ..harness.session import Session
 from ..reports.report import write_report
-from ..reports.tables import cell, low_coverage
 from .progress import RunProgress, duration
+from .tables import print_tables
 
 Texts = list[str] | None
 _PART = "NAME or NAME:key=value,...; as=LABEL names the row"
@@ -121,8 +119,7 @@ def report(
 ) -> None:
     """Write the tables and contact sheets of a run again."""
     console = Console(highlight=False, markup=False)
-    table = write_report(run_folder)
-    _print_tables(console, table)
+    print_tables(console, write_report(run_folder))
     console.print(f"report: {run_folder / 'report' / 'index.md'}", soft_wrap=True)
 
 
@@ -131,31 +128,10 @@ def _carry_out(session: Session, plan: list[PlanItem] | None) -> None:
     config = session.config
     with RunProgress(console) as progress:
         summary = Runner(session, progress, plan).run()
-    table = write_report(config.folder, session)
-    _print_tables(console, table)
+    print_tables(console, write_report(config.folder, session))
     _print_summary(console, summary, progress, config)
     if summary.failures and config.fail_on_error:
         raise typer.Exit(1)
-
-
-def _print_tables(console: Console, table: pd.DataFrame) -> None:
-    """A table per suite, metrics down and methods across: there are more metrics than methods."""
-    for suite, part in table.groupby("suite", sort=False):
-        methods = list(dict.fromkeys(part["method"]))
-        shown = Table(title=str(suite), title_justify="left")
-        shown.add_column("metric")
-        for method in methods:
-            shown.add_column(str(method), justify="right")
-        for metric, rows in part.groupby("metric", sort=False):
-            own = rows.set_index("method")
-            arrow = "↑" if own["higher_is_better"].iloc[0] else "↓"
-            shown.add_row(f"{metric} {arrow}", *(cell(own.loc[method]) for method in methods))
-        console.print(shown)
-        grades = sorted(set(part["grade"]) - {"real"})
-        if grades:
-            console.print(f"face models: {'; '.join(grades)}", style="bold yellow")
-    if warning := low_coverage(table):
-        console.print(warning, style="yellow")
 
 
 def _print_summary(console: Console, summary: Summary, progress: RunProgress, config: RunConfig) -> None:

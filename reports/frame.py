@@ -86,6 +86,25 @@ def compact(folder: Path) -> pd.DataFrame:
     return frame
 
 
+def case_values(frame: pd.DataFrame) -> pd.DataFrame:
+    """Bring a tidy frame down to cases.
+
+    Args:
+        frame: A frame with :data:`COLUMNS`.
+
+    Returns:
+        One row per suite, method, metric and case, its index, in the frame's order: ``value`` is the mean over the
+        frames that have one (NaN without any), ``coverage`` their share; identity, driving, baseline, backend and grade
+        are the case's.
+    """
+    kept = {name: (name, "first") for name in ("identity", "driving", "baseline", "backend", "grade")}
+    return (
+        frame.assign(ok=frame["status"] == Status.OK)
+        .groupby(["suite", "method", "metric", "case"], sort=False, observed=True)
+        .agg(value=("value", "mean"), coverage=("ok", "mean"), **kept)
+    )
+
+
 def _scores(store: Store, item: PlanItem) -> Iterator[tuple[str, Record]]:
     """The records of an item's metrics; those of failed or pending outputs are made up from the output's record."""
     made = store.records.get(("generate", item.key))
