@@ -15,7 +15,9 @@ from ...faces.pocket_backend import network_input
 from ...faces.pocket_net import PocketFaceNet, PocketReading
 from ..base import Inputs
 from .autoencoder import PocketAutoencoder
+from .expressions import CODE_VARIANCE
 from .motion import LandmarkMotion, scalars, warp
+from .pairs import CODE_NOISE
 from .prior import WarpPrior
 from .unet import Given
 
@@ -77,7 +79,8 @@ def make_conditions(inputs: Inputs, networks: Networks, *, attenuation: float, d
     Args:
         inputs: The case.
         networks: That stand before the denoiser.
-        attenuation: Share of the driver's code that is kept.
+        attenuation: Share of the driver's code that is to be drawn. Trained on noisy codes, the networks take a code
+            for what its mean would be and draw less; that is made up for (Wiener's factor, turned round).
         device: Where to compute.
 
     Raises:
@@ -89,8 +92,9 @@ def make_conditions(inputs: Inputs, networks: Networks, *, attenuation: float, d
         raise NoFaceError("the identity image shows no face that fills the frame as pocket needs it")
     rows, held = _last_seen((driver.presence >= 0).tolist())
     count = len(rows)
+    strength = attenuation * (1 + CODE_NOISE**2 / driver.code.new_tensor(CODE_VARIANCE))
     driving = scalars(
-        attenuation * driver.code[rows],
+        strength * driver.code[rows],
         driver.pose[rows],
         own.code[:1].expand(count, -1),
         own.pose[:1].expand(count, -1),

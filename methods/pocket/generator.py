@@ -24,6 +24,7 @@ from .conditions import Conditions, Networks, make_conditions
 from .expressions import ATTENUATION
 
 CODE_VERSION = 1
+TEMPERATURE = 0.5
 TUNING: Mapping[str, Any] = {
     "steps": 100,
     "learning_rate": 1e-3,
@@ -40,10 +41,13 @@ class PocketOptions(Options):
         attenuation: Share of the driver's coarse expression code that the generator is given. Below 1 it loses
             expression on purpose, so that a tuner has something to put back.
         steps: Of DDIM sampling.
+        temperature: Deviation of the noise that sampling starts from. Below 1 less is left to chance where the code
+            says nothing.
     """
 
     attenuation: float = Field(default=ATTENUATION, ge=0, le=1)
     steps: int = Field(default=unet.STEPS, ge=1, le=1000)
+    temperature: float = Field(default=TEMPERATURE, ge=0, le=1)
 
 
 class Pocket(GeneratorBase):
@@ -96,6 +100,7 @@ class Pocket(GeneratorBase):
         generator = torch.Generator().manual_seed(seed)
         given = conditions.given
         noise = torch.randn((1, *given.identity.shape[1:]), generator=generator).to(self._device)
+        noise = self._options.temperature * noise
         latents = unet.sample_latents(
             self._denoiser, given, noise.expand_as(given.identity), steps=self._options.steps, on_step=on_step
         )
