@@ -57,6 +57,7 @@ def decoding(
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = "cpu",
     precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 under autocast.")] = "fp32",
     seed: Annotated[int, typer.Option(help="Of random weights and latents.")] = 0,
+    note: Annotated[str, typer.Option(help="Kept in the file: what a reader should know of the machine.")] = "",
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write a JSON file.")] = None,
 ) -> None:
     """Time and memory of the pixel part of one tuning step: patch-wise against global decoding, in one run."""
@@ -98,7 +99,8 @@ def decoding(
         "arms_halo": halos[0],
         "seed": seed,
         "peak_bytes_means": _MEMORY.get(place.type, _MEMORY["other"]),
-        "note": _RANDOM if subject.weights.startswith("random") else "",
+        "caution": _RANDOM if subject.weights.startswith("random") else "",
+        "note": note,
     }
     data = about | profile.as_data(costs, differences, subject)
     _print(console, data)
@@ -139,13 +141,24 @@ def _print(console: Console, data: dict[str, Any]) -> None:
     whole = next(arm for arm in data["arms"] if arm["arm"] == "global")
     _table(
         console,
-        f"{title}: one step",
-        ["decoding", "seconds", "of global", "peak memory", "of global", "cosine to global"],
+        f"{title}: one step; cosine of its gradient to the global one",
+        [
+            "decoding",
+            "seconds",
+            "of global",
+            "processor s",
+            "of global",
+            "peak memory",
+            "of global",
+            "cosine to global",
+        ],
         [
             [
                 arm["arm"],
                 f"{arm['median_seconds']:.3g}",
                 f"{arm['median_seconds'] / whole['median_seconds']:.0%}",
+                f"{arm['processor_seconds']:.3g}",
+                f"{arm['processor_seconds'] / whole['processor_seconds']:.0%}",
                 human_size(arm["peak_bytes"]),
                 f"{arm['peak_bytes'] / whole['peak_bytes']:.0%}",
                 f"{arm['cosine_to_global']:.4f}",
@@ -167,8 +180,8 @@ def _print(console: Console, data: dict[str, Any]) -> None:
     )
     console.print(f"{data['device']}; torch {data['torch']}", soft_wrap=True)
     console.print(f"peak memory: {data['peak_bytes_means']}", soft_wrap=True)
-    if data["note"]:
-        console.print(data["note"], style="yellow", soft_wrap=True)
+    if data["caution"]:
+        console.print(data["caution"], style="yellow", soft_wrap=True)
 
 
 def _table(console: Console, title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 
-class StoragePeak(TorchDispatchMode):
+class StoragePeak(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Adds up the storages that are made inside the block, and takes them off again as they are freed.
 
     Not the process's resident memory: that hides what an allocator keeps for later, differs from run to run, and
@@ -24,7 +24,7 @@ class StoragePeak(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.peak_bytes = 0
         self._alive = 0
         self._sizes: dict[int, int] = {}

@@ -39,6 +39,8 @@ class ArmCost:
         arm: Its name.
         seconds: Of every timed step, in order.
         median_seconds: Of those.
+        processor_seconds: Median of what this process itself computed in a step; unlike wall time it leaves out the
+            waiting while other programs have the processor. On a GPU it is the host's share only.
         peak_bytes: Of one more step, above model, latents and guides.
         cosine_to_global: Between its gradient on the latents and that of global decoding.
     """
@@ -46,6 +48,7 @@ class ArmCost:
     arm: str
     seconds: list[float]
     median_seconds: float
+    processor_seconds: float
     peak_bytes: int
     cosine_to_global: float
 
@@ -121,7 +124,7 @@ def measure_arms(ways: dict[str, Arm], steps: int, device: torch.device, tell: T
     """
     total, done = len(ways) * (steps + 1), 0
     peaks, gradients = {}, {}
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
     for turn in range(steps + 1):
         for name, arm in ways.items():
             if turn == 0:
@@ -129,13 +132,15 @@ def measure_arms(ways: dict[str, Arm], steps: int, device: torch.device, tell: T
                     gradients[name] = arm()
                 peaks[name] = peak.bytes
             else:
-                seconds[name].append(_timed(arm, device))
+                times[name].append(_timed(arm, device))
             done += 1
             tell(done, total)
-    return [
-        ArmCost(name, own, statistics.median(own), peaks[name], _cosine(gradients[name], gradients["global"]))
-        for name, own in seconds.items()
-    ]
+    found = []
+    for name, own in times.items():
+        wall, processor = ([pair[index] for pair in own] for index in (0, 1))
+        middle = statistics.median(wall), statistics.median(processor)
+        found.append(ArmCost(name, wall, *middle, peaks[name], _cosine(gradients[name], gradients["global"])))
+    return found
 
 
 def measure_halos(
@@ -180,12 +185,13 @@ def _difference(subject: Subject, decoder: PatchDecoder, whole: Tensor) -> HaloD
     return HaloDifference(decoder.halo, levels / count, distances / count, cells / (height * width))
 
 
-def _timed(arm: Arm, device: torch.device) -> float:
+def _timed(arm: Arm, device: torch.device) -> tuple[float, float]:
+    """Wall and processor seconds of one step."""
     _wait(device)
-    start = time.perf_counter()
+    start, computed = time.perf_counter(), time.process_time()
     arm()
     _wait(device)
-    return time.perf_counter() - start
+    return time.perf_counter() - start, time.process_time() - computed
 
 
 def _wait(device: torch.device) -> None:

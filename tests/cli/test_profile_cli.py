@@ -10,7 +10,7 @@ import pytest
 def test_table_and_file(bench, tmp_path, monkeypatch):
     monkeypatch.setenv("COLUMNS", "160")
     out = tmp_path / "found.json"
-    done = bench("profile", "decoding", "--size", 64, "--steps", 1, "--halo", "1,0", "--out", out)
+    done = bench("profile", "decoding", "--size", 64, "--steps", 1, "--halo", "1,0", "--note", "idle", "--out", out)
     assert done.code == 0, done.err
     for text in ("patch", "global", "naive patch", "packaged, trained", "the six patches cover", f"written: {out}"):
         assert text in done.out.replace("\n", " ") or text in done.out.replace("\n", "")
@@ -23,7 +23,7 @@ def test_table_and_file(bench, tmp_path, monkeypatch):
     assert data["device"].startswith("CPU, ")
     assert (data["size"], data["arms_halo"], data["seed"], data["precision"]) == (64, 1, 0, "fp32")
     assert data["weights"] == "packaged, trained"
-    assert data["note"] == ""
+    assert (data["caution"], data["note"]) == ("", "idle")
     assert {"torch", "threads", "latent_shape", "frame_covered"} <= data.keys()
 
 

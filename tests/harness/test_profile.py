@@ -76,6 +76,7 @@ def test_patches_take_the_least_memory_and_global_decoding_the_most(subject):
     assert peaks["global"] >= 2 * 16 * 14 * 14 * 4
     assert [len(cost.seconds) for cost in costs] == [2, 2, 2]
     assert all(min(cost.seconds) <= cost.median_seconds <= max(cost.seconds) for cost in costs)
+    assert all(cost.processor_seconds > 0 for cost in costs)
     assert told == [(done, 9) for done in range(1, 10)]
 
 
