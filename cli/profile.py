@@ -141,7 +141,7 @@ def _print(console: Console, data: dict[str, Any]) -> None:
     whole = next(arm for arm in data["arms"] if arm["arm"] == "global")
     _table(
         console,
-        f"{title}: one step; cosine of its gradient to the global one",
+        f"{title}: one step",
         [
             "decoding",
             "seconds",
@@ -150,7 +150,7 @@ def _print(console: Console, data: dict[str, Any]) -> None:
             "of global",
             "peak memory",
             "of global",
-            "cosine to global",
+            "cosine of gradient",
         ],
         [
             [
