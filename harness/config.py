@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -97,6 +97,9 @@ class RunConfig(Options):
     out: Path = Path("runs")
     name: str = Field(default="", pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")
     cache: Path | None = None
+    ablation: Literal["losses", "steps", "decoding"] | None = Field(
+        default=None, description="What the rows differ in; the report then has a plot of it."
+    )
 
     @field_validator("shard")
     @classmethod
@@ -127,7 +130,8 @@ class RunConfig(Options):
     def run_name(self) -> str:
         """The folder's name: the one given, or the suites' names joined, with what ``name`` does not allow replaced."""
         stems = (re.sub(r"[^A-Za-z0-9._+-]", "-", Path(suite).stem).strip("._+-") for suite in self.suites)
-        return self.name or "+".join(filter(None, stems))[:100].rstrip(".") or "run"
+        ending = f"-ablate-{self.ablation}" if self.ablation else ""
+        return self.name or ("+".join(filter(None, stems))[:80].rstrip(".") or "run") + ending
 
     @property
     def folder(self) -> Path:

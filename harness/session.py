@@ -27,7 +27,7 @@ from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
 from .config import PartSpec, RunConfig
 
-REPORT_FILES = {"index", "cost"}
+REPORT_FILES = {"index", "cost", "ablation"}
 """Files of a report that are not named after a suite."""
 KEPT_CLIPS = 4
 """Decoded clips a session keeps; 3 s at 512 px and 25 fps are 59 MB."""
@@ -173,6 +173,10 @@ class Session:
         method = self.method(label)
         with _making(f"method {label}"):
             return str(method.name), str(method.case_revision(case_id))
+
+    def precedence(self, label: str) -> int:
+        """How early a method makes its outputs: higher ones first; see :class:`methods.base.GeneratorBase`."""
+        return int(getattr(self.method(label), "precedence", 0))
 
     def _plain(self, spec: PartSpec) -> Generator:
         with _making(f"method {spec.name}"):

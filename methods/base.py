@@ -79,10 +79,16 @@ class Generator(Protocol):
 
 
 class GeneratorBase:
-    """The part of :class:`Generator` that most methods share."""
+    """The part of :class:`Generator` that most methods share.
+
+    Attributes:
+        precedence: Methods with a higher one make all their outputs before the others: they leave something in the
+            cache that the others then need not do again. Tuners may have it too.
+    """
 
     name: str
     revision: str
+    precedence: int = 0
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""
