@@ -126,6 +126,13 @@ class RunConfig(Options):
             raise ValueError(f"name {self.name!r} must not end in a dot")
         return self
 
+    @model_validator(mode="after")
+    def _ablation_fits(self) -> Self:
+        lacks_steps = any("steps" not in spec.options for spec in self.methods)
+        if self.ablation and (self.baseline is None or (self.ablation == "steps" and lacks_steps)):
+            raise ValueError(f"ablation {self.ablation!r} needs a baseline, and of steps methods that say how many")
+        return self
+
     @property
     def run_name(self) -> str:
         """The folder's name: the one given, or the suites' names joined, with what ``name`` does not allow replaced."""

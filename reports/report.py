@@ -16,6 +16,7 @@ from ..harness.plan import PlanItem
 from ..harness.run_file import BackendAbout, MetricAbout, ProvenanceAbout, RunFile, load_plan, load_run
 from ..harness.session import Session
 from ..harness.store import Store, storing
+from .ablation import about_ablation, draw_ablation
 from .contact_sheet import contact_sheet
 from .frame import compact
 from .tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
@@ -45,6 +46,7 @@ def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
     store = Store(folder)
     store.load()
     with storing(report):
+        draw_ablation(report, run, frame)
         for suite in run.suites:
             items = [item for item in plan if item.suite == suite]
             if not items:
@@ -120,6 +122,8 @@ def _page(run: RunFile, frame: pd.DataFrame, table: pd.DataFrame, several: list[
     )
     if warning := low_coverage(table):
         parts.append(f"**{warning}**\n")
+    if ablation := about_ablation(run, frame):
+        parts.append(ablation)
     bad = failures(frame)
     if len(bad):
         rows = [[str(value) for value in row] for row in bad.itertuples(index=False)]
