@@ -42,8 +42,8 @@ def about_ablation(run: RunFile, frame: pd.DataFrame) -> str:
     return (
         f"## The ablation\n\n![{run.config['ablation']}]({PICTURE})\n\n"
         "Means over cases. Around each mean stands the 95 % interval of its row's paired difference from the baseline "
-        "(clustered by identity and driving clip where these are crossed): where it leaves out the dashed line, the baseline's mean, the difference is clear. Gray points, "
-        "where there are any, are single cases.\n"
+        "(clustered by identity and driving clip where these are crossed): where it leaves out the dashed line, the "
+        "baseline's mean, the difference is clear. Gray points, where there are any, are single cases.\n"
     )
 
 

@@ -16,7 +16,8 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9")
 POINTS = "#999999"
 DPI = 120
 _PANEL = (4.0, 3.2)
-"""Inches."""
+_GAP = 0.1
+"""Both in inches."""
 _SPREAD = 0.16
 """Half the width, in rows, over which the cases of a row are spread beside each other."""
 
@@ -64,9 +65,11 @@ class Panel:
 def draw(rows: Sequence[Sequence[Panel]]) -> Figure:
     """Draw panels in rows: lines with bands over numbers, points with bars over names."""
     from matplotlib.figure import Figure
+    from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     columns = max(len(row) for row in rows)
-    figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * len(rows)), dpi=DPI, layout="constrained")
+    figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * len(rows)), dpi=DPI)
+    figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=_GAP, h_pad=_GAP))
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for index, row in enumerate(rows):
         for column in range(columns):
