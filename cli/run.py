@@ -33,23 +33,26 @@ PluginOption = Annotated[list[Path] | None, typer.Option("--plugin", help="Pytho
 WorkersOption = Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Worker processes on this machine.")]
 CacheOption = Annotated[Path | None, typer.Option(help="Folder for assets and face features.")]
 OutOption = Annotated[Path | None, typer.Option(help="Folder of run folders. Default: runs")]
+BaselineOption = Annotated[str | None, typer.Option("--baseline", "-b", help="Generator that tuners build on.")]
+FullOption = Annotated[bool | None, typer.Option("--full", help="All cases of the embedded suites, not a first look.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many cases of each suite.")]
+SeedOption = Annotated[int | None, typer.Option(help="Seed of the run. Default: 0")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: cpu")]
 NameOption = Annotated[str | None, typer.Option(help="Run folder's name. Default: the suites' names.")]
 
 
 def run(
     suite: SuiteOption = None,
     method: MethodOption = None,
-    baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="Generator that tuners build on.")] = None,
+    baseline: BaselineOption = None,
     faces: FacesOption = None,
     metric: MetricOption = None,
     outputs: OutputsOption = None,
     case: CaseOption = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many cases of each suite.")] = None,
-    full: Annotated[
-        bool | None, typer.Option("--full", help="All cases of the embedded suites, not a first look.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the run. Default: 0")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: cpu")] = None,
+    limit: LimitOption = None,
+    full: FullOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
     workers: WorkersOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per worker. Default: 1")] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: do only the i-th of n parts of the cases.")] = None,
@@ -93,7 +96,7 @@ def run(
     if dry_run:
         _print_plan(make_plan(session), session)
         return
-    _carry_out(session, None)
+    carry_out(session, None)
 
 
 def score(
@@ -111,7 +114,7 @@ def score(
         flags["metrics"] = []
     given = {key: value for key, value in flags.items() if value is not None}
     session = Session(stored_config(loaded.config | given, run_folder))
-    _carry_out(session, replan_metrics(session, load_plan(run_folder, loaded)))
+    carry_out(session, replan_metrics(session, load_plan(run_folder, loaded)))
 
 
 def report(
@@ -123,7 +126,12 @@ def report(
     console.print(f"report: {run_folder / 'report' / 'index.md'}", soft_wrap=True)
 
 
-def _carry_out(session: Session, plan: list[PlanItem] | None) -> None:
+def carry_out(session: Session, plan: list[PlanItem] | None) -> None:
+    """Do what a session is asked to do, write its report, and print the tables; ``plan`` as for :class:`Runner`.
+
+    Raises:
+        typer.Exit: With 1 when a case failed and the configuration asks for that.
+    """
     console = Console(highlight=False, markup=False)
     config = session.config
     with RunProgress(console) as progress:

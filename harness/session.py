@@ -27,7 +27,7 @@ from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
 from .config import PartSpec, RunConfig
 
-REPORT_FILES = {"index", "cost"}
+REPORT_FILES = {"index", "cost", "ablation"}
 """Files of a report that are not named after a suite."""
 COMPARISON = ".compare"
 """What a report puts behind a suite's name for the comparison with the baseline."""
@@ -183,6 +183,10 @@ class Session:
     def sees_target(self, label: str) -> bool:
         """Whether a method is a control that is given the true answer."""
         return getattr(self.method(label), "sees_target", False) is True
+
+    def precedence(self, label: str) -> int:
+        """How early a method makes its outputs: higher ones first; see :class:`methods.base.GeneratorBase`."""
+        return int(getattr(self.method(label), "precedence", 0))
 
     def _plain(self, spec: PartSpec) -> Generator:
         with _making(f"method {spec.name}"):

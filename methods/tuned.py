@@ -33,6 +33,7 @@ class TunedMethod(GeneratorBase):
     tuner: Tuner
 
     def __init__(self, generator: Generator, tuner: Tuner) -> None:
+        self.precedence: int = getattr(tuner, "precedence", 0)
         if not _is_tunable(generator):
             raise ConfigError(
                 f"method {tuner.name} tunes diffusion generators; the baseline {generator.name} is none "

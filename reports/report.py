@@ -16,6 +16,7 @@ from ..harness.plan import PlanItem
 from ..harness.run_file import BackendAbout, MetricAbout, ProvenanceAbout, RunFile, load_plan, load_run
 from ..harness.session import COMPARISON, Session
 from ..harness.store import Store, storing
+from .ablation import about_ablation, draw_ablation
 from .compare import compare
 from .comparison_table import LEGEND, comparison_table
 from .contact_sheet import contact_sheet
@@ -59,6 +60,7 @@ def write_report(folder: Path, session: Session | None = None) -> Report:
     store = Store(folder)
     store.load()
     with storing(report):
+        draw_ablation(report, run, frame)
         for suite in run.suites:
             items = [item for item in plan if item.suite == suite]
             if not items:
@@ -151,6 +153,8 @@ def _page(run: RunFile, frame: pd.DataFrame, numbers: Report, several: list[list
         parts.append(LEGEND)
     if warning := low_coverage(numbers.summary):
         parts.append(f"**{warning}**\n")
+    if ablation := about_ablation(run, frame):
+        parts.append(ablation)
     bad = failures(frame)
     if len(bad):
         rows = [[str(value) for value in row] for row in bad.itertuples(index=False)]
