@@ -26,7 +26,7 @@ from .expressions import ATTENUATION
 CODE_VERSION = 1
 TEMPERATURE = 0.5
 TUNING: Mapping[str, Any] = {
-    "steps": 80,
+    "steps": 60,
     "learning_rate": 5e-4,
     "gradient_weight": 3.0,
     "identity_weight": 1.0,
