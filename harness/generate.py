@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ class GenerateJob:
         inputs = Inputs(case.id, session.load(self.suite, case.identity), driving, seed)
         if session.sees_target(self.method):
             target = session.load(self.suite, case.target) if case.target else None
-            inputs = OracleInputs(*(getattr(inputs, field.name) for field in fields(Inputs)), target)
+            inputs = OracleInputs(inputs.case_id, inputs.identity, inputs.driving, inputs.seed, target)
         animation = self._animate(session, inputs)
         stem = Path("outputs") / self.suite / self.case / self.method
         record = self._record(Status.OK, "")

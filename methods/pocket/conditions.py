@@ -66,7 +66,7 @@ def read(network: PocketFaceNet, clip: Clip, device: str, batch: int = 32) -> tu
         The frames, RGB in [-1, 1], shape (T, 3, 128, 128), and what the network says of them.
     """
     frames = torch.cat([network_input(frame) for frame in clip]).to(device)
-    readings = [network(part) for part in frames.split(batch)]
+    readings = [network(part) for part in torch.split(frames, batch)]
     names = PocketReading.__dataclass_fields__
     joined = {name: torch.cat([getattr(reading, name) for reading in readings]) for name in names}
     return frames, PocketReading(**joined)
@@ -102,11 +102,8 @@ def make_conditions(inputs: Inputs, networks: Networks, *, attenuation: float, d
     landmarks = own.landmarks[:1].expand(count, -1, -1)
     bent = warp(image.expand(count, -1, -1, -1), landmarks, networks.motion(landmarks, driving))
     identity = networks.autoencoder.encode(bent)
-    return Conditions(
-        Given(identity, *networks.prior(identity, driving), driving),
-        inputs.driving.fps,
-        held,
-    )
+    mean, variance = networks.prior(identity, driving)
+    return Conditions(Given(identity, mean, variance, driving), inputs.driving.fps, held)
 
 
 def _last_seen(seen: Sequence[bool]) -> tuple[list[int], int]:

@@ -143,7 +143,8 @@ class Pocket(GeneratorBase):
     @property
     def denoiser(self) -> torch.nn.Module:
         """The UNet alone: a plain diffusers model, so that adapters tuned on it load in diffusers."""
-        return self._denoiser.unet
+        unet_alone: torch.nn.Module = self._denoiser.unet
+        return unet_alone
 
     @cached_property
     def _denoiser(self) -> unet.PocketDenoiser:

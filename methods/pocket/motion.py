@@ -54,7 +54,7 @@ class LandmarkMotion(nn.Module):
         """
         placed = (landmarks.flatten(1) - SIZE / 2) / 32
         shift: Tensor = self.layers(torch.cat([placed, driving], dim=1))
-        return landmarks + 8 * shift.unflatten(1, (68, 2))
+        return landmarks + 8 * shift.reshape(-1, 68, 2)
 
 
 def warp(frames: Tensor, source: Tensor, goal: Tensor) -> Tensor:
@@ -72,12 +72,14 @@ def warp(frames: Tensor, source: Tensor, goal: Tensor) -> Tensor:
     origin, target = torch.cat([source, edge], dim=1), torch.cat([goal, edge], dim=1)
     cells = (torch.arange(GRID, device=frames.device) + 0.5) * size / GRID - 0.5
     coarse = torch.cartesian_prod(cells, cells).flip(1)
-    shift = spline(target / size, (origin - target) / size, coarse / size).unflatten(1, (GRID, GRID))
+    shift = spline(target / size, (origin - target) / size, coarse / size).reshape(-1, GRID, GRID, 2)
     fine = F.interpolate(shift.permute(0, 3, 1, 2), size=(size, size), mode="bilinear").permute(0, 2, 3, 1)
     centres = (torch.arange(size, device=frames.device) + 0.5) / size
-    pixels = torch.cartesian_prod(centres, centres).flip(1).unflatten(0, (size, size))
+    pixels = torch.cartesian_prod(centres, centres).flip(1).reshape(size, size, 2)
     # grid_sample without aligned corners measures edges from -1 to 1.
-    return F.grid_sample(frames, 2 * (pixels + fine) - 1, padding_mode="border", align_corners=False)
+    grid = 2 * (pixels + fine) - 1
+    bent: Tensor = F.grid_sample(frames, grid, padding_mode="border", align_corners=False)
+    return bent
 
 
 def spline(points: Tensor, values: Tensor, at: Tensor) -> Tensor:
@@ -101,12 +103,14 @@ def spline(points: Tensor, values: Tensor, at: Tensor) -> Tensor:
     weights = torch.linalg.solve(system.double(), wanted.double()).to(values)
     at = at.expand(count, -1, -1)
     basis = torch.cat([_kernel(at, points), at.new_ones(count, at.shape[1], 1), at], dim=2)
-    return basis @ weights
+    found: Tensor = basis @ weights
+    return found
 
 
 def _kernel(a: Tensor, b: Tensor) -> Tensor:
     squared = (a[:, :, None] - b[:, None]).square().sum(dim=3)
-    return squared * (squared + 1e-12).log()
+    kernel: Tensor = squared * (squared + 1e-12).log()
+    return kernel
 
 
 def _border(size: int, each_side: int = 4) -> Tensor:

@@ -36,7 +36,7 @@ def train(data: PairSet, steps: int, seed: int) -> LandmarkMotion:
             network(own, scalars(pairs.code, pairs.pose, pairs.own_code, pairs.own_pose)) - pairs.landmarks
         ).square()
         optimizer.zero_grad()
-        loss.mean().backward()  # type: ignore[no-untyped-call]
+        loss.mean().backward()
         optimizer.step()
     return network.eval()
 

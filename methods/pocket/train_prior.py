@@ -34,7 +34,8 @@ def train(data: Batch, steps: int, seed: int) -> WarpPrior:
     for step in range(steps):
         optimizer.param_groups[0]["lr"] = RATE * 0.5 * (1 + math.cos(math.pi * step / steps))
         rows = take(data, torch.randint(len(data.target), (BATCH,), generator=generator))
-        loss = surprise(*network(rows.identity, rows.driving), rows.target)
+        mean, variance = network(rows.identity, rows.driving)
+        loss = surprise(mean, variance, rows.target)
         optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)

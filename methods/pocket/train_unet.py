@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, multiprocessing
 from torch import distributed as dist
 
 from ...core.digest import seed_for
@@ -78,13 +78,15 @@ class Trainer:
         t = torch.randint(len(network.alphas), (len(batch.target),), generator=generator).to(self.device)
         noise = torch.randn(batch.target.shape, generator=generator).to(self.device)
         with torch.no_grad():
-            given = Given(batch.identity, *self.prior(batch.identity, batch.driving), batch.driving)
+            mean, variance = self.prior(batch.identity, batch.driving)
+        given = Given(batch.identity, mean, variance, batch.driving)
         alpha = network.alphas[t, None, None, None]
         signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
             velocity = network(signal * batch.target + spread * noise, t, given)
         error = velocity - (signal * noise - spread * batch.target)
-        return (network.weight(t, given) * error.square()).mean()
+        loss: Tensor = (network.weight(t, given) * error.square()).mean()
+        return loss
 
     def advance(self, data: WarpedSet, *, over: bool = False) -> tuple[float, bool]:
         """One step; its chance comes from the seed and the step's number alone.
@@ -102,7 +104,7 @@ class Trainer:
         self.optimizer.param_groups[0]["lr"] = rate(config, self.step)
         loss = self.loss(self.network, data.draw(config.batch // config.processes, generator), generator)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()  # type: ignore[no-untyped-call, attr-defined]
         mean, stops = self._share(loss.detach(), over)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
@@ -121,7 +123,7 @@ class Trainer:
         gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
         flat = torch.cat([*(own.flatten() for own in gradients), loss.reshape(1), loss.new_tensor([float(over)])])
         dist.all_reduce(flat)
-        parts = flat[:-2].split([own.numel() for own in gradients])
+        parts = torch.split(flat[:-2], [own.numel() for own in gradients])
         for own, part in zip(gradients, parts, strict=True):
             own.copy_(part.view_as(own) / self.config.processes)
         return float(flat[-2]) / self.config.processes, bool(flat[-1] > 0)
@@ -219,7 +221,7 @@ def main() -> None:
         if given.processes == 1:
             work(0, given, meeting)
         else:
-            torch.multiprocessing.spawn(work, (given, meeting), nprocs=given.processes)
+            multiprocessing.spawn(work, (given, meeting), nprocs=given.processes)  # type: ignore[no-untyped-call]
 
 
 if __name__ == "__main__":

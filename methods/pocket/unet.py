@@ -26,7 +26,7 @@ def make_scheduler() -> Any:
     """Diffusers' DDIM scheduler: v prediction over 1000 scaled-linear steps, sampled at trailing ones."""
     from diffusers import DDIMScheduler
 
-    return DDIMScheduler(
+    return DDIMScheduler(  # type: ignore[no-untyped-call]
         num_train_timesteps=1000,
         beta_start=0.00085,
         beta_end=0.012,
@@ -79,7 +79,7 @@ class PocketDenoiser(nn.Module):
         self.direction = nn.Parameter(torch.randn(SCALARS, TOKEN) * 0.5)
         self.name = nn.Parameter(torch.randn(SCALARS, TOKEN) * 0.5)
         self.mix = nn.Sequential(nn.Linear(TOKEN, TOKEN), nn.SiLU(), nn.Linear(TOKEN, TOKEN))
-        self.unet: nn.Module = UNet2DConditionModel(
+        self.unet: Any = UNet2DConditionModel(  # type: ignore[no-untyped-call]
             in_channels=2 * CHANNELS,
             out_channels=CHANNELS,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
