@@ -65,8 +65,8 @@ def compare(frame: pd.DataFrame, run: RunFile, ideal: str = "ideal") -> pd.DataF
     by_case = case_values(frame).reset_index()
     rows: list[dict[str, Any]] = []
     for (suite, metric), part in by_case.groupby(["suite", "metric"], sort=False, observed=True):
-        about = run.metrics[metric]
-        scores = _Scores.of(part, run.suites[suite].kind, about.higher_is_better)
+        about = run.metrics[str(metric)]
+        scores = _Scores.of(part, run.suites[str(suite)].kind, about.higher_is_better)
         names = {"suite": suite, "metric": metric, "unit": about.unit, "higher_is_better": about.higher_is_better}
         for method, own in part[part["baseline"] != ""].groupby("method", sort=False, observed=True):
             first = own.iloc[0]
@@ -96,10 +96,10 @@ class _Scores:
 
     @classmethod
     def of(cls, part: pd.DataFrame, kind: str, higher_is_better: bool) -> _Scores:
-        tables = part.pivot(index="case", columns="method", values=["value", "coverage"])
-        clusters = part.drop_duplicates("case").set_index("case")[["identity", "driving"]].loc[tables.index]
-        crossed = kind != SuiteKind.SELF_VIDEO
-        return cls(tables["value"], tables["coverage"].fillna(0.0), clusters, crossed, higher_is_better)
+        values = part.pivot(index="case", columns="method", values="value")
+        covered = part.pivot(index="case", columns="method", values="coverage").fillna(0.0)
+        clusters = part.drop_duplicates("case").set_index("case")[["identity", "driving"]]
+        return cls(values, covered, clusters, kind != SuiteKind.SELF_VIDEO, higher_is_better)
 
     def row(self, method: str, baseline: str, ideal: str) -> dict[str, Any]:
         own, base = self.values[method], self.values[baseline]
