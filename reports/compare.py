@@ -96,10 +96,10 @@ class _Scores:
 
     @classmethod
     def of(cls, part: pd.DataFrame, kind: str, higher_is_better: bool) -> _Scores:
-        values, covered = (part.pivot(index="case", columns="method", values=name) for name in ("value", "coverage"))
-        clusters = part.drop_duplicates("case").set_index("case")[["identity", "driving"]].loc[values.index]
-        crossed = kind != SuiteKind.SELF_VIDEO
-        return cls(values, covered.fillna(0.0), clusters, crossed, higher_is_better)
+        values = part.pivot(index="case", columns="method", values="value")
+        covered = part.pivot(index="case", columns="method", values="coverage").fillna(0.0)
+        clusters = part.drop_duplicates("case").set_index("case")[["identity", "driving"]]
+        return cls(values, covered, clusters, kind != SuiteKind.SELF_VIDEO, higher_is_better)
 
     def row(self, method: str, baseline: str, ideal: str) -> dict[str, Any]:
         own, base = self.values[method], self.values[baseline]

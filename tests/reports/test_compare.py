@@ -115,6 +115,22 @@ def test_verdicts_follow_the_direction_and_the_corrected_p(crossed):
     assert dict(own["win_rate"]) == {"up/1": 0.0, "down/1": 1.0}
 
 
+def test_what_holm_takes_back_is_unclear_and_not_bold(blank):
+    """Four clips whose deltas have p = 0.035; as the same numbers stand under two metrics, the corrected p is 0.07."""
+    spread = np.array([-1.0, 1.0, -1.0, 1.0])
+    deltas = spread + stats.t(3).isf(0.035 / 2) * spread.std(ddof=1) / 2
+    for case, delta in zip(("a", "b", "c", "d"), deltas, strict=True):
+        blank.case("base", case, {"up": [0.0], "down": [0.0]})
+        blank.case("ours", case, {"up": [delta], "down": [delta]})
+    blank.write("self-video")
+    table = compared(blank.folder)
+    assert list(table["p"]) == pytest.approx([0.035, 0.035])
+    assert list(table["p_holm"]) == pytest.approx([0.07, 0.07])
+    assert (table["low"] > 0).all()
+    assert list(table["verdict"]) == ["unclear", "unclear"]
+    assert "**" not in comparison_table(table, "tiny")
+
+
 def test_the_gap_is_closed_over_the_cases_that_all_three_have(crossed):
     run, values = crossed
     base, ideal, ours = (values.drop("b-y")[name].mean() for name in ("base", "ideal", "ours"))
