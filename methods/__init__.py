@@ -11,6 +11,7 @@ METHODS: Registry[MethodFactory] = Registry(
         "copy-driving": "portraitbench.methods.reference:CopyDriving",
         "warp": "portraitbench.methods.warp:Warp",
         "outputs": "portraitbench.methods.outputs:Outputs",
+        "hellomeme": "portraitbench.methods.hellomeme.generator:HelloMeme",
         "strucbooth": "portraitbench.methods.strucbooth.tuner:StrucBooth",
     },
 )

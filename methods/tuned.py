@@ -6,6 +6,7 @@ from typing import Any, TypeGuard
 
 from ..core.digest import digest
 from ..core.errors import ConfigError
+from ..faces.base import Grade
 from . import METHODS
 from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, Tuner
 
@@ -39,6 +40,11 @@ class TunedMethod(GeneratorBase):
         changed = dict(self._generator.tuner_defaults.get(self._tuner.name, {}))
         return digest([self._generator.revision, self._tuner.revision, changed])
 
+    @property
+    def grade(self) -> Grade:  # type: ignore[override]
+        """The generator's."""
+        return grade_of(self._generator)
+
     def animate(self, inputs: Inputs) -> Animation:
         """Tune the generator for this case and sample from it.
 
@@ -53,6 +59,11 @@ class TunedMethod(GeneratorBase):
         finally:
             if self._generator.probe() != before:
                 raise RuntimeError(f"tuner {self._tuner.name} left {self._generator.name} changed")
+
+
+def grade_of(generator: Generator) -> Grade:
+    """Whether a generator's pictures are a measurement; those that do not say so are taken for one."""
+    return Grade(getattr(generator, "grade", Grade.REAL))
 
 
 def is_tuner(method: object) -> TypeGuard[Tuner]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -113,3 +114,15 @@ class HelloMemeInputs:
         found = np.ones(len(self.canvas), bool)
         found[list(self.held)] = False
         return found
+
+
+class FaceTools(Protocol):
+    """Reads faces the way HelloMeme wants them."""
+
+    def prepare(self, identity: Clip, driving: Clip) -> HelloMemeInputs:
+        """Crop and read a case.
+
+        Raises:
+            NoFaceError: When the identity image, or every driving frame, shows no face.
+        """
+        ...
