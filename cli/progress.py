@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -29,7 +29,7 @@ class RunProgress:
         self._failed = 0
         self._done = 0
         self._total = 0
-        self._stage = ""
+        self._stage = self._note = ""
         self._began = self._said = time.monotonic()
         self._bars: Progress | None = None
         self._bar = TaskID(0)
@@ -60,20 +60,30 @@ class RunProgress:
         self._finish_stage()
         self._stage, self._total, self._done, self._failed = name, total, 0, 0
         self._began = self._said = time.monotonic()
-        note = f"{reused} reused" if reused else ""
+        self._note = f"{reused} reused" if reused else ""
         if self._bars:
-            self._bar = self._bars.add_task(name, total=total, note=note)
+            self._bar = self._bars.add_task(name, total=total, note=self._note)
         else:
-            self._console.print(f"{name}: {total} to do{', ' + note if note else ''}")
+            self._console.print(f"{name}: {total} to do{', ' + self._note if self._note else ''}")
+
+    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        """A method is at a step of the piece of work in hand."""
+        now = time.monotonic()
+        if self._bars:
+            self._bars.update(
+                self._bar, note=", ".join(filter(None, [self._failures, step_text(done, total, figures)]))
+            )
+        elif now - self._said >= _PLAIN_EVERY_S:
+            self._said = now
+            text = f"{self._stage}: {self._done}/{self._total}, {step_text(done, total, figures)}"
+            self._console.print(text, soft_wrap=True)
 
     def done(self, records: Sequence[Record]) -> None:
         """One piece of work is finished."""
         self._done += 1
         self._failed += any(record["status"] != Status.OK for record in records)
         if self._bars:
-            self._bars.update(self._bar, advance=1)
-            if self._failed:
-                self._bars.update(self._bar, note=f"[red]{self._failed} failed[/]")
+            self._bars.update(self._bar, advance=1, note=self._failures or self._note)
             return
         now = time.monotonic()
         if now - self._said >= _PLAIN_EVERY_S:
@@ -82,10 +92,19 @@ class RunProgress:
             failed = f", {self._failed} failed" if self._failed else ""
             self._console.print(f"{self._stage}: {self._done}/{self._total}{failed}, about {duration(left)} left")
 
+    @property
+    def _failures(self) -> str:
+        return f"[red]{self._failed} failed[/]" if self._failed else ""
+
     def _finish_stage(self) -> None:
         if self._stage:
             self.seconds[self._stage] = time.monotonic() - self._began
             self._stage = ""
+
+
+def step_text(done: int, total: int, figures: Mapping[str, float]) -> str:
+    """A step and its figures in a line, like "step 12/40, ldm 0.012, gradient 0.61"."""
+    return ", ".join([f"step {done}/{total}", *(f"{name} {value:.3g}" for name, value in figures.items())])
 
 
 def duration(seconds: float) -> str:

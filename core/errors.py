@@ -56,6 +56,10 @@ class StoreError(BenchError):
     """A run folder cannot be written, is in use, or is not one of ours."""
 
 
+class OneCaseError(BenchError):
+    """The single case that a command is about cannot be finished; a run would record it and go on."""
+
+
 class CaseError(Exception):
     """One case cannot be finished; the run records ``status`` and goes on."""
 
@@ -76,6 +80,12 @@ class MediaError(CaseError):
 
 class MissingOutputError(CaseError):
     """A folder of results made elsewhere has none for this case."""
+
+    status = Status.MISSING
+
+
+class MissingTargetError(CaseError):
+    """A control asks for the case's true answer, and the suite knows none."""
 
     status = Status.MISSING
 

@@ -13,6 +13,9 @@ from .manifest import Case, Suite, load_suite
 
 _FOLDER = Path(__file__).with_name("suites")
 
+POCKET_IMAGE = _FOLDER / "pocket-image.yaml"
+POCKET_VIDEO = _FOLDER / "pocket-video.yaml"
+POCKET_SELF = _FOLDER / "pocket-self.yaml"
 PUBLIC_CROSS_IMAGE = _FOLDER / "public-cross-image.yaml"
 PUBLIC_CROSS_VIDEO = _FOLDER / "public-cross-video.yaml"
 PUBLIC_SELF_VIDEO = _FOLDER / "public-self-video.yaml"
@@ -24,6 +27,9 @@ SUITES: Registry[SuiteSource] = Registry(
     "suite",
     "portraitbench.suites",
     {
+        "pocket-image": f"{__name__}:POCKET_IMAGE",
+        "pocket-video": f"{__name__}:POCKET_VIDEO",
+        "pocket-self": f"{__name__}:POCKET_SELF",
         "demo-image": f"{__package__}.demo:demo_image",
         "demo-video": f"{__package__}.demo:demo_video",
         "demo-self": f"{__package__}.demo:demo_self",
@@ -32,6 +38,18 @@ SUITES: Registry[SuiteSource] = Registry(
         "public-self-video": f"{__name__}:PUBLIC_SELF_VIDEO",
     },
 )
+
+GROUPS = {
+    "pocket": ("pocket-image", "pocket-video", "pocket-self"),
+    "demo": ("demo-image", "demo-video", "demo-self"),
+    "public": ("public-cross-image", "public-cross-video", "public-self-video"),
+}
+"""Names that stand for several suites."""
+
+
+def members(name: str) -> tuple[str, ...]:
+    """The suites that a name stands for: those of a group, else the name itself."""
+    return GROUPS.get(name, (name,))
 
 
 @dataclass(frozen=True)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from fractions import Fraction
+from itertools import count, islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from ..core.errors import ManifestError
+from ..core.errors import ManifestError, MediaError
 from .clip import Clip, Frame
 from .manifest import Crop, Suite, Window
-from .media import Limits, iter_window, read_fps
+from .media import Limits, iter_window, probe, read_fps
 
 
 def frame_window(suite: Suite, window: Window, path: Path, limits: Limits | None = None) -> Clip:
@@ -31,11 +34,59 @@ def frame_window(suite: Suite, window: Window, path: Path, limits: Limits | None
         ManifestError: When the crop leaves the picture; names the asset and both sizes.
         MediaError: When the file cannot be decoded or has too few frames.
     """
-    framed = [
-        frame_square(frame, _crop_for(window, frame), suite.size)
-        for frame in iter_window(path, window.start, window.frames, limits)
-    ]
+    framed = []
+    for frame in iter_window(path, window.start, window.frames, limits):
+        try:
+            crop = fit_crop(window.crop, frame)
+        except ValueError as error:
+            raise ManifestError(f"asset {window.asset}: {error} in the manifest") from error
+        framed.append(frame_square(frame, crop, suite.size))
     return Clip(np.stack(framed), read_fps(path, limits))
+
+
+def frame_file(
+    path: Path, size: int, *, crop: Crop | None = None, fps: Fraction | None = None, frames: int | None = None
+) -> Clip:
+    """Read a file that belongs to no suite onto a square canvas, framed as suites frame theirs.
+
+    Args:
+        path: An image or a video.
+        size: Side of the canvas in pixels.
+        crop: A square of the picture; None takes the largest centred one.
+        fps: Frame rate that a video is brought to by leaving frames out or repeating them; None keeps its own. A
+            still picture stays one frame.
+        frames: At most this many frames from the beginning; None for all.
+
+    Raises:
+        MediaError: When the file is missing, cannot be decoded, or the crop leaves the picture.
+    """
+    own = read_fps(path)
+    decoded: Iterable[Frame] = iter_window(path, 0, None)
+    if fps is not None and probe(path).kind == "video":
+        decoded = at_rate(decoded, own, fps)
+    framed = []
+    for frame in islice(decoded, frames):
+        try:
+            framed.append(frame_square(frame, fit_crop(crop, frame), size))
+        except ValueError as error:
+            raise MediaError(f"{path}: {error}") from error
+    return Clip(np.stack(framed), fps or own)
+
+
+def at_rate(frames: Iterable[Frame], own: Fraction, wanted: Fraction) -> Iterator[Frame]:
+    """Bring frames from one rate to another: at each new frame's time, the frame nearest to it.
+
+    Args:
+        frames: In order, ``own`` a second, the first at time 0; read one by one.
+        own: Their rate.
+        wanted: The new rate; a higher one repeats frames.
+    """
+    nearest = (int(Fraction(number) * own / wanted + Fraction(1, 2)) for number in count())
+    due = next(nearest)
+    for index, frame in enumerate(frames):
+        while due == index:
+            yield frame
+            due = next(nearest)
 
 
 def frame_square(frame: Frame, crop: Crop, size: int) -> Frame:
@@ -64,16 +115,19 @@ def largest_square(width: int, height: int) -> Crop:
     return Crop(x=(width - side) // 2, y=(height - side) // 2, side=side)
 
 
-def _crop_for(window: Window, frame: Frame) -> Crop:
+def fit_crop(crop: Crop | None, frame: Frame) -> Crop:
+    """The square to take of a frame: the crop, or without one the largest centred square.
+
+    Raises:
+        ValueError: When it leaves the picture, or the picture is too small.
+    """
     height, width = frame.shape[:2]
-    crop = window.crop
     if crop is None:
         if min(width, height) < 8:
-            raise ManifestError(f"asset {window.asset}: {width} x {height} pixels is too small to crop: replace it")
+            raise ValueError(f"{width} x {height} pixels is too small to crop: replace it")
         return largest_square(width, height)
     if crop.x + crop.side > width or crop.y + crop.side > height:
-        raise ManifestError(
-            f"asset {window.asset}: crop of {crop.side} pixels at ({crop.x}, {crop.y}) leaves the picture of "
-            f"{width} x {height}: correct the crop in the manifest"
+        raise ValueError(
+            f"crop of {crop.side} pixels at ({crop.x}, {crop.y}) leaves the picture of {width} x {height}: correct it"
         )
     return crop

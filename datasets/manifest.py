@@ -130,6 +130,7 @@ class Suite(_Strict):
     title: str
     kind: SuiteKind
     size: int = Field(default=512, ge=32, le=4096, description="Side of the square canvas in pixels.")
+    quick: int | None = Field(default=None, ge=1, description="Cases of a first look, where all take long.")
     notes: list[str] = []
     assets: dict[Identifier, Asset]
     identities: list[NamedWindow] = []

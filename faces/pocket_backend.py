@@ -19,7 +19,7 @@ from .checkpoints import check_device
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from .pocket_net import PocketFaceNet
+    from .pocket_net import PocketFaceNet, PocketTwin
 
 ADAPTER_VERSION = 1
 OWNER = "face backend pocket"
@@ -102,6 +102,12 @@ class PocketBackend:
         """Valence and arousal by the renders' convention, clipped to [-1, 1], shape (N, 2)."""
         clipped: Floats = np.clip(self._read(frames)["emotion"], -1.0, 1.0)
         return clipped
+
+    def differentiable(self) -> PocketTwin:
+        """The same network with gradients to the pixels."""
+        from .pocket_net import PocketTwin, load_pocket_face
+
+        return PocketTwin(load_pocket_face(WEIGHTS, self._device))
 
     @cached_property
     def _network(self) -> PocketFaceNet:

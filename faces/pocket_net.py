@@ -5,6 +5,7 @@ It reads a whole frame that one face fills, as the embedded suites have it; it i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,8 +13,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .base import Floats
 from .checkpoints import load_packaged
-from .pocket_backend import OWNER, WEIGHTS
+from .pocket_backend import OWNER, SIZE, WEIGHTS
 
 EMBEDDING = 64
 CODE = 5
@@ -119,6 +121,25 @@ class PocketFaceNet(nn.Module):
             merged = larger + self.lateral[level](features)
         heat = self.heat(self.merge(F.relu(merged))).flatten(2).softmax(dim=2).unflatten(2, (32, 32))
         return torch.stack([heat.sum(dim=2) @ self.steps, heat.sum(dim=3) @ self.steps], dim=2)
+
+
+class PocketTwin(nn.Module):
+    """The identity part with gradients to the pixels, for identity losses; see :class:`.base.IdentityTwin`.
+
+    Args:
+        network: In evaluation mode.
+    """
+
+    def __init__(self, network: PocketFaceNet) -> None:
+        super().__init__()
+        self.network = network
+
+    def embed(self, frames: Tensor, landmarks: Sequence[Floats]) -> Tensor:  # noqa: ARG002 - it reads whole frames
+        """Identity vectors of square frames in [-1, 1], shape (N, 3, S, S), not normalised, shape (N, 64)."""
+        if frames.shape[-1] != SIZE:
+            frames = F.interpolate(frames, size=(SIZE, SIZE), mode="bilinear", antialias=True, align_corners=False)
+        reading: PocketReading = self.network(frames)
+        return reading.identity
 
 
 def load_pocket_face(path: Path = WEIGHTS, device: str = "cpu") -> PocketFaceNet:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -16,6 +17,8 @@ from ..core.yamlfile import load_mapping
 
 LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}$")
 REFERENCE_METHODS = ("copy-identity", "copy-driving", "warp")
+EMBEDDED = "pocket"
+"""Name of the embedded generator, of its face model and of its suites: what runs without a download."""
 _RESERVED_LABELS = {"identity", "driving", "target"}
 
 
@@ -76,13 +79,14 @@ def parse_part(text: str) -> dict[str, Any]:
 class RunConfig(Options):
     """Everything a run is asked to do. ``bench run --help`` explains the fields one by one."""
 
-    suites: list[str] = Field(default=["demo-image", "demo-video", "demo-self"], min_length=1)
-    methods: list[PartSpec] = Field(default=[], description="Empty without a baseline: the reference methods.")
+    suites: list[str] = Field(default=[], min_length=1, description="Names, groups of names, or manifest files.")
+    methods: list[PartSpec] = []
     baseline: PartSpec | None = Field(default=None, description="What tuners build on; also a row of its own.")
-    faces: list[PartSpec] = [PartSpec(name="dlib")]
+    faces: list[PartSpec] = []
     metrics: list[PartSpec] = Field(default=[], description="Empty: all that the face models allow.")
     cases: list[str] = Field(default=[], description="Case ids or patterns with *; empty: all.")
     limit: int | None = Field(default=None, ge=1, description="At most this many cases of each suite, evenly spread.")
+    full: bool = Field(default=False, description="All cases of suites that otherwise give a few for a first look.")
     seed: int = 0
     device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
     workers: int = Field(default=1, ge=1, le=256)
@@ -97,6 +101,9 @@ class RunConfig(Options):
     out: Path = Path("runs")
     name: str = Field(default="", pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")
     cache: Path | None = None
+    ablation: Literal["losses", "steps", "decoding"] | None = Field(
+        default=None, description="What the rows differ in; the report then has a plot of it."
+    )
 
     @field_validator("shard")
     @classmethod
@@ -108,10 +115,8 @@ class RunConfig(Options):
 
     @model_validator(mode="before")
     @classmethod
-    def _reference_methods(cls, data: object) -> object:
-        if isinstance(data, dict) and not data.get("methods") and not data.get("baseline"):
-            return data | {"methods": list(REFERENCE_METHODS)}
-        return data
+    def _what_was_left_open(cls, data: object) -> object:
+        return _filled(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _labels_differ(self) -> Self:
@@ -123,11 +128,19 @@ class RunConfig(Options):
             raise ValueError(f"name {self.name!r} must not end in a dot")
         return self
 
+    @model_validator(mode="after")
+    def _ablation_fits(self) -> Self:
+        lacks_steps = any("steps" not in spec.options for spec in self.methods)
+        if self.ablation and (self.baseline is None or (self.ablation == "steps" and lacks_steps)):
+            raise ValueError(f"ablation {self.ablation!r} needs a baseline, and of steps methods that say how many")
+        return self
+
     @property
     def run_name(self) -> str:
         """The folder's name: the one given, or the suites' names joined, with what ``name`` does not allow replaced."""
         stems = (re.sub(r"[^A-Za-z0-9._+-]", "-", Path(suite).stem).strip("._+-") for suite in self.suites)
-        return self.name or "+".join(filter(None, stems))[:100].rstrip(".") or "run"
+        ending = f"-ablate-{self.ablation}" if self.ablation else ""
+        return self.name or ("+".join(filter(None, stems))[:80].rstrip(".") or "run") + ending
 
     @property
     def folder(self) -> Path:
@@ -139,6 +152,30 @@ class RunConfig(Options):
         """The shard as (index from 0, count)."""
         index, count = self.shard.split("/")
         return int(index) - 1, int(count)
+
+
+def _filled(data: dict[str, Any]) -> dict[str, Any]:
+    """Lay defaults under a configuration.
+
+    Nothing given: StrucBooth on the embedded generator, and the ideal output beside it. A suite alone: the reference
+    methods on it, or all that the embedded suites are for. A generator alone: the suites it was made for.
+    """
+    data = dict(data)
+    embedded = all(str(name).startswith(EMBEDDED) for name in data.get("suites") or [])
+    if not data.get("methods") and not data.get("baseline"):
+        job = {"methods": ["strucbooth", "ideal"], "baseline": EMBEDDED}
+        data |= job if embedded else {"methods": list(REFERENCE_METHODS)}
+        if embedded:
+            # It is meant for whoever has just installed this: as quick as the machine allows, same numbers.
+            data.setdefault("workers", min(4, os.cpu_count() or 1))
+    if "suites" not in data:
+        baseline = data.get("baseline")
+        name = baseline.get("name") if isinstance(baseline, dict) else getattr(baseline, "name", baseline)
+        embedded = name is None or str(name).partition(":")[0] == EMBEDDED
+        data["suites"] = [EMBEDDED if embedded else "public-cross-image"]
+    if "faces" not in data:
+        data["faces"] = [EMBEDDED if embedded else "dlib"]
+    return data
 
 
 def load_config(path: Path | None, flags: dict[str, Any]) -> RunConfig:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from ..core.digest import file_sha256, seed_for
 from ..core.errors import CaseError, MediaError, Status
 from ..datasets.clip import Clip
 from ..datasets.media import write_output
-from ..methods.base import Animation, Inputs
+from ..methods.base import Animation, Inputs, OracleInputs
 from .session import Session
 from .store import Record, storing
 
@@ -36,6 +36,9 @@ class GenerateJob:
         driving = session.load(self.suite, case.driving)
         seed = seed_for(session.config.seed, self.suite, self.case)
         inputs = Inputs(case.id, session.load(self.suite, case.identity), driving, seed)
+        if session.sees_target(self.method):
+            target = session.load(self.suite, case.target) if case.target else None
+            inputs = OracleInputs(*(getattr(inputs, field.name) for field in fields(Inputs)), target)
         animation = self._animate(session, inputs)
         stem = Path("outputs") / self.suite / self.case / self.method
         record = self._record(Status.OK, "")
@@ -58,7 +61,7 @@ class GenerateJob:
         except BaseException:
             session.forget_methods()
             raise
-        _check_animation(animation, len(inputs.driving))
+        check_animation(animation, len(inputs.driving))
         return animation
 
     def _record(self, status: Status, reason: str) -> Record:
@@ -81,7 +84,7 @@ def _save(folder: Path, stem: Path, clip: Clip) -> dict[str, Any]:
     }
 
 
-def _check_animation(animation: object, frames: int) -> None:
+def check_animation(animation: object, frames: int) -> None:
     """Hold a method to its contract: an output frame, and a canvas frame where it has one, per driving frame.
 
     Raises:

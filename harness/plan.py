@@ -86,8 +86,10 @@ def selected_cases(session: Session, opened: OpenSuite) -> list[Case]:
     cases = opened.suite.cases()
     if config.cases:
         cases = [case for case in cases if any(fnmatchcase(case.id, pattern) for pattern in config.cases)]
-    if config.limit is not None and config.limit < len(cases):
-        cases = [cases[row] for row in spread(len(cases), config.limit)]
+    quick = None if config.full or config.cases else opened.suite.quick
+    limit = quick if config.limit is None else config.limit
+    if limit is not None and limit < len(cases):
+        cases = [cases[row] for row in spread(len(cases), limit)]
     return cases
 
 
@@ -175,6 +177,7 @@ def _item(session: Session, suite: Suite, case: Case, label: str, metrics: tuple
             "case": case.id,
             "identity": suite.window_key(case.identity),
             "driving": suite.window_key(case.driving),
+            **({"target": case.target and suite.window_key(case.target)} if session.sees_target(label) else {}),
             "seed": seed_for(session.config.seed, suite.name, case.id),
             "threads": session.config.threads,
             "device": session.config.device,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -32,6 +32,10 @@ class Progress(Protocol):
         """A stage begins: ``total`` pieces of work are left, ``reused`` were done before."""
         ...
 
+    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        """A method is at a step of the piece of work in hand; worker processes do not tell."""
+        ...
+
     def done(self, records: Sequence[Record]) -> None:
         """One piece of work is finished."""
         ...
@@ -42,6 +46,9 @@ class Silent:
 
     def stage(self, name: str, total: int, reused: int) -> None:
         """See :meth:`Progress.stage`."""
+
+    def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        """See :meth:`Progress.step`."""
 
     def done(self, records: Sequence[Record]) -> None:
         """See :meth:`Progress.done`."""
@@ -79,6 +86,7 @@ class Runner:
     def __init__(self, session: Session, progress: Progress | None = None, plan: list[PlanItem] | None = None) -> None:
         self._session = session
         self._progress = progress or Silent()
+        session.progress = self._progress.step
         self._generate = plan is None
         self._plan = make_plan(session) if plan is None else plan
         index, count = session.config.shard_of
@@ -192,7 +200,8 @@ class Runner:
         return output, canvas
 
     def _generate_jobs(self) -> dict[str, Job]:
-        return {item.key: GenerateJob(item.suite, item.case, item.method, item.key) for item in self._items}
+        early_first = sorted(self._items, key=lambda item: -self._session.precedence(item.method))
+        return {item.key: GenerateJob(item.suite, item.case, item.method, item.key) for item in early_first}
 
     def _score_jobs(self) -> dict[str, Job]:
         jobs: dict[str, Job] = {}

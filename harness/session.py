@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -12,7 +12,7 @@ from platformdirs import user_cache_path
 from ..core.errors import AssetError, BenchError, ConfigError, PluginError, one_line
 from ..core.registry import load_plugin
 from ..datasets.assets import AssetStore
-from ..datasets.catalog import OpenSuite, open_suite
+from ..datasets.catalog import OpenSuite, members, open_suite
 from ..datasets.clip import Clip
 from ..datasets.framing import frame_window
 from ..datasets.manifest import Case, SuiteKind, Window
@@ -21,14 +21,16 @@ from ..faces import BACKENDS
 from ..faces.cache import FeatureCache
 from ..faces.observer import Observer
 from ..methods import METHODS
-from ..methods.base import Generator, MethodContext
+from ..methods.base import Generator, MethodContext, Progress
 from ..methods.tuned import TunedMethod, is_tuner, is_tuner_class
 from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
 from .config import PartSpec, RunConfig
 
-REPORT_FILES = {"index", "cost"}
+REPORT_FILES = {"index", "cost", "ablation"}
 """Files of a report that are not named after a suite."""
+COMPARISON = ".compare"
+"""What a report puts behind a suite's name for the comparison with the baseline."""
 KEPT_CLIPS = 4
 """Decoded clips a session keeps; 3 s at 512 px and 25 fps are 59 MB."""
 
@@ -44,6 +46,9 @@ class Session:
     Args:
         config: What the run is asked to do. Plug-in files are loaded at once.
 
+    Attributes:
+        progress: Whom methods tell how long work on a case goes; may be set at any time.
+
     Raises:
         BenchError: From any part that cannot be made, in one line.
     """
@@ -53,6 +58,7 @@ class Session:
         self.cache = config.cache or default_cache()
         self.assets = AssetStore(self.cache)
         self.limits = Limits()
+        self.progress: Progress | None = None
         for path in config.plugins:
             load_plugin(path)
         self._methods: dict[str, Generator] = {}
@@ -61,11 +67,11 @@ class Session:
     @cached_property
     def suites(self) -> list[OpenSuite]:
         """The suites, in the order of the configuration."""
-        opened = [open_suite(name, self.cache) for name in self.config.suites]
+        opened = [open_suite(name, self.cache) for given in self.config.suites for name in members(given)]
         names = [one.suite.name for one in opened]
-        reserved = [name for name in names if name.lower() in REPORT_FILES]
+        reserved = [name for name in names if name.lower() in REPORT_FILES or name.lower().endswith(COMPARISON)]
         if reserved:
-            raise ConfigError(f"suites: {reserved[0]!r} is a file of every report: rename the suite in its manifest")
+            raise ConfigError(f"suites: {reserved[0]!r} is a file of the report: rename the suite in its manifest")
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"suites: two manifests are called {twice[0]!r}")
@@ -174,6 +180,14 @@ class Session:
         with _making(f"method {label}"):
             return str(method.name), str(method.case_revision(case_id))
 
+    def sees_target(self, label: str) -> bool:
+        """Whether a method is a control that is given the true answer."""
+        return getattr(self.method(label), "sees_target", False) is True
+
+    def precedence(self, label: str) -> int:
+        """How early a method makes its outputs: higher ones first; see :class:`methods.base.GeneratorBase`."""
+        return int(getattr(self.method(label), "precedence", 0))
+
     def _plain(self, spec: PartSpec) -> Generator:
         with _making(f"method {spec.name}"):
             made = METHODS.get(spec.name)(spec.options, self._context)
@@ -194,7 +208,12 @@ class Session:
 
     @cached_property
     def _context(self) -> MethodContext:
-        return MethodContext(lambda: self.observer, device=self.config.device, cache=self.cache)
+        observer = lambda: self.observer  # noqa: E731
+        return MethodContext(observer, device=self.config.device, cache=self.cache, progress=self._tell)
+
+    def _tell(self, done: int, total: int, figures: Mapping[str, float]) -> None:
+        if self.progress is not None:
+            self.progress(done, total, figures)
 
     def metrics(self, kind: SuiteKind) -> list[Metric]:
         """The metrics for a kind of suite: those asked for, or all that the face models allow.

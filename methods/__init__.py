@@ -9,9 +9,11 @@ METHODS: Registry[MethodFactory] = Registry(
     {
         "copy-identity": "portraitbench.methods.reference:CopyIdentity",
         "copy-driving": "portraitbench.methods.reference:CopyDriving",
+        "ideal": "portraitbench.methods.reference:Ideal",
         "warp": "portraitbench.methods.warp:Warp",
         "outputs": "portraitbench.methods.outputs:Outputs",
         "hellomeme": "portraitbench.methods.hellomeme.generator:HelloMeme",
+        "pocket": "portraitbench.methods.pocket.generator:Pocket",
         "strucbooth": "portraitbench.methods.strucbooth.tuner:StrucBooth",
     },
 )

@@ -37,6 +37,17 @@ class Inputs:
 
 
 @dataclass(frozen=True, eq=False)
+class OracleInputs(Inputs):
+    """What a method is given that says ``sees_target = True``: a control, never a competitor.
+
+    Attributes:
+        target: The true answer; None where the suite knows none.
+    """
+
+    target: Clip | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Animation:
     """What a method returns.
 
@@ -80,12 +91,26 @@ class Generator(Protocol):
 
 
 class GeneratorBase:
-    """The part of :class:`Generator` that most methods share."""
+    """The part of :class:`Generator` that most methods share.
+
+    Attributes:
+        name: See :class:`Generator`.
+        revision: See :class:`Generator`.
+        frame_size: Side in pixels of the square frames it works at, for inputs that no suite frames; None when any
+            will do.
+        sees_target: Whether :meth:`animate` is given :class:`OracleInputs`; for controls that show what could be
+            reached.
+        precedence: Methods with a higher one make all their outputs before the others: they leave something in the
+            cache that the others then need not do again. Tuners may have it too.
+        grade: Whether what it makes is a measurement of the method; printed beside its name.
+    """
 
     name: str
     revision: str
+    sees_target: bool = False
+    frame_size: int | None = None
+    precedence: int = 0
     grade: Grade = Grade.REAL
-    """Whether what it makes is a measurement of the method; printed beside its name."""
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""
@@ -201,6 +226,42 @@ class Tuner(Protocol):
         self, generator: DiffusionGenerator, conditions: Any, inputs: Inputs
     ) -> AbstractContextManager[TunedGenerator]:
         """Tune within a ``with`` block; on leaving it, also by an exception, the generator is bit-exactly itself."""
+        ...
+
+
+class SavableGenerator(TunedGenerator, Protocol):
+    """A tuned generator whose weights can be kept."""
+
+    def save(self, folder: Path, case_id: str) -> None:
+        """Write the weights as ``<case id>.safetensors``."""
+        ...
+
+
+class RegionTuner(Tuner, Protocol):
+    """A tuner that can take the expression of single regions from other clips (the paper's PasteDrive).
+
+    Attributes:
+        regions: Names that a person may give, each with the regions it stands for.
+    """
+
+    regions: Mapping[str, tuple[str, ...]]
+
+    def tune(
+        self,
+        generator: DiffusionGenerator,
+        conditions: Any,
+        inputs: Inputs,
+        *,
+        sources: Mapping[str, Clip] | None = None,
+    ) -> AbstractContextManager[SavableGenerator]:
+        """See :meth:`Tuner.tune`.
+
+        Args:
+            generator: What to tune.
+            conditions: What it computed from the case.
+            inputs: The case.
+            sources: By region: a clip that drives it instead of the driving clip. A frame beyond its end is its last.
+        """
         ...
 
 

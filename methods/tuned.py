@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, TypeGuard
 
 from ..core.digest import digest
 from ..core.errors import ConfigError
 from ..faces.base import Grade
 from . import METHODS
-from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, Tuner
+from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, RegionTuner, Tuner
 
 _OPENED = ("condition", "select", "sample", "encode", "decode", "denoise", "probe")
 
@@ -20,30 +22,39 @@ class TunedMethod(GeneratorBase):
         generator: The baseline.
         tuner: Improves it, case by case.
 
+    Attributes:
+        generator: The baseline.
+        tuner: The tuner.
+
     Raises:
         ConfigError: When the baseline does not open what a tuner needs.
     """
 
+    generator: DiffusionGenerator
+    tuner: Tuner
+
     def __init__(self, generator: Generator, tuner: Tuner) -> None:
+        self.precedence: int = getattr(tuner, "precedence", 0)
         if not _is_tunable(generator):
             raise ConfigError(
                 f"method {tuner.name} tunes diffusion generators; the baseline {generator.name} is none "
                 "(bench methods list tells which are)"
             )
-        self._generator = generator
-        self._tuner = tuner
+        self.generator = generator
+        self.tuner = tuner
         self.name = f"{generator.name}+{tuner.name}"
+        self.frame_size = getattr(generator, "frame_size", None)
 
     @property
     def revision(self) -> str:  # type: ignore[override]
         """Digest of both parts, and of what the generator changes in the tuner's defaults."""
-        changed = dict(self._generator.tuner_defaults.get(self._tuner.name, {}))
-        return digest([self._generator.revision, self._tuner.revision, changed])
+        changed = dict(self.generator.tuner_defaults.get(self.tuner.name, {}))
+        return digest([self.generator.revision, self.tuner.revision, changed])
 
     @property
     def grade(self) -> Grade:  # type: ignore[override]
         """The generator's."""
-        return grade_of(self._generator)
+        return grade_of(self.generator)
 
     def animate(self, inputs: Inputs) -> Animation:
         """Tune the generator for this case and sample from it.
@@ -51,14 +62,28 @@ class TunedMethod(GeneratorBase):
         Raises:
             RuntimeError: When the tuner leaves the generator changed: every later case would be wrong.
         """
-        conditions = self._generator.condition(inputs)
-        before = self._generator.probe()
+        conditions = self.generator.condition(inputs)
+        with self.watched(), self.tuner.tune(self.generator, conditions, inputs) as tuned:
+            return tuned.sample(conditions, seed=inputs.seed)
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """See that what happens inside the block leaves the generator bit-exactly as it was.
+
+        Raises:
+            RuntimeError: When it does not.
+        """
+        before = self.generator.probe()
         try:
-            with self._tuner.tune(self._generator, conditions, inputs) as tuned:
-                return tuned.sample(conditions, seed=inputs.seed)
+            yield
         finally:
-            if self._generator.probe() != before:
-                raise RuntimeError(f"tuner {self._tuner.name} left {self._generator.name} changed")
+            if self.generator.probe() != before:
+                raise RuntimeError(f"tuner {self.tuner.name} left {self.generator.name} changed")
+
+
+def is_region_tuner(tuner: Tuner) -> TypeGuard[RegionTuner]:
+    """Whether a tuner takes clips for single regions. Looks at its class, so that no property is computed."""
+    return hasattr(type(tuner), "regions")
 
 
 def grade_of(generator: Generator) -> Grade:

@@ -9,6 +9,9 @@ METRICS: Registry[MetricFactory] = Registry(
     {
         "id_sim": "portraitbench.metrics.identity:IdSim",
         "id_dlib_l2": "portraitbench.metrics.identity:IdDlibL2",
+        "id_pocket_cos": "portraitbench.metrics.identity:IdPocketCos",
+        "leak_dlib_l2": "portraitbench.metrics.identity:LeakDlibL2",
+        "leak_pocket_cos": "portraitbench.metrics.identity:LeakPocketCos",
         "aed_lmk_px512": "portraitbench.metrics.expression:AedLandmarksPx512",
         "aed_lmk_iod": "portraitbench.metrics.expression:AedLandmarksIod",
         "aed_lmk_target_px512": "portraitbench.metrics.expression:AedLandmarksTargetPx512",

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.errors import NoFaceError
 from ..datasets.manifest import SuiteKind
-from ..faces.base import Floats, identity_feature
+from ..faces.base import Floats, Observation, identity_feature
 from .base import MetricBase, MetricSpec, Scene, Scores
 from .frames import compare_found
 
@@ -46,10 +46,20 @@ def euclidean_distance(vectors: Floats, reference: Floats) -> Floats:
 
 def _against_identity(scene: Scene, feature: str, compare: Callable[[Floats, Floats], Floats]) -> Scores:
     """Score every generated frame against the identity image in one embedding space."""
-    identity = scene.identity.seen
-    if not identity.found[0]:
-        raise NoFaceError("no face was found in the identity image")
-    reference = identity.features[feature][0]
+    return _against(scene, scene.identity.seen, "identity image", feature, compare)
+
+
+def _against_driver(scene: Scene, feature: str, compare: Callable[[Floats, Floats], Floats]) -> Scores:
+    """Score every generated frame against the driver's first frame with a face in one embedding space."""
+    return _against(scene, scene.driving.seen, "driving clip", feature, compare)
+
+
+def _against(
+    scene: Scene, other: Observation, name: str, feature: str, compare: Callable[[Floats, Floats], Floats]
+) -> Scores:
+    if not other.found.any():
+        raise NoFaceError(f"no face was found in the {name}")
+    reference = other.features[feature][int(np.argmax(other.found))]
     generated = scene.generated.seen
     values = compare_found(generated.found, lambda rows: compare(rows, reference), generated.features[feature])
     return Scores.of_frames(values, generated.found)
@@ -110,3 +120,82 @@ class IdDlibL2(MetricBase):
     def __call__(self, scene: Scene) -> Scores:
         """See :class:`Metric`."""
         return _against_identity(scene, self.spec.needs[0], euclidean_distance)
+
+
+class IdPocketCos(MetricBase):
+    """Cosine of the embedded face network's identity vectors; see :func:`cosine_similarity`."""
+
+    spec = MetricSpec(
+        id="id_pocket_cos/1",
+        title="Embedded identity similarity",
+        unit="cosine",
+        higher_is_better=True,
+        level="frame",
+        needs=(identity_feature("pocket"),),
+        roles=("identity",),
+        kinds=_CROSS,
+        definition=(
+            "Cosine similarity between the vector that the embedded face network gives for each generated frame and "
+            "the vector of the identity image, averaged over frames and then over cases. The network was trained on "
+            "renders of imagined people and is at home in the embedded suites only, where two pictures of one person "
+            "reach about .98 and of two people .55 (its model card): not comparable with ArcFace's cosine. Frames of "
+            "the output without a face are left out and counted; an identity image without a face fails the case."
+        ),
+    )
+
+    def __call__(self, scene: Scene) -> Scores:
+        """See :class:`Metric`."""
+        return _against_identity(scene, self.spec.needs[0], cosine_similarity)
+
+
+_LEAKAGE = (
+    " Compare it with the same distance of the ideal output: a method that comes nearer to the driver than that has "
+    "let the driver's face leak into the identity's. Frames of the output without a face are left out and counted; a "
+    "driving clip without a face fails the case."
+)
+
+
+class LeakPocketCos(MetricBase):
+    """Similarity to the driver's face in the embedded space; see :func:`cosine_similarity`."""
+
+    spec = MetricSpec(
+        id="leak_pocket_cos/1",
+        title="Leakage of the driver's face (embedded)",
+        unit="cosine",
+        higher_is_better=False,
+        level="frame",
+        needs=(identity_feature("pocket"),),
+        roles=("driving",),
+        kinds=_CROSS,
+        definition=(
+            "Cosine similarity between the embedded face network's vector of each generated frame and that of the "
+            "driver's first frame with a face, averaged over frames and then over cases." + _LEAKAGE
+        ),
+    )
+
+    def __call__(self, scene: Scene) -> Scores:
+        """See :class:`Metric`."""
+        return _against_driver(scene, self.spec.needs[0], cosine_similarity)
+
+
+class LeakDlibL2(MetricBase):
+    """Distance to the driver's face in dlib's space; see :func:`euclidean_distance`."""
+
+    spec = MetricSpec(
+        id="leak_dlib_l2/1",
+        title="Leakage of the driver's face (dlib)",
+        unit="L2 of 128-d vectors",
+        higher_is_better=True,
+        level="frame",
+        needs=(identity_feature("dlib128"),),
+        roles=("driving",),
+        kinds=_CROSS,
+        definition=(
+            "Euclidean distance between dlib's 128-dimensional vector of each generated frame and that of the driver's "
+            "first frame with a face, averaged over frames and then over cases; further away is better." + _LEAKAGE
+        ),
+    )
+
+    def __call__(self, scene: Scene) -> Scores:
+        """See :class:`Metric`."""
+        return _against_driver(scene, self.spec.needs[0], euclidean_distance)

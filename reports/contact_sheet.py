@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from ..core.errors import AssetError, CaseError, Status
 from ..datasets.clip import Clip
@@ -14,13 +13,11 @@ from ..datasets.media import read_output
 from ..harness.plan import PlanItem, spread
 from ..harness.session import Session
 from ..harness.store import Store
+from .drawing import BACKGROUND, GAP, INK, fitted, font
 
 CELL = 192
-GAP = 4
 HEADER = 24
 FOOTER = 16
-BACKGROUND = (255, 255, 255)
-INK = (32, 32, 32)
 MISSING = (232, 232, 232)
 
 
@@ -46,7 +43,7 @@ def contact_sheet(session: Session, store: Store, items: Sequence[PlanItem], row
     sheet = Image.new("RGB", (width, HEADER + len(cases) * (CELL + FOOTER + GAP)), BACKGROUND)
     draw = ImageDraw.Draw(sheet)
     for column, title in enumerate(columns):
-        draw.text((GAP + column * (CELL + GAP), 5), title, INK, _font(13))
+        draw.text((GAP + column * (CELL + GAP), 5), title, INK, font(13))
     for row, case_id in enumerate(cases):
         top = HEADER + row * (CELL + FOOTER + GAP)
         case = session.case(items[0].suite, case_id)
@@ -60,7 +57,7 @@ def contact_sheet(session: Session, store: Store, items: Sequence[PlanItem], row
             sheet.paste(
                 _output(session.config.folder, store, by_cell[case_id, method]), (GAP + column * (CELL + GAP), top)
             )
-        draw.text((GAP, top + CELL + 1), case_id, INK, _font(11))
+        draw.text((GAP, top + CELL + 1), case_id, INK, font(11))
     return sheet
 
 
@@ -79,20 +76,10 @@ def _cell(load: Callable[[], Clip]) -> Image.Image:
         return _blank(str(error.status))
     except AssetError:
         return _blank("not at hand")
-    picture = Image.fromarray(np.asarray(clip.frames[len(clip) // 2]))
-    picture.thumbnail((CELL, CELL), Image.Resampling.LANCZOS)
-    if picture.size == (CELL, CELL):
-        return picture
-    cell = Image.new("RGB", (CELL, CELL), BACKGROUND)
-    cell.paste(picture, ((CELL - picture.width) // 2, (CELL - picture.height) // 2))
-    return cell
+    return fitted(clip.frames[len(clip) // 2], CELL)
 
 
 def _blank(text: str) -> Image.Image:
     cell = Image.new("RGB", (CELL, CELL), MISSING)
-    ImageDraw.Draw(cell).text((8, CELL // 2 - 8), text, INK, _font(13))
+    ImageDraw.Draw(cell).text((8, CELL // 2 - 8), text, INK, font(13))
     return cell
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
-    return ImageFont.load_default(size)

@@ -66,7 +66,7 @@ class HelloMeme(GeneratorBase):
         self.lora_targets = LORA_TARGETS[own.lora_targets]
         self.parameterization = Epsilon(scaled_linear(), "leading", 1)
         self.grade = Grade.RANDOM if own.is_random else Grade.REAL
-        self._side = (TINY if own.is_random else REAL).side
+        self.frame_size = (TINY if own.is_random else REAL).side
 
     @cached_property
     def revision(self) -> str:  # type: ignore[override]
@@ -90,7 +90,7 @@ class HelloMeme(GeneratorBase):
 
     @cached_property
     def _tools(self) -> FaceTools:
-        return self._parts.load_tools(self._options.faces(self._side))
+        return self._parts.load_tools(self._options.faces(self.frame_size))
 
     def animate(self, inputs: Inputs) -> Animation:
         """See :meth:`Generator.animate`."""

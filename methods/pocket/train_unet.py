@@ -1,4 +1,4 @@
-"""Train the denoiser: ``python -m portraitbench.methods.pocket.train_unet SET HELD_OUT_SET FOLDER --steps 40000``.
+"""Train the denoiser: ``python -m portraitbench.methods.pocket.train_unet SET HELD_OUT_SET FOLDER --steps 6000``.
 
 Stopped at any moment, the same command goes on from the last checkpoint in FOLDER and gives the same result.
 """
@@ -7,23 +7,25 @@ from __future__ import annotations
 
 import argparse
 import math
+import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
-from torch.nn import functional as F
+from torch import distributed as dist
 
 from ...core.digest import seed_for
 from ...core.files import atomic_path
-from .autoencoder import load_autoencoder
-from .dataset import load_set
-from .latents import LatentSet, Pairs, draw_pairs, encode_set
-from .unet import PocketDenoiser, make_scheduler, scalars
+from .prior import load_prior
+from .unet import Given, PocketDenoiser, load_denoiser
+from .warped import Batch, WarpedSet
 
-WARM_UP = 500
+WARM_UP = 300
+COOL_DOWN = 0.3
+"""The rate is constant, then falls to zero over this last share of the steps."""
 
 
 @dataclass(frozen=True)
@@ -31,58 +33,77 @@ class TrainConfig:
     """Settings of a training.
 
     Attributes:
-        steps: Length of the whole training; the rate falls to zero over it.
-        batch: Pairs per step.
+        steps: Length of the whole training.
+        batch: Pairs per step, all processes together.
         rate: Largest learning rate.
         ema: Decay of the averaged weights.
         seed: Decides pairs, times and noise of every step.
         every: Steps between checkpoints with held-out losses.
+        processes: Each takes its share of the people and of every batch. On a CPU, processes of one thread lose less
+            time than threads of one process.
     """
 
-    steps: int = 40_000
-    batch: int = 256
-    rate: float = 4e-4
-    ema: float = 0.9995
+    steps: int = 6000
+    batch: int = 24
+    rate: float = 8e-4
+    ema: float = 0.998
     seed: int = 0
-    every: int = 1000
+    every: int = 250
+    processes: int = 1
 
 
 class Trainer:
-    """The denoiser, its average and its optimizer, between checkpoints."""
+    """The denoiser, its average and its optimizer, between checkpoints.
 
-    def __init__(self, config: TrainConfig, device: str) -> None:
+    Args:
+        config: The settings.
+        device: Where to train.
+        rank: Which of the processes this is.
+        start: Weights to start from instead of chance.
+    """
+
+    def __init__(self, config: TrainConfig, device: str, rank: int = 0, start: Path | None = None) -> None:
         torch.manual_seed(config.seed)
-        self.config, self.device, self.step = config, device, 0
+        self.config, self.device, self.rank, self.step = config, device, rank, 0
         self.network = PocketDenoiser().to(device)
+        if start is not None:
+            self.network.load_state_dict(load_denoiser(start).state_dict())
+        self.prior = load_prior(device=device)
         self.average = PocketDenoiser().to(device).eval().requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(self.network.parameters(), config.rate, weight_decay=0.01)
-        self.alphas: Tensor = make_scheduler().alphas_cumprod.to(device)
-        self.predict = self.network.forward
 
-    def loss(self, network: PocketDenoiser, pairs: Pairs, generator: torch.Generator) -> Tensor:
-        """Mean squared error of v at random times."""
-        count = len(pairs.target)
-        t = torch.randint(len(self.alphas), (count,), generator=generator).to(self.device)
-        noise = torch.randn(pairs.target.shape, generator=generator).to(self.device)
-        signal = self.alphas[t].sqrt()[:, None, None, None]
-        spread = (1 - self.alphas[t]).sqrt()[:, None, None, None]
-        driving = scalars(pairs.code, pairs.pose, pairs.own_code, pairs.own_pose)
-        predict = self.predict if network is self.network else network.forward
-        with torch.autocast(self.device.split(":")[0], torch.bfloat16, enabled=self.device.startswith("cuda")):
-            velocity = predict(signal * pairs.target + spread * noise, t, pairs.identity, driving)
-        return F.mse_loss(velocity.float(), signal * noise - spread * pairs.target)
+    def loss(self, network: PocketDenoiser, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Weighted mean squared error of v at random times; see :meth:`PocketDenoiser.weight`."""
+        t = torch.randint(len(network.alphas), (len(batch.target),), generator=generator).to(self.device)
+        noise = torch.randn(batch.target.shape, generator=generator).to(self.device)
+        with torch.no_grad():
+            given = Given(batch.identity, *self.prior(batch.identity, batch.driving), batch.driving)
+        alpha = network.alphas[t, None, None, None]
+        signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+            velocity = network(signal * batch.target + spread * noise, t, given)
+        error = velocity - (signal * noise - spread * batch.target)
+        return (network.weight(t, given) * error.square()).mean()
 
-    def advance(self, data: LatentSet) -> float:
-        """One step; its chance comes from the seed and the step's number alone."""
+    def advance(self, data: WarpedSet, *, over: bool = False) -> tuple[float, bool]:
+        """One step; its chance comes from the seed and the step's number alone.
+
+        Args:
+            data: This process's share of the people.
+            over: Whether this process wants to stop after the step.
+
+        Returns:
+            The loss, a mean over the processes, and whether any of them wants to stop.
+        """
         config = self.config
-        generator = torch.Generator().manual_seed(seed_for(config.seed, "pocket", f"step {self.step}"))
-        share = self.step / config.steps
-        rate = config.rate * min(1.0, (self.step + 1) / WARM_UP) * 0.5 * (1 + math.cos(math.pi * share))
-        self.optimizer.param_groups[0]["lr"] = rate
-        loss = self.loss(self.network, draw_pairs(data, config.batch, generator), generator)
+        name = f"step {self.step}" if config.processes == 1 else f"step {self.step} of {self.rank}"
+        generator = torch.Generator().manual_seed(seed_for(config.seed, "pocket", name))
+        self.optimizer.param_groups[0]["lr"] = rate(config, self.step)
+        loss = self.loss(self.network, data.draw(config.batch // config.processes, generator), generator)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
+        mean, stops = self._share(loss.detach(), over)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
         self.step += 1
@@ -91,13 +112,25 @@ class Trainer:
             own: list[Tensor] = list(self.network.parameters())
             average: list[Tensor] = list(self.average.parameters())
             torch._foreach_lerp_(average, own, 1 - decay)
-        return float(loss.detach()) if self.step % 50 == 0 else math.nan
+        return mean, stops
+
+    def _share(self, loss: Tensor, over: bool) -> tuple[float, bool]:
+        """Average gradients and loss over the processes."""
+        if self.config.processes == 1:
+            return float(loss), over
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        flat = torch.cat([*(own.flatten() for own in gradients), loss.reshape(1), loss.new_tensor([float(over)])])
+        dist.all_reduce(flat)
+        parts = flat[:-2].split([own.numel() for own in gradients])
+        for own, part in zip(gradients, parts, strict=True):
+            own.copy_(part.view_as(own) / self.config.processes)
+        return float(flat[-2]) / self.config.processes, bool(flat[-1] > 0)
 
     @torch.no_grad()
-    def held_out(self, data: LatentSet, batches: int = 8) -> float:
+    def held_out(self, data: WarpedSet, batches: int = 8) -> float:
         """Loss of the averaged weights on fixed pairs, times and noise of people never trained on."""
         generator = torch.Generator().manual_seed(1)
-        losses = [self.loss(self.average, draw_pairs(data, 32, generator), generator) for _ in range(batches)]
+        losses = [self.loss(self.average, data.draw(32, generator), generator) for _ in range(batches)]
         return float(torch.stack(losses).mean())
 
     def save(self, path: Path) -> None:
@@ -134,20 +167,38 @@ class Trainer:
             save_file(state, temporary)
 
 
-def run(trainer: Trainer, data: LatentSet, held_out: LatentSet, folder: Path, minutes: float) -> None:
+def rate(config: TrainConfig, step: int) -> float:
+    """Learning rate of a step: warm-up, constant, linear to zero."""
+    return config.rate * min(1.0, (step + 1) / WARM_UP, (config.steps - step) / (COOL_DOWN * config.steps))
+
+
+def run(trainer: Trainer, data: WarpedSet, held_out: WarpedSet, folder: Path, minutes: float) -> None:
     """Train to the end or until the minutes are over, with a checkpoint at each stop; prints the curve."""
-    config, start = trainer.config, time.monotonic()
+    config, start, chief = trainer.config, time.monotonic(), trainer.rank == 0
     while trainer.step < config.steps:
-        loss = trainer.advance(data)
-        over = time.monotonic() - start > 60 * minutes
-        if trainer.step % 50 == 0:
+        loss, over = trainer.advance(data, over=time.monotonic() - start > 60 * minutes)
+        if chief and trainer.step % 50 == 0:
             print(f"step {trainer.step} {time.monotonic() - start:.0f} s loss {loss:.4f}", flush=True)
-        if trainer.step % config.every == 0 or trainer.step == config.steps or over:
+        if chief and (trainer.step % config.every == 0 or trainer.step == config.steps or over):
             print(f"step {trainer.step} held-out loss {trainer.held_out(held_out):.4f}", flush=True)
             trainer.save(folder / "checkpoint.safetensors")
             trainer.export(folder / "unet.safetensors")
         if over:
             return
+
+
+def work(rank: int, given: argparse.Namespace, meeting: str) -> None:
+    """What one process does."""
+    torch.set_num_threads(given.threads)
+    config = TrainConfig(**{field.name: getattr(given, field.name) for field in fields(TrainConfig)})
+    if config.processes > 1:
+        dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=config.processes)
+    trainer = Trainer(config, given.device, rank, given.start)
+    if (given.folder / "checkpoint.safetensors").is_file():
+        trainer.resume(given.folder / "checkpoint.safetensors")
+    data = WarpedSet.load(given.set, given.device, slice(rank, None, config.processes))
+    held_out = WarpedSet.load(given.held_out, given.device)
+    run(trainer, data, held_out, given.folder, given.minutes)
 
 
 def main() -> None:
@@ -158,21 +209,17 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="checkpoint.safetensors and unet.safetensors are kept here")
     for name, value in vars(TrainConfig()).items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
+    parser.add_argument("--start", type=Path, help="weights of an earlier training to start from")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long, to go on later")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--compile", action="store_true", help="compile the denoiser")
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
     given = parser.parse_args()
-    torch.set_num_threads(given.threads)
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = True
-    trainer = Trainer(TrainConfig(**{name: getattr(given, name) for name in vars(TrainConfig())}), given.device)
-    if (given.folder / "checkpoint.safetensors").is_file():
-        trainer.resume(given.folder / "checkpoint.safetensors")
-    if given.compile:
-        trainer.predict = torch.compile(trainer.network.forward)
-    autoencoder = load_autoencoder()
-    sets = [encode_set(load_set(folder), autoencoder, given.device) for folder in (given.set, given.held_out)]
-    run(trainer, sets[0], sets[1], given.folder, given.minutes)
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = str(Path(folder) / "meeting")
+        if given.processes == 1:
+            work(0, given, meeting)
+        else:
+            torch.multiprocessing.spawn(work, (given, meeting), nprocs=given.processes)
 
 
 if __name__ == "__main__":

@@ -20,6 +20,13 @@ _POINTS = {
 REGIONS = tuple(_POINTS)
 """Regions by name; left and right are the person's own, as in the iBUG scheme of 68 points."""
 
+REGION_NAMES: dict[str, tuple[str, ...]] = {
+    "eyes": ("right_eye", "left_eye"),
+    "brows": ("right_brow", "left_brow"),
+    **{name: (name,) for name in REGIONS},
+}
+"""What a person may call regions, alone or in pairs."""
+
 REFERENCE_SIZE = 512
 """Frame side that lengths in pixels refer to: the paper's resolution."""
 

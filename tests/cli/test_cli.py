@@ -12,8 +12,9 @@ import pytest
 import typer
 from rich.console import Console
 
-from portraitbench.cli import progress
+from portraitbench.cli import case_progress, progress
 from portraitbench.cli.app import app
+from portraitbench.cli.case_progress import CaseProgress
 from portraitbench.cli.progress import RunProgress
 
 TOYS = str(Path(__file__).parents[1] / "toys.py")
@@ -128,7 +129,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     own = Clock()
-    monkeypatch.setattr(progress, "time", own)
+    for module in (progress, case_progress):
+        monkeypatch.setattr(module, "time", own)
     return own
 
 
@@ -158,3 +160,57 @@ def test_bars_are_drawn_in_a_terminal(clock):
         bar.done([{"status": "ok"}])
     assert "2/2" in screen.getvalue()
     assert "1 failed" in screen.getvalue()
+
+
+def test_steps_of_long_work_are_told_now_and_then_with_their_losses(clock):
+    screen = io.StringIO()
+    with RunProgress(Console(file=screen, width=120)) as bar:
+        bar.stage("generate", total=2, reused=0)
+        for step in range(1, 7):
+            clock.now += 4
+            bar.step(step, 6, {"ldm": 0.5 / step, "gradient": 1.0})
+        bar.done([{"status": "ok"}])
+    assert screen.getvalue().splitlines() == [
+        "generate: 2 to do",
+        "generate: 0/2, step 3/6, ldm 0.167, gradient 1",
+        "generate: 0/2, step 6/6, ldm 0.0833, gradient 1",
+    ]
+
+
+def test_steps_stand_beside_the_bar_and_give_way_to_what_was_there(clock):
+    screen = io.StringIO()
+    with RunProgress(Console(file=screen, width=120, force_terminal=True)) as bar:
+        bar.stage("generate", total=3, reused=5)
+        bar.step(1, 6, {"ldm": 0.5})
+        note = lambda: bar._bars.tasks[0].fields["note"]  # noqa: E731
+        assert note() == "step 1/6, ldm 0.5"
+        bar.done([{"status": "ok"}])
+        assert note() == "5 reused"
+        bar.done([{"status": "crash"}])
+        bar.step(2, 6, {})
+        assert note() == "[red]1 failed[/], step 2/6"
+        bar.done([{"status": "ok"}])
+        assert note() == "[red]1 failed[/]"
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_single_case_shows_phases_steps_and_the_time_left(clock, terminal):
+    screen = io.StringIO()
+    with CaseProgress(Console(file=screen, width=120, force_terminal=terminal)) as shown:
+        shown.phase("sample")
+        clock.now += 2
+        shown.phase("tune [x]")
+        for step in range(1, 5):
+            clock.now += 2
+            shown.step(step, 10, {"ldm": 0.25})
+    assert shown.seconds == {"sample": 2.0, "tune [x]": 8.0}
+    if terminal:
+        assert "step 4/10, ldm 0.25" in screen.getvalue()
+        assert "tune [x]" in screen.getvalue()
+    else:
+        assert screen.getvalue().splitlines() == [
+            "sample",
+            "tune [x]",
+            "tune [x]: step 2/10, ldm 0.25, about 16.0 s left",
+            "tune [x]: step 4/10, ldm 0.25, about 12.0 s left",
+        ]

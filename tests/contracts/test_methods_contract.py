@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from portraitbench.core.digest import seed_for
 from portraitbench.core.errors import ConfigError
@@ -17,10 +18,11 @@ from portraitbench.datasets.media import write_output
 from portraitbench.faces.base import BackendInfo, Face, Grade
 from portraitbench.faces.observer import Observer
 from portraitbench.methods import METHODS
-from portraitbench.methods.base import Animation, Generator, Inputs, MethodContext
+from portraitbench.methods.base import Animation, Generator, Inputs, MethodContext, OracleInputs
 from portraitbench.methods.tuned import is_tuner_class
 
 SIZE, CASE = 64, "ann__grin"
+RENDERS = Path(__file__).parents[1] / "methods" / "pocket" / "renders"
 GENERATORS = [name for name in METHODS if METHODS.origin(name) == "built in" and not is_tuner_class(name)]
 
 
@@ -38,9 +40,21 @@ class PixelFace:
         return np.stack([grid + np.sin(grid[:, ::-1] + frame.mean((0, 1))[:2]) for frame in frames])
 
 
-def inputs(seed: int, frames: int = 4) -> Inputs:
+def portraits() -> tuple[Clip, Clip]:
+    """Renders for the generator that animates nothing else: an identity image and four driving frames."""
+    names = ["1000900_0", "1000901_4", "1000902_4", "1000903_4", "1000901_0"]
+    frames = np.stack([np.asarray(Image.open(RENDERS / f"{name}.png").convert("RGB")) for name in names])
+    return Clip(frames[:1]), Clip(frames[1:], Fraction(24))
+
+
+def inputs(seed: int, frames: int = 4, method: str = "") -> Inputs:
+    if method == "pocket":
+        identity, driving = portraits()
+        return Inputs(CASE, identity, Clip(driving.frames[:frames], driving.fps), seed)
     rng = np.random.default_rng(7)
     identity, driving = (rng.integers(60, 200, (count, SIZE, SIZE, 3)).astype(np.uint8) for count in (1, frames))
+    if method == "ideal":
+        return OracleInputs(CASE, Clip(identity), Clip(driving, Fraction(24)), seed, Clip(255 - driving, Fraction(24)))
     return Inputs(CASE, Clip(identity), Clip(driving, Fraction(24)), seed)
 
 
@@ -53,6 +67,8 @@ def make(request, tmp_path):
         options = {"dir": str(tmp_path / "theirs")}
     if request.param == "hellomeme":
         options = {"weights": "random-tiny", "steps": 1}
+    if request.param == "pocket":
+        options = {"steps": 2}
     context = MethodContext(lambda: Observer([PixelFace()]), device="cpu", cache=tmp_path / "cache")
     return lambda **more: METHODS.get(request.param)(options | more, context)
 
@@ -74,7 +90,7 @@ def test_unknown_options_are_refused_by_name(make):
 
 
 def test_it_returns_a_frame_per_driving_frame(make):
-    animation = make().animate(inputs(0))
+    animation = make().animate(inputs(0, method=make().name))
     assert isinstance(animation, Animation)
     assert animation.clip.frames.dtype == np.uint8
     assert len(animation.clip) == 4
@@ -85,14 +101,14 @@ def test_it_returns_a_frame_per_driving_frame(make):
 def test_the_same_seed_gives_the_same_bytes_in_any_order(make):
     seeds = [seed_for(0, name) for name in "ab"]
     one = make()
-    forwards = [one.animate(inputs(seed)).clip.frames.tobytes() for seed in seeds]
+    forwards = [one.animate(inputs(seed, method=make().name)).clip.frames.tobytes() for seed in seeds]
     other = make()
-    backwards = [other.animate(inputs(seed)).clip.frames.tobytes() for seed in reversed(seeds)]
+    backwards = [other.animate(inputs(seed, method=make().name)).clip.frames.tobytes() for seed in reversed(seeds)]
     assert forwards == backwards[::-1]
 
 
 def test_it_leaves_its_inputs_alone(make):
-    given = inputs(0)
+    given = inputs(0, method=make().name)
     before = given.identity.frames.tobytes(), given.driving.frames.tobytes()
     make().animate(given)
     assert (given.identity.frames.tobytes(), given.driving.frames.tobytes()) == before
@@ -101,7 +117,7 @@ def test_it_leaves_its_inputs_alone(make):
 def test_making_it_reads_no_global_random_state(make):
     np.random.seed(1)
     state = np.random.get_state()[1].copy()
-    make().animate(inputs(0))
+    make().animate(inputs(0, method=make().name))
     assert np.array_equal(np.random.get_state()[1], state)
 
 

@@ -46,9 +46,31 @@ def test_labels_are_safe_file_names(label):
         check_config({"methods": [{"name": "warp", "label": label}]}, "config")
 
 
-def test_without_methods_and_baseline_the_reference_methods_run():
-    assert [spec.name for spec in check_config({}, "config").methods] == list(REFERENCE_METHODS)
-    assert check_config({"baseline": "warp"}, "config").methods == []
+def names(specs):
+    return [spec.name for spec in specs]
+
+
+def test_nothing_given_is_strucbooth_on_the_embedded_generator():
+    config = check_config({}, "config")
+    assert names([config.baseline, *config.methods]) == ["pocket", "strucbooth", "ideal"]
+    assert (config.suites, names(config.faces), config.run_name) == (["pocket"], ["pocket"], "pocket")
+    assert check_config({"suites": ["pocket-self"]}, "config").methods == config.methods
+
+
+@pytest.mark.parametrize(
+    ("given", "suites", "methods", "faces"),
+    [
+        ({"suites": ["demo-image"]}, ["demo-image"], list(REFERENCE_METHODS), ["dlib"]),
+        ({"suites": ["demo-image", "pocket"]}, ["demo-image", "pocket"], list(REFERENCE_METHODS), ["dlib"]),
+        ({"baseline": "pocket:steps=5"}, ["pocket"], [], ["pocket"]),
+        ({"baseline": {"name": "pocket"}, "faces": ["dlib"]}, ["pocket"], [], ["dlib"]),
+        ({"baseline": "hellomeme", "methods": ["strucbooth"]}, ["public-cross-image"], ["strucbooth"], ["dlib"]),
+        ({"methods": ["warp"]}, ["pocket"], ["warp"], ["pocket"]),
+    ],
+)
+def test_what_is_left_open_follows_from_what_is_given(given, suites, methods, faces):
+    config = check_config(given, "config")
+    assert (config.suites, names(config.methods), names(config.faces)) == (suites, methods, faces)
 
 
 def test_flags_win_over_the_file(tmp_path):

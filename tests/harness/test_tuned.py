@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch")
 
 from portraitbench.core.errors import ConfigError
+from portraitbench.harness.runner import Runner, Silent
 from portraitbench.harness.store import Store
 from portraitbench.reports.frame import tidy
 
@@ -74,3 +75,19 @@ def test_tuner_options_are_part_of_the_key(perform):
     _, other = perform(methods=["toy-tuner:only=i0__d9"], **BASE)
     assert (first.performed > 0, again.performed) == (True, 0)
     assert other.performed > 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_run_is_told_the_steps_of_its_tuner_in_this_process(make_session, workers):
+    tiny = Path(__file__).parents[1] / "methods" / "strucbooth" / "tiny_generators.py"
+    fields = {"plugins": [str(tiny)], "baseline": "tiny-epsilon", "faces": ["tiny"], "limit": 2, "workers": workers}
+    session = make_session(methods=["strucbooth:steps=2"], metrics=["id_sim"], **fields)
+    told = []
+
+    class Listener(Silent):
+        def step(self, done, total, figures):
+            told.append((done, total, sorted(figures)))
+
+    summary = Runner(session, Listener()).run()
+    assert not summary.failures
+    assert told == [(step, 2, ["gradient", "identity", "ldm"]) for _ in range(2) for step in (1, 2)] * (workers == 1)

@@ -126,6 +126,9 @@ def test_an_unfinished_run_has_a_report(make_session, bench):
         def stage(self, name, total, reused):
             pass
 
+        def step(self, done, total, figures):
+            pass
+
         def done(self, records):
             self.left -= 1
             if self.left == 0:
@@ -143,7 +146,7 @@ def test_a_run_before_its_first_record_has_a_report(make_session):
     session = make_session(methods=METHODS)
     Runner(session).run()
     shutil.rmtree(session.config.folder / "records")
-    table = write_report(session.config.folder, session)
+    table = write_report(session.config.folder, session).summary
     assert set(table["coverage"]) == {0.0}
     assert table["mean"].isna().all()
 

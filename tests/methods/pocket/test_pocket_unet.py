@@ -1,31 +1,38 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy.stats import norm
 
 pytest.importorskip("diffusers")
 
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.pocket import train_unet
-from portraitbench.methods.pocket.autoencoder import CHANNELS
-from portraitbench.methods.pocket.latents import LatentSet, draw_pairs
-from portraitbench.methods.pocket.train_unet import TrainConfig, Trainer, run
-from portraitbench.methods.pocket.unet import PocketDenoiser, load_denoiser, make_scheduler, sample_latents, scalars
+from portraitbench.methods.pocket.autoencoder import CHANNELS, load_autoencoder
+from portraitbench.methods.pocket.prior import LOG_VARIANCE, WarpPrior, load_prior, surprise
+from portraitbench.methods.pocket.train_unet import TrainConfig, Trainer, rate, run
+from portraitbench.methods.pocket.unet import Given, PocketDenoiser, load_denoiser, make_scheduler, sample_latents
+from portraitbench.methods.pocket.warped import Batch
 
 QUICK = TrainConfig(steps=4, batch=2, rate=1e-3, every=2)
 
 
+class Random:
+    """Batches of noise, decided by the generator they are drawn with."""
+
+    def draw(self, batch, generator):
+        latents = torch.randn(2, batch, CHANNELS, 8, 8, generator=generator)
+        return Batch(latents[0], latents[1], torch.randn(batch, 16, generator=generator))
+
+
 @pytest.fixture(scope="module")
 def data():
-    generator = torch.Generator().manual_seed(0)
-    return LatentSet(
-        torch.randn(3, 4, CHANNELS, 8, 8, generator=generator).half(),
-        torch.rand(3, 4, 5, generator=generator),
-        torch.rand(3, 4, 3, generator=generator) * 0.1,
-    )
+    return Random()
 
 
 class Tiny(torch.nn.Module):
@@ -34,9 +41,14 @@ class Tiny(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = torch.nn.Conv2d(2 * CHANNELS, CHANNELS, 3, padding=1)
+        self.register_buffer("alphas", make_scheduler().alphas_cumprod, persistent=False)
 
-    def forward(self, noisy, t, identity, driving):
-        return self.layer(torch.cat([noisy, identity], dim=1)) * (1 + driving.mean() + t.float().mean() / 1000)
+    weight = PocketDenoiser.weight
+
+    def forward(self, noisy, t, given):
+        return self.layer(torch.cat([noisy, given.identity], dim=1)) * (
+            1 + given.driving.mean() + t.float().mean() / 1000
+        )
 
 
 @pytest.fixture
@@ -84,28 +96,39 @@ def test_run_stops_when_its_minutes_are_over(tiny, data, tmp_path):
 
 
 def test_the_loss_is_that_of_diffusers_velocity(tiny, data):
-    """An all-zero prediction costs the mean square of diffusers' own v for the same noise and times."""
+    """An all-zero prediction costs the weighted square of diffusers' own v for the same noise and times."""
     trainer = Trainer(QUICK, "cpu")
-    trainer.predict = lambda noisy, t, identity, driving: torch.zeros_like(noisy)
-    pairs = draw_pairs(data, 5, torch.Generator().manual_seed(3))
-    loss = trainer.loss(trainer.network, pairs, torch.Generator().manual_seed(4))
+    batch = data.draw(5, torch.Generator().manual_seed(3))
+    trainer.network.forward = lambda noisy, t, given: torch.zeros_like(noisy)
+    loss = trainer.loss(trainer.network, batch, torch.Generator().manual_seed(4))
     generator = torch.Generator().manual_seed(4)
     t = torch.randint(1000, (5,), generator=generator)
-    noise = torch.randn(pairs.target.shape, generator=generator)
-    velocity = make_scheduler().get_velocity(pairs.target, noise, t)
-    assert float(loss) == pytest.approx(float(velocity.square().mean()), rel=1e-5)
+    noise = torch.randn(batch.target.shape, generator=generator)
+    velocity = make_scheduler().get_velocity(batch.target, noise, t)
+    variance = trainer.prior(batch.identity, batch.driving)[1]
+    alpha = make_scheduler().alphas_cumprod[t][:, None, None, None]
+    weight = (1 - alpha + variance * alpha) / (variance + 0.1)
+    assert float(loss.detach()) == pytest.approx(float((weight * velocity.square()).mean().detach()), rel=1e-5)
 
 
-def test_pairs_are_two_pictures_of_one_person(data):
-    pairs = draw_pairs(data, 200, torch.Generator().manual_seed(0))
-    neutral = 0
-    for own, target in zip(pairs.identity, pairs.target, strict=True):
-        at = [(p, f) for p in range(3) for f in range(4) if torch.equal(data.latents[p, f].float(), own)]
-        to = [(p, f) for p in range(3) for f in range(4) if torch.equal(data.latents[p, f].float(), target)]
-        assert at[0][0] == to[0][0]
-        assert at[0][1] != to[0][1]
-        neutral += at[0][1] == 0
-    assert 0.65 < neutral / 200 < 0.9  # 0.7, and a quarter of the others
+def test_the_rate_rises_stays_and_falls_to_zero():
+    config = TrainConfig(steps=1000, rate=1.0)
+    assert rate(config, 0) == pytest.approx(1 / 300)
+    assert rate(config, 300) == rate(config, 699) == 1.0
+    assert rate(config, 850) == pytest.approx(0.5)
+    assert rate(config, 1000) == 0.0
+
+
+def test_two_processes_average_their_gradients(tiny, data, monkeypatch):
+    """With a stand-in for the other process that has the same gradients, the step is that of one process."""
+    alone = Trainer(TrainConfig(steps=4, batch=2, processes=1), "cpu")
+    shared = Trainer(TrainConfig(steps=4, batch=4, processes=2), "cpu")
+    monkeypatch.setattr(train_unet, "seed_for", lambda *names: 7)
+    monkeypatch.setattr(train_unet.dist, "all_reduce", lambda flat: flat.mul_(2))
+    assert alone.advance(data)[0] == pytest.approx(shared.advance(data)[0])
+    for own, other in zip(alone.network.parameters(), shared.network.parameters(), strict=True):
+        assert torch.allclose(own, other, atol=1e-7)
+    assert shared.advance(data, over=True)[1]
 
 
 def test_sampling_recovers_latents_that_the_denoiser_knows():
@@ -113,34 +136,85 @@ def test_sampling_recovers_latents_that_the_denoiser_knows():
     scheduler = make_scheduler()
     clean = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(0))
 
-    def oracle(noisy, t, identity, driving):
+    def oracle(noisy, t, given):
         alpha = scheduler.alphas_cumprod[t][:, None, None, None]
         noise = (noisy - alpha.sqrt() * clean) / (1 - alpha).sqrt()
         return alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
 
     noise = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))
-    assert torch.allclose(sample_latents(oracle, clean, torch.zeros(1, 16), noise), clean, atol=1e-3)
+    seen = []
+    done = sample_latents(oracle, None, noise, on_step=lambda index, count, t: seen.append((index, count, int(t))))
+    assert torch.allclose(done, clean, atol=1e-3)
+    assert seen == [(index, 25, 999 - 40 * index) for index in range(25)]
 
 
-def test_every_scalar_and_the_identity_change_the_answer():
+def given(**changes):
+    generator = torch.Generator().manual_seed(0)
+    identity, mean = torch.randn(2, 1, CHANNELS, 8, 8, generator=generator)
+    variance = torch.rand(1, CHANNELS, 8, 8, generator=generator) + 0.1
+    driving = torch.randn(1, 16, generator=generator)
+    return replace(Given(identity, mean, variance, driving), **changes)
+
+
+def test_all_that_is_given_changes_the_answer():
     torch.manual_seed(0)
-    denoiser = PocketDenoiser().eval()
-    noisy, identity, driving = torch.randn(1, CHANNELS, 8, 8), torch.randn(1, CHANNELS, 8, 8), torch.randn(1, 16)
-    t = torch.tensor([500])
+    denoiser, known = PocketDenoiser().eval(), given()
+    noisy, t = torch.randn(1, CHANNELS, 8, 8), torch.tensor([500])
     with torch.no_grad():
-        base = denoiser(noisy, t, identity, driving)
+        base = denoiser(noisy, t, known)
         assert base.shape == noisy.shape
-        assert not torch.equal(denoiser(noisy, t, identity.flip(3), driving), base)
+        for name in ("identity", "mean", "variance"):
+            changed = given(**{name: getattr(known, name).flip(3)})
+            assert not torch.equal(denoiser(noisy, t, changed), base)
         for k in range(16):
-            other = driving.clone()
+            other = known.driving.clone()
             other[0, k] += 1
-            assert not torch.equal(denoiser(noisy, t, identity, other), base)
+            assert not torch.equal(denoiser(noisy, t, given(driving=other)), base)
 
 
-def test_scalars_scale_poses_to_one():
-    limits = torch.tensor([[0.28, 0.16, 0.10]])
-    joined = scalars(torch.zeros(1, 5), limits, torch.ones(1, 5), -limits)
-    assert joined[0].tolist() == pytest.approx([0] * 5 + [1] * 3 + [1] * 5 + [-1] * 3)
+@pytest.mark.parametrize("t", [0, 300, 999])
+def test_a_unet_that_says_nothing_leaves_bayes_rule(t):
+    """For x0 ~ N(mean, variance) and x_t = a x0 + s noise, x0 is the conditional mean given x_t."""
+    denoiser, known = PocketDenoiser().eval(), given()
+    denoiser.unet.conv_out.weight.data.zero_()
+    denoiser.unet.conv_out.bias.data.zero_()
+    alpha = float(make_scheduler().alphas_cumprod[t])
+    noisy = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        velocity = denoiser(noisy, torch.tensor([t]), known)
+    clean = alpha**0.5 * noisy - (1 - alpha) ** 0.5 * velocity
+    covariance, total = alpha**0.5 * known.variance, alpha * known.variance + 1 - alpha
+    expected = known.mean + covariance / total * (noisy - alpha**0.5 * known.mean)
+    assert torch.allclose(clean, expected, atol=1e-4)
+
+
+def test_the_prior_starts_as_the_warp_and_is_bounded():
+    prior = WarpPrior()
+    identity, driving = torch.randn(2, CHANNELS, 8, 8), torch.randn(2, 16)
+    mean, _ = prior(identity, driving)
+    assert torch.equal(mean, identity)
+    prior.layers[-1].bias.data[CHANNELS:] = torch.tensor([-1e3, 1e3] * (CHANNELS // 2))
+    low, high = prior(identity, driving)[1][0, :2, 0, 0].log().tolist()
+    assert (low, high) == pytest.approx(LOG_VARIANCE, abs=1e-4)
+
+
+def test_surprise_is_scipys_density():
+    mean, clean = np.random.default_rng(0).normal(size=(2, 50))
+    variance = np.random.default_rng(1).uniform(0.1, 2, 50)
+    ours = surprise(*(torch.tensor(array) for array in (mean, variance, clean)))
+    expected = -norm(mean, np.sqrt(variance)).logpdf(clean).mean() - 0.5 * np.log(2 * np.pi)
+    assert float(ours) == pytest.approx(expected)
+
+
+def test_the_shipped_prior_is_sure_of_the_background_and_not_of_the_mouth(shipped):
+    """On a render that drives itself with another expression code: corners against the mouth's cells."""
+    frames = torch.tensor(shipped[0][:1].copy()).permute(0, 3, 1, 2) / 127.5 - 1
+    mouth = shipped[1][0][48:68].mean(axis=0) // 4
+    driving = torch.zeros(1, 16)
+    driving[0, 0] = 0.5
+    with torch.no_grad():
+        variance = load_prior()(load_autoencoder().encode(frames), driving)[1].mean(dim=1)[0]
+    assert float(variance[22:30, :4].mean()) < 0.2 * float(variance[int(mouth[1]), int(mouth[0])])
 
 
 def test_missing_weights_say_how_to_make_them(tmp_path):

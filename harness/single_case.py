@@ -1,0 +1,111 @@
+"""A case from a person's own files: no suite, no manifest, framed as suites frame theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil
+from pathlib import Path
+
+from ..core.digest import seed_for
+from ..core.errors import CaseError, ConfigError, OneCaseError, one_line
+from ..datasets.clip import Clip
+from ..datasets.framing import frame_file
+from ..datasets.manifest import Crop
+from ..datasets.media import probe
+from ..methods.base import Generator, Inputs
+
+DEFAULT_SIZE = 512
+"""Side of the canvas for generators that take any size."""
+
+
+@dataclass(frozen=True)
+class CaseFiles:
+    """What a person gives.
+
+    Attributes:
+        identity: An image; of a video, the first frame.
+        driving: An image or a video.
+        regions: Files by region name: whose expression these regions take on.
+        crops: Squares of "identity" and "driving"; the largest centred one where there is none.
+        size: Side of the canvas in pixels; None takes the generator's.
+        fps: Most frames a second of the driving clip.
+        frames: Most frames of it, from its beginning.
+    """
+
+    identity: Path
+    driving: Path
+    regions: Mapping[str, Path] = field(default_factory=dict)
+    crops: Mapping[str, Crop] = field(default_factory=dict)
+    size: int | None = None
+    fps: Fraction | None = None
+    frames: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class SingleCase:
+    """A case that belongs to no suite.
+
+    Attributes:
+        inputs: What the method is given.
+        sources: The region clips by the names a person gave them, with the driving clip's frame rate.
+        driving_frames: Frames of the driving clip before it was cut to the limit, at its frame rate here.
+    """
+
+    inputs: Inputs
+    sources: Mapping[str, Clip]
+    driving_frames: int
+
+
+def parse_regions(texts: Sequence[str]) -> dict[str, Path]:
+    """Read ``--region`` flags, NAME=FILE.
+
+    Raises:
+        ConfigError: When one is malformed or a name stands twice.
+    """
+    regions: dict[str, Path] = {}
+    for text in texts:
+        name, equals, file = text.partition("=")
+        if not equals or not name or not file:
+            raise ConfigError(f"--region {text!r}: write NAME=FILE, like mouth=smile.png")
+        if name in regions:
+            raise ConfigError(f"--region {name}: given twice")
+        regions[name] = Path(file)
+    return regions
+
+
+def read_case(files: CaseFiles, method: Generator, seed: int) -> SingleCase:
+    """Read the files onto one canvas, framed as suites frame theirs; region clips follow the driving clip's time.
+
+    Raises:
+        OneCaseError: When a file is missing, cannot be decoded, or is smaller than its crop.
+    """
+    size = files.size or getattr(method, "frame_size", None) or DEFAULT_SIZE
+    with failing_alone():
+        identity = frame_file(files.identity, size, crop=files.crops.get("identity"), frames=1)
+        header = probe(files.driving)
+        fps = min(header.fps, files.fps) if header.fps and files.fps else None
+        crop = files.crops.get("driving")
+        driving = frame_file(files.driving, size, crop=crop, fps=fps, frames=files.frames)
+        # As many frames as at_rate would give of the whole file.
+        count = ceil((header.frames - Fraction(1, 2)) * driving.fps / header.fps) if header.fps else 1
+        sources = {
+            name: frame_file(path, size, fps=driving.fps, frames=len(driving)) for name, path in files.regions.items()
+        }
+    case_id = f"{files.identity.stem}__{files.driving.stem}"
+    return SingleCase(Inputs(case_id, identity, driving, seed_for(seed, "animate")), sources, count)
+
+
+@contextmanager
+def failing_alone() -> Iterator[None]:
+    """What would be a row of a run is the end of a single case.
+
+    Raises:
+        OneCaseError: In place of any CaseError.
+    """
+    try:
+        yield
+    except CaseError as error:
+        raise OneCaseError(one_line(error)) from error

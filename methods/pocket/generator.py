@@ -1,0 +1,152 @@
+"""The embedded generator: small enough for two CPU cores, of the shape of the real ones, and open to tuners."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from ...core.digest import array_digest, digest, file_sha256
+from ...core.options import Options, parse_options
+from ...datasets.clip import Clip
+from ...faces.pocket_backend import SIZE
+from ...faces.pocket_backend import WEIGHTS as FACE_WEIGHTS
+from ...faces.pocket_net import load_pocket_face
+from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
+from ..diffusion import VPrediction, scaled_linear
+from . import autoencoder, motion, prior, unet
+from .conditions import Conditions, Networks, make_conditions
+from .expressions import ATTENUATION
+
+CODE_VERSION = 1
+TEMPERATURE = 0.5
+TUNING: Mapping[str, Any] = {
+    "steps": 100,
+    "learning_rate": 1e-3,
+    "gradient_weight": 3.0,
+}
+"""Where StrucBooth's settings differ from the paper's for this small generator; chosen on people of no suite (see
+the model card)."""
+
+
+class PocketOptions(Options):
+    """Options of pocket.
+
+    Attributes:
+        attenuation: Share of the driver's coarse expression code that the generator is given. Below 1 it loses
+            expression on purpose, so that a tuner has something to put back.
+        steps: Of DDIM sampling.
+        temperature: Deviation of the noise that sampling starts from. Below 1 less is left to chance where the code
+            says nothing.
+    """
+
+    attenuation: float = Field(default=ATTENUATION, ge=0, le=1)
+    steps: int = Field(default=unet.STEPS, ge=1, le=1000)
+    temperature: float = Field(default=TEMPERATURE, ge=0, le=1)
+
+
+class Pocket(GeneratorBase):
+    """A latent-diffusion portrait animator for renders of 128 px, trained by this package on imagined people.
+
+    The embedded face network reads the identity image and the driving clip, which one upright face must fill as in
+    the embedded suites. Output frames have 128 px. Frames of a clip share their noise.
+
+    Args:
+        options: See :class:`PocketOptions`.
+        context: Says on which device.
+    """
+
+    name = "pocket"
+    frame_size = SIZE
+    parameterization = VPrediction(scaled_linear())
+    lora_targets = r".*(to_q|to_k|to_v|to_out\.0|ff\.net\.0\.proj|ff\.net\.2|proj_in|proj_out|conv1|conv2|conv)"
+    latent_stride = autoencoder.STRIDE
+    tuner_defaults: Mapping[str, Mapping[str, Any]] = {"strucbooth": TUNING}
+
+    def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
+        self._options = parse_options(PocketOptions, options, "method pocket")
+        self._device = context.device
+
+    @cached_property
+    def revision(self) -> str:  # type: ignore[override]
+        """Digest of code, options and all weights."""
+        weights = [autoencoder.WEIGHTS, motion.WEIGHTS, prior.WEIGHTS, unet.WEIGHTS, FACE_WEIGHTS]
+        return digest([self.name, CODE_VERSION, self._options.model_dump(), [file_sha256(path) for path in weights]])
+
+    def animate(self, inputs: Inputs) -> Animation:
+        """Animate the identity image.
+
+        Raises:
+            NoFaceError: When the identity image, or every driving frame, shows no face. Single driving frames without
+                one repeat the frame before; their number is recorded as ``held_frames``.
+        """
+        return self.sample(self.condition(inputs), seed=inputs.seed)
+
+    def condition(self, inputs: Inputs) -> Conditions:
+        """See :meth:`DiffusionGenerator.condition`."""
+        return make_conditions(inputs, self._networks, attenuation=self._options.attenuation, device=self._device)
+
+    def select(self, conditions: Conditions, frames: Sequence[int]) -> Conditions:
+        """See :meth:`DiffusionGenerator.select`."""
+        return conditions[frames]
+
+    def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
+        """See :meth:`DiffusionGenerator.sample`."""
+        generator = torch.Generator().manual_seed(seed)
+        given = conditions.given
+        noise = torch.randn((1, *given.identity.shape[1:]), generator=generator).to(self._device)
+        noise = self._options.temperature * noise
+        latents = unet.sample_latents(
+            self._denoiser, given, noise.expand_as(given.identity), steps=self._options.steps, on_step=on_step
+        )
+        with torch.no_grad():
+            frames = self.decode(latents).clamp(-1, 1)
+        pixels = ((frames + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+        return Animation(Clip(np.ascontiguousarray(pixels), conditions.fps), detail={"held_frames": conditions.held})
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """See :meth:`DiffusionGenerator.encode`."""
+        return self._networks.autoencoder.encode(frames.to(self._device))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """See :meth:`DiffusionGenerator.decode`."""
+        return self._networks.autoencoder.decode(latents)
+
+    def denoise(self, noisy: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+        """See :meth:`DiffusionGenerator.denoise`."""
+        velocity: Tensor = self._denoiser(noisy, t.expand(len(noisy)), conditions.given)
+        return velocity
+
+    def probe(self) -> str:
+        """See :meth:`DiffusionGenerator.probe`."""
+        numbers = torch.linspace(-2, 2, autoencoder.CHANNELS * 64, device=self._device)
+        latents = numbers.sin().reshape(1, autoencoder.CHANNELS, 8, 8)
+        driving = torch.linspace(-1, 1, motion.SCALARS, device=self._device)[None]
+        t = torch.tensor([500], device=self._device)
+        given = unet.Given(latents.flip(3), latents.flip(2), torch.full_like(latents, 0.5), driving)
+        with torch.no_grad():
+            return array_digest(self._denoiser(latents, t, given).cpu().numpy())
+
+    @property
+    def denoiser(self) -> torch.nn.Module:
+        """The UNet alone: a plain diffusers model, so that adapters tuned on it load in diffusers."""
+        return self._denoiser.unet
+
+    @cached_property
+    def _denoiser(self) -> unet.PocketDenoiser:
+        return unet.load_denoiser(device=self._device)
+
+    @cached_property
+    def _networks(self) -> Networks:
+        device = self._device
+        return Networks(
+            load_pocket_face(device=device),
+            motion.load_motion(device=device),
+            autoencoder.load_autoencoder(device=device),
+            prior.load_prior(device=device),
+        )

@@ -1,0 +1,47 @@
+"""What the pictures of reports have in common: colours, type, and frames fitted into cells."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image, ImageFont
+
+from ..datasets.clip import Frame
+
+GAP = 4
+BACKGROUND = (255, 255, 255)
+INK = (32, 32, 32)
+
+
+def fitted(frame: Frame, side: int) -> Image.Image:
+    """A frame in the middle of a square cell, scaled down where it is larger and never up.
+
+    Args:
+        frame: uint8 RGB, shape (H, W, 3).
+        side: Of the cell, in pixels.
+    """
+    picture = Image.fromarray(np.asarray(frame))
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    if picture.size == (side, side):
+        return picture
+    cell = Image.new("RGB", (side, side), BACKGROUND)
+    cell.paste(picture, ((side - picture.width) // 2, (side - picture.height) // 2))
+    return cell
+
+
+def font(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
+    """The one typeface, which Pillow brings along."""
+    return ImageFont.load_default(size)
+
+
+def shortened(text: str, size: int, width: int) -> str:
+    """A text cut with an ellipsis so that it fits.
+
+    Args:
+        text: One line.
+        size: Of the type.
+        width: In pixels.
+    """
+    if font(size).getlength(text) <= width:
+        return text
+    kept = next(count for count in range(len(text), -1, -1) if font(size).getlength(text[:count] + "…") <= width)
+    return text[:kept] + "…"
