@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ..reports.comparison_table import delta_text, interval_text, percent
 from ..reports.report import Report
-from ..reports.tables import cell, low_coverage
+from ..reports.tables import cell, low_coverage, stamped
 
 _COLOURS = {"better": "green", "worse": "red", "unclear": ""}
 
@@ -34,7 +34,7 @@ def _means(suite: str, part: pd.DataFrame) -> Table:
     shown = Table(title=suite, title_justify="left")
     shown.add_column("metric")
     for method in methods:
-        shown.add_column(str(method), justify="right")
+        shown.add_column(stamped(method, part[part["method"] == method]), justify="right")
     for _, rows in part.groupby("metric", sort=False):
         own = rows.set_index("method")
         shown.add_row(_name(rows.iloc[0]), *(cell(own.loc[method]) for method in methods))

@@ -12,6 +12,7 @@ METHODS: Registry[MethodFactory] = Registry(
         "ideal": "portraitbench.methods.reference:Ideal",
         "warp": "portraitbench.methods.warp:Warp",
         "outputs": "portraitbench.methods.outputs:Outputs",
+        "hellomeme": "portraitbench.methods.hellomeme.generator:HelloMeme",
         "pocket": "portraitbench.methods.pocket.generator:Pocket",
         "strucbooth": "portraitbench.methods.strucbooth.tuner:StrucBooth",
     },

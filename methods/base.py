@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..datasets.clip import Clip
+from ..faces.base import Grade
 from ..faces.observer import Observer
 
 if TYPE_CHECKING:
@@ -101,6 +102,7 @@ class GeneratorBase:
             reached.
         precedence: Methods with a higher one make all their outputs before the others: they leave something in the
             cache that the others then need not do again. Tuners may have it too.
+        grade: Whether what it makes is a measurement of the method; printed beside its name.
     """
 
     name: str
@@ -108,6 +110,7 @@ class GeneratorBase:
     sees_target: bool = False
     frame_size: int | None = None
     precedence: int = 0
+    grade: Grade = Grade.REAL
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""

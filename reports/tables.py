@@ -27,7 +27,7 @@ def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
 
     Returns:
         One row per suite, method and metric, in plan order, with the columns suite, method, metric, unit,
-        higher_is_better, mean, coverage, n, cases, backend, grade.
+        higher_is_better, mean, coverage, n, cases, backend, grade, method_grade.
     """
     table = (
         case_values(frame)
@@ -45,6 +45,7 @@ def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
     about = run.metrics
     table.insert(3, "unit", [about[name].unit for name in table["metric"]])
     table.insert(4, "higher_is_better", [about[name].higher_is_better for name in table["metric"]])
+    table["method_grade"] = [run.method_grades.get(method, "real") for method in table["method"]]
     return table
 
 
@@ -66,7 +67,7 @@ def markdown_table(table: pd.DataFrame, suite: str) -> str:
     for method in dict.fromkeys(part["method"]):
         own = part[part["method"] == method].set_index("metric")
         cells = [cell(own.loc[metric]) if metric in own.index else "-" for metric in metrics]
-        rows.append([str(method), *cells, _count(int(own["n"].min()), int(own["cases"].max()))])
+        rows.append([stamped(method, own), *cells, _count(int(own["n"].min()), int(own["cases"].max()))])
     return markdown(headers, rows)
 
 
@@ -104,6 +105,12 @@ def number(value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+
+
+def stamped(method: object, rows: pd.DataFrame) -> str:
+    """A method's name, with its grade behind it where what it makes is no measurement."""
+    grade = rows["method_grade"].iloc[0]
+    return str(method) if grade == "real" else f"{method} ({grade})"
 
 
 def header(row: pd.Series) -> str:
