@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from PIL import Image, ImageFont
+from PIL import Image, ImageFont, ImageOps
 
 from ..datasets.clip import Frame
 
@@ -13,14 +13,13 @@ INK = (32, 32, 32)
 
 
 def fitted(frame: Frame, side: int) -> Image.Image:
-    """A frame in the middle of a square cell, scaled down where it is larger and never up.
+    """A frame scaled to fill a square cell as far as its shape allows, in the cell's middle.
 
     Args:
         frame: uint8 RGB, shape (H, W, 3).
         side: Of the cell, in pixels.
     """
-    picture = Image.fromarray(np.asarray(frame))
-    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    picture = ImageOps.contain(Image.fromarray(np.asarray(frame)), (side, side), Image.Resampling.LANCZOS)
     if picture.size == (side, side):
         return picture
     cell = Image.new("RGB", (side, side), BACKGROUND)
