@@ -14,9 +14,10 @@ from ..harness.plan import PlanItem, make_plan, replan_metrics
 from ..harness.run_file import load_plan, load_run
 from ..harness.runner import RETRIABLE, Runner, Summary
 from ..harness.session import Session
+from ..reports.cost import cost_of
 from ..reports.report import write_report
 from .progress import RunProgress, duration
-from .tables import print_tables
+from .tables import print_cost, print_tables
 
 Texts = list[str] | None
 _PART = "NAME or NAME:key=value,...; as=LABEL names the row"
@@ -122,7 +123,9 @@ def report(
 ) -> None:
     """Write the tables and contact sheets of a run again."""
     console = Console(highlight=False, markup=False)
-    print_tables(console, write_report(run_folder))
+    table = write_report(run_folder)
+    print_cost(console, cost_of(run_folder))
+    print_tables(console, table)
     console.print(f"report: {run_folder / 'report' / 'index.md'}", soft_wrap=True)
 
 
@@ -136,7 +139,9 @@ def carry_out(session: Session, plan: list[PlanItem] | None) -> None:
     config = session.config
     with RunProgress(console) as progress:
         summary = Runner(session, progress, plan).run()
-    print_tables(console, write_report(config.folder, session))
+    table = write_report(config.folder, session)
+    print_cost(console, cost_of(config.folder))
+    print_tables(console, table)
     _print_summary(console, summary, progress, config)
     if summary.failures and config.fail_on_error:
         raise typer.Exit(1)

@@ -7,9 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from ..core.files import human_size
 from ..reports.comparison_table import delta_text, interval_text, percent
 from ..reports.report import Report
 from ..reports.tables import cell, low_coverage, stamped
+from .progress import duration
 
 _COLOURS = {"better": "green", "worse": "red", "unclear": ""}
 
@@ -60,3 +62,18 @@ def _deltas(suite: str, part: pd.DataFrame) -> Table:
 
 def _name(row: pd.Series) -> str:
     return f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}"
+
+
+def print_cost(console: Console, costs: pd.DataFrame) -> None:
+    """Work of all records in the folder by stage, phase and method; phases are parts of the line above them."""
+    shown = Table(title="Time and memory", title_justify="left")
+    shown.add_column("stage")
+    shown.add_column("method")
+    for name in ("pieces", "time", "each", "peak memory"):
+        shown.add_column(name, justify="right")
+    for row in costs.sort_values(["stage", "method", "phase"]).to_dict("records"):
+        peak = "" if pd.isna(row["peak_bytes"]) else human_size(row["peak_bytes"])
+        each = duration(row["seconds"] / row["records"])
+        name = f"  {row['phase']}" if row["phase"] else row["stage"]
+        shown.add_row(name, row["method"], str(row["records"]), duration(row["seconds"]), each, peak)
+    console.print(shown)

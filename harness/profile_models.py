@@ -126,7 +126,7 @@ def _sd15(size: int, device: torch.device, seed: int) -> Subject:
     _check_size(size, stride)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: Any = AutoencoderKL(  # type: ignore[no-untyped-call]
+        model: Any = AutoencoderKL(
             down_block_types=("DownEncoderBlock2D",) * 4,
             up_block_types=("UpDecoderBlock2D",) * 4,
             block_out_channels=(128, 256, 512, 512),

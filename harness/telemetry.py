@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+_STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
 
 class Meter:
-    """Measures a ``with`` block.
+    """Measures a ``with`` block; meters do not nest.
 
     Attributes:
         seconds: Wall time of the block.
-        peak_bytes: Largest resident memory of the process so far; on a CUDA device, the block's peak of allocated
-            device memory instead.
+        peak_bytes: Largest resident memory of the process during the block; since the process began where the system
+            cannot start that count anew (it can on Linux). On a CUDA device, the block's peak of allocated device
+            memory instead.
     """
 
     seconds: float = 0.0
@@ -25,6 +30,8 @@ class Meter:
         self._cuda = torch.cuda if torch is not None and torch.cuda.is_available() else None
         if self._cuda is not None:
             self._cuda.reset_peak_memory_stats()
+        else:
+            reset_peak_resident()
         self._start = time.perf_counter()
         return self
 
@@ -35,8 +42,36 @@ class Meter:
         self.peak_bytes = self._cuda.max_memory_allocated() if self._cuda is not None else peak_resident_bytes()
 
 
+def reset_peak_resident() -> bool:
+    """Let the peak of resident memory begin anew at what is resident now; False where the system cannot."""
+    try:
+        _CLEAR.write_text("5")  # proc(5): resets the peak resident set size and nothing else
+    except OSError:
+        return False
+    return True
+
+
 def peak_resident_bytes() -> int:
-    """Largest resident memory of this process so far, in bytes; 0 where the system does not tell."""
+    """Largest resident memory of this process, in bytes, since :func:`reset_peak_resident` or since it began.
+
+    0 where the system does not tell.
+    """
+    try:
+        # Not getrusage, which starts from the memory of the parent process and cannot be reset.
+        found = re.search(r"^VmHWM:\s+(\d+) kB$", _STATUS.read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return int(found[1]) * 1024 if found else _peak_since_start()
+
+
+def resident_bytes() -> int:
+    """Resident memory of this process now, in bytes."""
+    import psutil
+
+    return int(psutil.Process().memory_info().rss)
+
+
+def _peak_since_start() -> int:
     try:
         import resource
     except ImportError:

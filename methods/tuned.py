@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, TypeGuard
 
 from ..core.digest import digest
@@ -11,6 +12,7 @@ from ..core.errors import ConfigError
 from ..faces.base import Grade
 from . import METHODS
 from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, RegionTuner, Tuner
+from .phases import Phases
 
 _OPENED = ("condition", "select", "sample", "encode", "decode", "denoise", "probe")
 
@@ -59,12 +61,18 @@ class TunedMethod(GeneratorBase):
     def animate(self, inputs: Inputs) -> Animation:
         """Tune the generator for this case and sample from it.
 
+        The detail also says how many seconds conditions and sampling took.
+
         Raises:
             RuntimeError: When the tuner leaves the generator changed: every later case would be wrong.
         """
-        conditions = self.generator.condition(inputs)
+        phases = Phases()
+        with phases.measure("condition"):
+            conditions = self.generator.condition(inputs)
         with self.watched(), self.tuner.tune(self.generator, conditions, inputs) as tuned:
-            return tuned.sample(conditions, seed=inputs.seed)
+            with phases.measure("sample"):
+                animation = tuned.sample(conditions, seed=inputs.seed)
+            return replace(animation, detail={**animation.detail, **phases.detail})
 
     @contextmanager
     def watched(self) -> Iterator[None]:

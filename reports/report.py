@@ -20,6 +20,7 @@ from .ablation import about_ablation, draw_ablation
 from .compare import compare
 from .comparison_table import LEGEND, comparison_table
 from .contact_sheet import contact_sheet
+from .cost import cost
 from .frame import compact
 from .tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
 
@@ -39,7 +40,7 @@ class Report(NamedTuple):
 def write_report(folder: Path, session: Session | None = None) -> Report:
     """Write ``<folder>/report`` and ``<folder>/records.parquet``.
 
-    All files but ``cost.csv`` depend on the results alone, so that equal results give equal bytes.
+    All files but ``cost.csv`` (see :mod:`.cost`) depend on the results alone, so that equal results give equal bytes.
 
     Args:
         folder: A run folder, finished or not.
@@ -96,31 +97,6 @@ def crowded(store: Store, plan: Sequence[PlanItem]) -> list[list[str]]:
     return [
         [*names, *(str(count[part]) for part in ("cases", "generated", "driving"))] for names, count in counts.items()
     ]
-
-
-def cost(store: Store) -> pd.DataFrame:
-    """Seconds of work and peak memory by stage and method, over all records of the folder."""
-    rows = [
-        {
-            "stage": record["stage"],
-            "method": record.get("method", ""),
-            "seconds": record["seconds"],
-            "peak_bytes": record["peak_bytes"],
-            "calls": sum(record.get("calls", {}).values()),
-        }
-        for record in store.records.values()
-    ]
-    frame = pd.DataFrame(rows, columns=["stage", "method", "seconds", "peak_bytes", "calls"])
-    return (
-        frame.groupby(["stage", "method"], sort=True)
-        .agg(
-            records=("seconds", "size"),
-            seconds=("seconds", "sum"),
-            peak_bytes=("peak_bytes", "max"),
-            face_model_calls=("calls", "sum"),
-        )
-        .reset_index()
-    )
 
 
 def _write_tables(report: Path, suite: str, numbers: Report) -> None:

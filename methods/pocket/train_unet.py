@@ -104,7 +104,7 @@ class Trainer:
         self.optimizer.param_groups[0]["lr"] = rate(config, self.step)
         loss = self.loss(self.network, data.draw(config.batch // config.processes, generator), generator)
         self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call, attr-defined]
+        loss.backward()  # type: ignore[no-untyped-call]
         mean, stops = self._share(loss.detach(), over)
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.optimizer.step()
@@ -221,7 +221,7 @@ def main() -> None:
         if given.processes == 1:
             work(0, given, meeting)
         else:
-            multiprocessing.spawn(work, (given, meeting), nprocs=given.processes)  # type: ignore[no-untyped-call]
+            multiprocessing.spawn(work, (given, meeting), nprocs=given.processes)  # type: ignore[no-untyped-call, attr-defined]
 
 
 if __name__ == "__main__":

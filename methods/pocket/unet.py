@@ -79,7 +79,7 @@ class PocketDenoiser(nn.Module):
         self.direction = nn.Parameter(torch.randn(SCALARS, TOKEN) * 0.5)
         self.name = nn.Parameter(torch.randn(SCALARS, TOKEN) * 0.5)
         self.mix = nn.Sequential(nn.Linear(TOKEN, TOKEN), nn.SiLU(), nn.Linear(TOKEN, TOKEN))
-        self.unet: Any = UNet2DConditionModel(  # type: ignore[no-untyped-call]
+        self.unet: Any = UNet2DConditionModel(
             in_channels=2 * CHANNELS,
             out_channels=CHANNELS,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),

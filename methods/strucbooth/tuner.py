@@ -19,6 +19,7 @@ from ...faces.observer import Observer
 from ..base import DiffusionGenerator, Inputs, MethodContext
 from ..lora import Lora, injected_lora
 from ..outputs import Outputs
+from ..phases import Phases
 from .case import Case
 from .config import StrucBoothConfig
 from .guides import prepare
@@ -107,21 +108,25 @@ class StrucBooth:
         twin = self._twin(config.identity_model) if config.identity_weight > 0 else None
         kept = self._kept(generator, inputs, sources or {}, config) if config.reuse else None
         found = kept.load_all(config.kept_steps) if kept else None
+        phases, guide = Phases(), None
         if found is None:
-            guide = prepare(generator, conditions, inputs, config, self._observer, twin=twin, sources=sources)
+            with phases.measure("pgt"):
+                guide = prepare(generator, conditions, inputs, config, self._observer, twin=twin, sources=sources)
         seed = seed_for(inputs.seed, self.name)
         targets = config.lora_targets or generator.lora_targets
         with injected_lora(generator.denoiser, targets, rank=config.rank, seed=seed) as lora:
             _set_up(generator.denoiser, config)
             tuned = Tuned(generator, lora, config)
-            if found is None:
-                last = self._train(Case(generator, conditions, guide, config, seed), lora, tuned, config, kept)
-            else:
-                last = tuned.restore(found)
+            with phases.measure("tune"):
+                if guide is not None:
+                    last = self._train(Case(generator, conditions, guide, config, seed), lora, tuned, config, kept)
+                else:
+                    last = tuned.restore(found or {})
             tuned.detail = {
                 "tuned_steps": config.steps,
                 "patches": last.patches,
                 **({"tuning_reused": int(found is not None)} if kept else {}),
+                **phases.detail,
                 **Trace(last.losses).detail(config.trace),
             }
             if config.save is not None:

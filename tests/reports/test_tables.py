@@ -10,8 +10,8 @@ import pytest
 
 from portraitbench.harness.run_file import load_run
 from portraitbench.harness.store import Store
+from portraitbench.reports.cost import cost
 from portraitbench.reports.frame import COLUMNS, compact, tidy
-from portraitbench.reports.report import cost
 from portraitbench.reports.tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
 
 
@@ -172,3 +172,31 @@ def test_costs_add_up_by_stage_and_method(crafted):
     assert costs["seconds"]["score", "ours"] == 2.0
     assert costs["face_model_calls"]["generate", "ours"] == 9
     assert costs["peak_bytes"]["score", "base"] == 20
+
+
+def test_phases_are_parts_of_their_stage(crafted):
+    store = Store(crafted.folder)
+    store.load()
+    made = [record for (stage, _), record in store.records.items() if stage == "generate"]
+    for record in made[:2]:
+        record["detail"] = {"seconds_tune": 1.25, "seconds_sample": 0.5, "tuned_steps": 9, "ldm_trace": "[1]"}
+    costs = cost(store).set_index(["stage", "method", "phase"])
+    assert costs.loc[("generate", "base", "tune"), "seconds"] == 2.5
+    assert costs.loc[("generate", "base", "sample"), "records"] == 2
+    assert costs.loc[("generate", "base", ""), "seconds"] == 6.0
+    assert costs["peak_bytes"].isna().sum() == 2
+    assert len(costs) == 6
+
+
+def test_the_terminal_shows_phases_below_their_stage(crafted, capsys):
+    from rich.console import Console
+
+    from portraitbench.cli.tables import print_cost
+
+    store = Store(crafted.folder)
+    store.load()
+    next(iter(store.records.values()))["detail"] = {"seconds_tune": 1.25}
+    print_cost(Console(width=100, force_terminal=False), cost(store))
+    words = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
+    assert ["generate", "base", "3", "6.0", "s", "2.0", "s", "10", "B"] in words
+    assert ["tune", "base", "1", "1.2", "s", "1.2", "s"] in words
