@@ -66,7 +66,7 @@ class HelloMeme(GeneratorBase):
         self.lora_targets = LORA_TARGETS[own.lora_targets]
         self.parameterization = Epsilon(scaled_linear(), "leading", 1)
         self.grade = Grade.RANDOM if own.is_random else Grade.REAL
-        self.frame_size = (TINY if own.is_random else REAL).side
+        self.frame_size: int = (TINY if own.is_random else REAL).side
 
     @cached_property
     def revision(self) -> str:  # type: ignore[override]
