@@ -17,7 +17,7 @@ from ..harness.run_file import load_plan, load_run
 from ..harness.runner import RETRIABLE, Runner, Summary
 from ..harness.session import Session
 from ..reports.report import write_report
-from ..reports.tables import cell, low_coverage
+from ..reports.tables import cell, low_coverage, stamped
 from .progress import RunProgress, duration
 
 Texts = list[str] | None
@@ -145,7 +145,7 @@ def _print_tables(console: Console, table: pd.DataFrame) -> None:
         shown = Table(title=str(suite), title_justify="left")
         shown.add_column("metric")
         for method in methods:
-            shown.add_column(str(method), justify="right")
+            shown.add_column(stamped(method, part[part["method"] == method]), justify="right")
         for metric, rows in part.groupby("metric", sort=False):
             own = rows.set_index("method")
             arrow = "↑" if own["higher_is_better"].iloc[0] else "↓"

@@ -105,7 +105,9 @@ def load_packaged(network: N, path: Path, owner: str, mend: str = "reinstall por
     return network
 
 
-def load_strictly(network: nn.Module, state: dict[str, Tensor], path: Path, owner: str) -> None:
+def load_strictly(
+    network: nn.Module, state: dict[str, Tensor], path: Path, owner: str, *, assign: bool = False
+) -> None:
     """Fill a network with exactly the tensors of a checkpoint, and switch it to evaluation without gradients.
 
     Args:
@@ -113,13 +115,14 @@ def load_strictly(network: nn.Module, state: dict[str, Tensor], path: Path, owne
         state: From :func:`load_state`.
         path: Where ``state`` came from, for the message.
         owner: Whose weights they are, for the message.
+        assign: Take the tensors themselves, in their precision, instead of copying them into the network's.
 
     Raises:
         WeightsError: When names or shapes differ; gives counts and the first of each kind.
     """
     own = network.state_dict()
     try:
-        network.load_state_dict(state)
+        network.load_state_dict(state, assign=assign)
     except RuntimeError as error:
         missing = sorted(own.keys() - state.keys())
         unknown = sorted(state.keys() - own.keys())

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..core.digest import digest
 from ..core.errors import StoreError, one_line
 from ..core.options import first_problem
+from ..methods.tuned import grade_of
 from ..metrics.resolve import resolve
 from .plan import PlanItem
 from .provenance import provenance
@@ -79,6 +80,7 @@ class RunFile(_Open):
     config: dict[str, Any]
     suites: dict[str, SuiteAbout]
     methods: list[str]
+    method_grades: dict[str, str] = {}
     backends: list[BackendAbout]
     metrics: dict[str, MetricAbout]
     provenance: ProvenanceAbout
@@ -93,6 +95,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
     """
     planned = {one.id: one.spec for item in plan for one in item.metrics}
     specs = {name: resolve(part.name, part.options).spec for name, part in planned.items()}
+    methods = list(dict.fromkeys(item.method for item in plan))
     data = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": session.config.model_dump(mode="json"),
@@ -105,7 +108,8 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
             }
             for opened in session.suites
         },
-        "methods": list(dict.fromkeys(item.method for item in plan)),
+        "methods": methods,
+        "method_grades": {label: grade_of(session.method(label)) for label in methods},
         "backends": [
             asdict(backend.info) | {"options": dict(backend.info.options)} for backend in session.observer.backends
         ],

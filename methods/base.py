@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..datasets.clip import Clip
+from ..faces.base import Grade
 from ..faces.observer import Observer
 
 if TYPE_CHECKING:
@@ -103,8 +104,13 @@ class GeneratorBase:
 
     name: str
     revision: str
+<<<<<<< HEAD
     sees_target: bool = False
     frame_size: int | None = None
+=======
+    grade: Grade = Grade.REAL
+    """Whether what it makes is a measurement of the method; printed beside its name."""
+>>>>>>> hmnet
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""

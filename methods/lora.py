@@ -123,6 +123,10 @@ def injected_lora(module: nn.Module, targets: str, *, rank: int, seed: int) -> I
             except ValueError as error:
                 raise ConfigError(f"LoRA cannot be put on the layers that match {targets!r}: {error}") from error
         layers = {name: layer for name, layer in module.named_modules() if isinstance(layer, LoraLayer)}
+        for layer in layers.values():
+            # Steps of 2e-5 are below the resolution of 16 bit: adapters stay in float32 whatever they adapt.
+            layer.lora_A.float()
+            layer.lora_B.float()
         yield Lora(layers, rank)
 
 

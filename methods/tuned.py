@@ -8,6 +8,7 @@ from typing import Any, TypeGuard
 
 from ..core.digest import digest
 from ..core.errors import ConfigError
+from ..faces.base import Grade
 from . import METHODS
 from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, RegionTuner, Tuner
 
@@ -49,6 +50,11 @@ class TunedMethod(GeneratorBase):
         changed = dict(self.generator.tuner_defaults.get(self.tuner.name, {}))
         return digest([self.generator.revision, self.tuner.revision, changed])
 
+    @property
+    def grade(self) -> Grade:  # type: ignore[override]
+        """The generator's."""
+        return grade_of(self._generator)
+
     def animate(self, inputs: Inputs) -> Animation:
         """Tune the generator for this case and sample from it.
 
@@ -77,6 +83,11 @@ class TunedMethod(GeneratorBase):
 def is_region_tuner(tuner: Tuner) -> TypeGuard[RegionTuner]:
     """Whether a tuner takes clips for single regions. Looks at its class, so that no property is computed."""
     return hasattr(type(tuner), "regions")
+
+
+def grade_of(generator: Generator) -> Grade:
+    """Whether a generator's pictures are a measurement; those that do not say so are taken for one."""
+    return Grade(getattr(generator, "grade", Grade.REAL))
 
 
 def is_tuner(method: object) -> TypeGuard[Tuner]:

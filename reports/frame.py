@@ -30,6 +30,7 @@ COLUMNS = [
     "reason",
     "backend",
     "grade",
+    "method_grade",
     "seconds",
     "peak_bytes",
 ]
@@ -62,6 +63,7 @@ def tidy(folder: Path) -> pd.DataFrame:
             "identity": item.identity,
             "driving": item.driving,
             "method": item.method,
+            "method_grade": run.method_grades.get(item.method, "real"),
             "baseline": item.baseline,
         }
         for metric, record in _scores(store, item):

@@ -13,6 +13,9 @@ LOW_COVERAGE = 0.95
 """Below this share of frames with a value a mean is printed with a warning."""
 
 
+_GRADES = {"grade": ("grade", "first"), "method_grade": ("method_grade", "first")}
+
+
 def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
     """Average a tidy frame.
 
@@ -26,12 +29,12 @@ def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
 
     Returns:
         One row per suite, method and metric, in plan order, with the columns suite, method, metric, unit,
-        higher_is_better, mean, coverage, n, cases, backend, grade.
+        higher_is_better, mean, coverage, n, cases, backend, grade, method_grade.
     """
     by_case = (
         frame.assign(ok=frame["status"] == Status.OK)
         .groupby(["suite", "method", "metric", "case"], sort=False, observed=True)
-        .agg(value=("value", "mean"), coverage=("ok", "mean"), backend=("backend", "first"), grade=("grade", "first"))
+        .agg(value=("value", "mean"), coverage=("ok", "mean"), backend=("backend", "first"), **_GRADES)
     )
     table = (
         by_case.groupby(["suite", "method", "metric"], sort=False, observed=True)
@@ -41,7 +44,7 @@ def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
             n=("value", "count"),
             cases=("value", "size"),
             backend=("backend", "first"),
-            grade=("grade", "first"),
+            **_GRADES,
         )
         .reset_index()
     )
@@ -69,7 +72,7 @@ def markdown_table(table: pd.DataFrame, suite: str) -> str:
     for method in dict.fromkeys(part["method"]):
         own = part[part["method"] == method].set_index("metric")
         cells = [cell(own.loc[metric]) if metric in own.index else "-" for metric in metrics]
-        rows.append([str(method), *cells, _count(int(own["n"].min()), int(own["cases"].max()))])
+        rows.append([stamped(method, own), *cells, _count(int(own["n"].min()), int(own["cases"].max()))])
     return markdown(headers, rows)
 
 
@@ -107,6 +110,12 @@ def number(value: float) -> str:
     if math.isnan(value):
         return "-"
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3f}"
+
+
+def stamped(method: object, rows: pd.DataFrame) -> str:
+    """A method's name, with its grade behind it where what it makes is no measurement."""
+    grade = rows["method_grade"].iloc[0]
+    return str(method) if grade == "real" else f"{method} ({grade})"
 
 
 def _header(row: pd.Series) -> str:

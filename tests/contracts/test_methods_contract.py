@@ -67,6 +67,8 @@ def make(request, tmp_path):
         options = {"dir": str(tmp_path / "theirs")}
     if request.param == "pocket":
         options = {"steps": 2}
+    if request.param == "hellomeme":
+        options = {"weights": "random-tiny", "steps": 1}
     context = MethodContext(lambda: Observer([PixelFace()]), device="cpu", cache=tmp_path / "cache")
     return lambda **more: METHODS.get(request.param)(options | more, context)
 

@@ -53,6 +53,16 @@ def answer(unet):
         return unet(noisy, torch.tensor([10]), tokens).sample
 
 
+def test_adapters_stay_in_float32_inside_a_module_of_16_bit(unet):
+    unet.to(torch.bfloat16)
+    noisy, tokens = torch.randn(1, 4, 8, 8).bfloat16(), torch.randn(1, 3, 4).bfloat16()
+    with injected_lora(unet, TARGETS, rank=2, seed=0) as lora:
+        assert {parameter.dtype for parameter in lora.parameters} == {torch.float32}
+        unet(noisy, torch.tensor([10]), tokens).sample.float().square().mean().backward()
+        assert all(bool(parameter.grad.isfinite().all()) for parameter in lora.parameters)
+        assert any(bool(parameter.grad.any()) for parameter in lora.parameters)
+
+
 def disturb(lora):
     """Train-like change: both factors away from zero."""
     random = torch.Generator().manual_seed(1)

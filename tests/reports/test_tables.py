@@ -59,6 +59,16 @@ def test_a_value_is_missing_exactly_where_the_status_says_so(frame):
     assert set(failed["reason"]) == {"why a-y"}
 
 
+def test_a_method_that_measures_nothing_is_stamped_where_it_is_named(crafted):
+    run = load_run(crafted.folder).model_copy(update={"method_grades": {"ours": "random weights, not a measurement"}})
+    store = Store(crafted.folder)
+    with store.writing():
+        store.write_json("run.json", run.model_dump(mode="json"))
+    text = markdown_table(summarise(tidy(crafted.folder), run), "tiny")
+    assert "| ours (random weights, not a measurement) |" in text
+    assert "| base |" in text
+
+
 def test_means_are_over_cases_of_means_over_frames(table):
     own = table.set_index(["method", "metric"])
     assert own["mean"]["base", "up/1"] == pytest.approx((3.0 + 10.0 + 0.0) / 3)
@@ -94,7 +104,8 @@ def test_the_csv_reads_back_with_nine_digits(table, tmp_path):
     assert list(again.columns) == list(table.columns)
     assert np.allclose(again["mean"], table["mean"], rtol=1e-8)
     assert again["higher_is_better"].tolist() == [True, False, True, False]
-    assert csv_text(table).splitlines()[1] == ('tiny,base,up/1,u,True,4.33333333,1,3,3,toy,"test, not a measurement"')
+    expected = 'tiny,base,up/1,u,True,4.33333333,1,3,3,toy,"test, not a measurement",real'
+    assert csv_text(table).splitlines()[1] == expected
 
 
 def test_missing_values_are_counted_by_status(frame):

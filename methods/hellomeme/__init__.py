@@ -1,0 +1,1 @@
+"""HelloMeme v3 with the Realistic Vision base, rebuilt on stock diffusers models."""

@@ -1,0 +1,127 @@
+"""All that HelloMeme computes from a case alone, once, before it samples or is tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+
+from ...datasets.clip import Clip
+from .inputs import HelloMemeInputs
+from .maps import Maps, joined
+from .networks import Networks
+from .wiring import Given
+
+
+@dataclass(eq=False)
+class Conditions:
+    """A case as the denoiser sees it. B = 2: without and with the conditions. R rows are generated, T frames shown.
+
+    Attributes:
+        text: Shape (2, K, D).
+        reference: Features of the reference image before the up blocks, shape (2, C, h, w).
+        control: Maps of all rows, shape (R, C, h, w).
+        idle: Maps of nothing, shape (1, C, h, w).
+        canvas: The driving clip as cropped, T frames.
+        shown: Row that each frame of the clip shows, ascending, T numbers.
+        cells: Side of the latents.
+        latents: Of all rows as first sampled, shape (R, 4, h, w); None before that.
+        pads: Features of keyframes by row as first sampled, each shape (2, 1, C, h, w).
+        row_pads: Features of rows as first sampled, for windows that a tuner chooses, each shape (1, 1, C, h, w).
+        held: Rows whose driving frame showed no face.
+    """
+
+    text: Tensor
+    reference: Maps
+    control: Maps
+    idle: Maps
+    canvas: Clip
+    shown: tuple[int, ...]
+    cells: int
+    latents: Tensor | None = None
+    pads: dict[int, Maps] = field(default_factory=dict)
+    row_pads: dict[int, Maps] = field(default_factory=dict)
+    held: int = 0
+
+    @property
+    def rows(self) -> int:
+        """Frames that are generated."""
+        return len(self.control.up[0])
+
+    @property
+    def is_clip(self) -> bool:
+        """Whether neighbours in time matter."""
+        return self.rows > 1
+
+    def given(self, rows: Sequence[int], pads: Maps | None = None) -> Given:
+        """What the adapters read for some rows, in both halves."""
+        with_conditions = self.control.apply(lambda maps: maps[None, list(rows)])
+        without = self.idle.apply(lambda maps: maps[None].expand(1, len(rows), -1, -1, -1))
+        return Given(joined([without, with_conditions], 0), self.reference, pads)
+
+
+def with_conditions_only(given: Given) -> Given:
+    """The second half of a batch of two."""
+
+    def half(maps: Maps | None) -> Maps | None:
+        return None if maps is None else maps.apply(lambda one: one[-1:])
+
+    return Given(half(given.control), half(given.reference), half(given.pads))
+
+
+@torch.no_grad()
+def compute_conditions(
+    networks: Networks, inputs: HelloMemeInputs, words: str, shown: Sequence[int], random: torch.Generator
+) -> Conditions:
+    """Run all encoders on a case.
+
+    Args:
+        networks: The encoders.
+        inputs: From the face tools, R frames.
+        words: The prompt.
+        shown: Row that each frame of the clip shows.
+        random: For the reference's latents, which are drawn from the encoder's distribution.
+    """
+    latents = networks.encode(inputs.reference, random)
+    prompts = ["", words]  # without conditions: upstream's empty negative prompt
+    reference = read_features(networks, latents, networks.reference_words(prompts))
+    canvas = Clip(inputs.canvas.frames[list(shown)], inputs.canvas.fps)
+    return Conditions(
+        text=networks.words(prompts).to(networks.device),
+        reference=Maps((), reference.up),
+        control=networks.control_maps(inputs),
+        idle=networks.idle_maps(inputs),
+        canvas=canvas,
+        shown=tuple(shown),
+        cells=latents.shape[-1],
+    )
+
+
+def read_features(networks: Networks, latents: Tensor, text: Tensor) -> Maps:
+    """Features of one frame's clean latents (1, 4, h, w), and without conditions those of zeros; shape (2, C, h, w)."""
+    latents = latents.to(networks.device)
+    return networks.keyframes.features(torch.cat([torch.zeros_like(latents), latents]), text.to(networks.device))
+
+
+def shown_rows(frames: int, clip_fps: float, fps: float) -> tuple[list[int], tuple[int, ...]]:
+    """Which frames of a clip are generated, and what is shown in between.
+
+    Args:
+        frames: Length of the clip.
+        clip_fps: Its frame rate.
+        fps: Frame rate to generate at; 0, or more than the clip's own: every frame.
+
+    Returns:
+        The frames that are generated, and for each frame of the clip the row of its latest one.
+
+    >>> shown_rows(7, 24, 8)
+    ([0, 3, 6], (0, 0, 0, 1, 1, 1, 2))
+    """
+    if fps == 0 or fps >= clip_fps:
+        return list(range(frames)), tuple(range(frames))
+    # The tiny addition keeps rates that divide each other from rounding down.
+    ticks = [int(index * fps / clip_fps + 1e-9) for index in range(frames)]
+    chosen = [index for index in range(frames) if index == 0 or ticks[index] != ticks[index - 1]]
+    return chosen, tuple(sum(start <= index for start in chosen) - 1 for index in range(frames))

@@ -1,0 +1,220 @@
+"""HelloMeme v3 as a generator that tuners can open."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...core.digest import array_digest, digest
+from ...core.options import parse_options
+from ...datasets.clip import Clip
+from ...faces.base import Grade
+from ...faces.checkpoints import check_device
+from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
+from ..diffusion import Epsilon, scaled_linear
+from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
+from .clips import WINDOW, ClipSampler, mirrored_adapters
+from .conditions import Conditions, compute_conditions, shown_rows, with_conditions_only
+from .inputs import FaceTools
+from .maps import Maps, joined
+from .networks import Networks
+from .options import LORA_TARGETS, HelloMemeOptions
+from .parts import Parts
+from .sampling import Sampling, frame_noise
+from .wiring import Given, WiredUNet
+
+CODE_VERSION = 1
+OWNER = "method hellomeme"
+_PROBE_CELLS, _PROBE_TIME = 16, 500
+
+
+@dataclass(frozen=True, eq=False)
+class Selection:
+    """Some frames of a case, in the half with conditions.
+
+    Attributes:
+        text: Shape (1, K, D).
+        parts: Positions among the frames that are denoised together, and what the adapters read for them.
+    """
+
+    text: Tensor
+    parts: list[tuple[list[int], Given]]
+
+
+class HelloMeme(GeneratorBase):
+    """Puts a driver's expression and head turn onto an identity image by diffusion.
+
+    Args:
+        options: See :class:`HelloMemeOptions`.
+        context: Names the device.
+    """
+
+    name = "hellomeme"
+    latent_stride = STRIDE
+    tuner_defaults: Mapping[str, Mapping[str, Any]] = {"strucbooth": {"segment": WINDOW}}
+
+    def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
+        self._options = own = parse_options(HelloMemeOptions, options, OWNER)
+        check_device(context.device, OWNER)
+        self._parts = Parts(own, context.device)
+        self.lora_targets = LORA_TARGETS[own.lora_targets]
+        self.parameterization = Epsilon(scaled_linear(), "leading", 1)
+        self.grade = Grade.RANDOM if own.is_random else Grade.REAL
+        self._side = (TINY if own.is_random else REAL).side
+
+    @cached_property
+    def revision(self) -> str:  # type: ignore[override]
+        """Digest of code, options, precision and weights.
+
+        Raises:
+            WeightsError: When a file is missing.
+        """
+        settings = self._options.model_dump(mode="json", exclude={"weights", "precision"})
+        return digest([self.name, CODE_VERSION, settings, self._parts.precision, self._parts.weights_digest()])
+
+    @property
+    def denoiser(self) -> nn.Module:
+        """The image UNet; a clip's UNet shares its layers."""
+        denoiser: nn.Module = self._networks.denoiser
+        return denoiser
+
+    @cached_property
+    def _networks(self) -> Networks:
+        return self._parts.load_networks()
+
+    @cached_property
+    def _tools(self) -> FaceTools:
+        return self._parts.load_tools(self._options.faces(self._side))
+
+    def animate(self, inputs: Inputs) -> Animation:
+        """See :meth:`Generator.animate`."""
+        return self.sample(self.condition(inputs), seed=inputs.seed)
+
+    def condition(self, inputs: Inputs) -> Conditions:
+        """Read the faces and run all encoders.
+
+        Raises:
+            NoFaceError: When the identity image or the driving clip shows no face.
+        """
+        chosen, shown = shown_rows(len(inputs.driving), float(inputs.driving.fps), self._options.fps)
+        driving = Clip(inputs.driving.frames[chosen], Fraction(inputs.driving.fps))
+        read = self._tools.prepare(inputs.identity, driving)
+        random = torch.Generator().manual_seed(inputs.seed)
+        conditions = compute_conditions(self._networks, read, self._options.words, shown, random)
+        conditions.held = len(read.held)
+        return conditions
+
+    def select(self, conditions: Conditions, frames: Sequence[int]) -> Selection:
+        """See :meth:`DiffusionGenerator.select`. A clip must have been sampled before: its frames pad the window.
+
+        Frames that show the same row cannot be neighbours in time: they go into windows of their own.
+        """
+        parts = []
+        for positions in _occurrences([conditions.shown[frame] for frame in frames]):
+            rows = [conditions.shown[frames[position]] for position in positions]
+            given = conditions.given(rows)
+            if conditions.is_clip:
+                pads = joined([self._pad(conditions, rows[end]) for end in (0, -1)], 1)
+                given = replace(given, pads=pads)
+            parts.append((positions, with_conditions_only(given)))
+        return Selection(conditions.text[-1:], parts)
+
+    def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
+        """See :meth:`DiffusionGenerator.sample`. The first sampling of a case is kept: tuning a clip needs it."""
+        random = torch.Generator().manual_seed(seed)
+        frame_noise(random, 1, conditions.cells)  # upstream draws the reference's latents first
+        with torch.no_grad():
+            latents = self._sample(conditions, random, on_step)
+            frames = torch.cat([self.decode(one[None]).clamp(-1, 1).cpu() for one in latents])
+        if conditions.latents is None:
+            conditions.latents = latents
+        pixels = ((frames + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+        clip = Clip(pixels[list(conditions.shown)], conditions.canvas.fps)
+        detail = {"generated_frames": len(latents), "held_frames": conditions.held}
+        return Animation(clip, conditions.canvas, detail)
+
+    def encode(self, frames: Tensor) -> Tensor:
+        """See :meth:`DiffusionGenerator.encode`: the mode of the encoder's distribution."""
+        return torch.cat([self._networks.encode(frame[None]) for frame in frames])
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """See :meth:`DiffusionGenerator.decode`."""
+        return self._networks.decode(latents)
+
+    def denoise(self, noisy: Tensor, t: Tensor, conditions: Conditions | Selection) -> Tensor:
+        """See :meth:`DiffusionGenerator.denoise`. Only the half with conditions is computed."""
+        if isinstance(conditions, Conditions):
+            conditions = self.select(conditions, range(len(conditions.shown)))
+        found, order = [], []
+        for positions, given in conditions.parts:
+            unet = self._networks.image if given.pads is None else self._networks.clip
+            found.append(unet(noisy[None, positions], t, conditions.text, given)[0])
+            order += positions
+        return torch.cat(found)[torch.tensor(order).argsort()]
+
+    def probe(self) -> str:
+        """See :meth:`DiffusionGenerator.probe`."""
+        random = torch.Generator().manual_seed(1)
+        networks = self._networks
+        latents = torch.randn((1, 1, LATENT_CHANNELS, _PROBE_CELLS, _PROBE_CELLS), generator=random)
+        width: int = networks.denoiser.config.cross_attention_dim
+        text = torch.randn((1, 4, width), generator=random)
+        with torch.no_grad():
+            t = torch.tensor(_PROBE_TIME, device=networks.device)
+            answer = networks.image(latents.to(networks.device), t, text.to(networks.device), Given())
+        return array_digest(answer.cpu().numpy())
+
+    def _sample(self, conditions: Conditions, random: torch.Generator, on_step: StepCallback | None) -> Tensor:
+        own, networks = self._options, self._networks
+        scheduler = own.video_scheduler if conditions.is_clip else "dpm-sde"
+        sampling = Sampling(scheduler, own.steps, own.guidance, random, on_step)
+        if not conditions.is_clip:
+            noise = frame_noise(random, 1, conditions.cells)
+            return sampling.denoise(noise, lambda latents, t: self._predict(networks.image, conditions, latents, t))
+        noise = frame_noise(random, conditions.rows + WINDOW + 1, conditions.cells)
+        first = conditions.latents is None
+        pads = {} if first or own.fresh_pads else conditions.pads
+        sampler = ClipSampler(networks, conditions, sampling, pads)
+        with mirrored_adapters(networks.denoiser, networks.helper, wanted=own.lora_keyframes):
+            latents = sampler.sample(noise)
+        if first:
+            conditions.pads = sampler.pads
+        return latents
+
+    def _predict(self, unet: WiredUNet, conditions: Conditions, latents: Tensor, t: Tensor) -> Tensor:
+        given, text = conditions.given([0]), conditions.text
+        if self._options.guidance == 1:
+            given, text = with_conditions_only(given), text[-1:]
+        device = self._networks.device
+        return unet(latents[None].expand(len(text), -1, -1, -1, -1).to(device), t.to(device), text, given)
+
+    def _pad(self, conditions: Conditions, row: int) -> Maps:
+        """Features of a row as first sampled, computed once."""
+        if conditions.latents is None:
+            raise RuntimeError("a clip's conditions are of use for tuning after it was sampled")
+        if row not in conditions.row_pads:
+            own = conditions.latents[row : row + 1]
+            features = self._networks.keyframes.features(own.to(self._networks.device), conditions.text[-1:])
+            conditions.row_pads[row] = features.apply(lambda maps: maps[:, None])
+        return conditions.row_pads[row]
+
+
+def _occurrences(rows: Sequence[int]) -> list[list[int]]:
+    """Positions grouped so that no group has a row twice: all first occurrences, all second ones, and so on.
+
+    >>> _occurrences([4, 4, 5, 6, 6])
+    [[0, 2, 3], [1, 4]]
+    """
+    groups: list[list[int]] = []
+    for position, row in enumerate(rows):
+        earlier = list(rows[:position]).count(row)
+        if earlier == len(groups):
+            groups.append([])
+        groups[earlier].append(position)
+    return groups

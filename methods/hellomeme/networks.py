@@ -1,0 +1,141 @@
+"""All networks of a HelloMeme, and the few things they are asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+from torch import Tensor, nn
+
+from .adapters import MotionKnits, ReferenceAdapter
+from .control import ControlNetwork
+from .inputs import Control, HelloMemeInputs
+from .maps import Maps, joined
+from .pdfgc import PdFgcEncoder
+from .wiring import WiredUNet, share_into_motion_unet
+
+Words = Callable[[Sequence[str]], Tensor]
+"""From texts to embeddings (N, 77, D)."""
+CHUNK = 8
+"""Frames that go through the control network and the expression encoders together."""
+
+
+@dataclass(eq=False)
+class Networks:
+    """The networks, all on one device and in one precision.
+
+    Attributes:
+        denoiser: The image UNet of the base model; a tuner's adapters go into it.
+        helper: The image UNet that reads the reference and makes keyframes.
+        reference: Adapter for the reference image; of both.
+        motion: Adapter for neighbouring frames; None without video.
+        animatediff: Motion modules; None without video.
+        control: Pose and expression encoder.
+        expression: Code of CNTRL2; None where CNTRL1 is used.
+        vision: CLIP's image encoder of CNTRL1; None where CNTRL2 is used.
+        words: Text encoder for the denoiser.
+        reference_words: Text encoder for reading the reference.
+        encoder: Autoencoder that encodes.
+        decoder: Autoencoder that decodes.
+    """
+
+    denoiser: UNet2DConditionModel
+    helper: UNet2DConditionModel
+    reference: ReferenceAdapter
+    motion: MotionKnits | None
+    animatediff: MotionAdapter | None
+    control: ControlNetwork
+    expression: PdFgcEncoder | None
+    vision: Any
+    words: Words
+    reference_words: Words
+    encoder: AutoencoderKL
+    decoder: AutoencoderKL
+
+    def __post_init__(self) -> None:
+        self.image = WiredUNet(self.denoiser, self.reference)
+        self.keyframes = WiredUNet(self.helper, self.reference)
+        self._clip: WiredUNet | None = None
+
+    @property
+    def clip(self) -> WiredUNet:
+        """The denoiser with motion modules; made when a clip is first asked for.
+
+        Raises:
+            RuntimeError: When there are none.
+        """
+        if self._clip is None:
+            if self.animatediff is None or self.motion is None:
+                raise RuntimeError("the motion modules have not been loaded")
+            unet = share_into_motion_unet(self.denoiser, self.animatediff)
+            self._clip = WiredUNet(unet, self.reference, self.motion, leader=self.denoiser)
+        return self._clip
+
+    @property
+    def device(self) -> torch.device:
+        """Where they are."""
+        return torch.device(self.denoiser.device)
+
+    def modules(self) -> list[nn.Module]:
+        """The networks that can be moved, cast and frozen; text encoders keep to themselves."""
+        parts = [getattr(self, name) for name in self.__dataclass_fields__]
+        return [part for part in parts if isinstance(part, nn.Module)]
+
+    @torch.no_grad()
+    def control_maps(self, inputs: HelloMemeInputs) -> Maps:
+        """The control network's maps of all frames, shape (T, C, h, w)."""
+        starts = range(0, len(inputs.condition), CHUNK)
+        return joined([self._control_chunk(inputs, slice(start, start + CHUNK)) for start in starts], 0)
+
+    @torch.no_grad()
+    def idle_maps(self, inputs: HelloMemeInputs) -> Maps:
+        """Its maps of nothing, for guidance: a black heat map and a code of zeros, shape (1, C, h, w)."""
+        black = self._cast(torch.full_like(inputs.condition[:1], -1))
+        tokens = self._tokens(inputs, slice(0, 1), torch.zeros_like)
+        maps: Maps = self.control(black, tokens)
+        return maps
+
+    @torch.no_grad()
+    def encode(self, frames: Tensor, random: torch.Generator | None = None) -> Tensor:
+        """Latents as the denoiser sees them, float32.
+
+        Args:
+            frames: In [-1, 1], shape (N, 3, H, W).
+            random: Draws from the encoder's distribution; None takes its mode.
+        """
+        posterior = self.encoder.encode(frames.to(self.device, self.encoder.dtype)).latent_dist
+        latents = posterior.mean.float()
+        if random is not None:
+            noise = torch.randn(latents.shape, generator=random)
+            latents = latents + posterior.std.float() * noise.to(latents.device)
+        scale: float = self.encoder.config.scaling_factor
+        scaled: Tensor = latents * scale
+        return scaled
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """Frames in [-1, 1] of latents or of a crop of latents, float32; differentiable."""
+        plain = latents.to(self.device) / self.decoder.config.scaling_factor
+        frames: Tensor = self.decoder.decode(plain.to(self.decoder.dtype), return_dict=False)[0].float()
+        return frames
+
+    def _control_chunk(self, inputs: HelloMemeInputs, rows: slice) -> Maps:
+        maps: Maps = self.control(self._cast(inputs.condition[rows]), self._tokens(inputs, rows, lambda code: code))
+        return maps
+
+    def _tokens(self, inputs: HelloMemeInputs, rows: slice, change: Callable[[Tensor], Tensor]) -> Tensor:
+        """Expression tokens of some frames, their codes changed before."""
+        if inputs.control is Control.CNTRL2:
+            if inputs.expression_faces is None or self.expression is None:
+                raise RuntimeError("no encoder was loaded for the expression of cntrl2")
+            return self.control.code_tokens(change(self.expression(self._cast(inputs.expression_faces[rows]))))
+        if inputs.coefficients is None or inputs.face_parts is None or self.vision is None:
+            raise RuntimeError("no encoder was loaded for the expression of cntrl1")
+        parts = self._cast(inputs.face_parts[rows])
+        embedded = self.vision(parts.flatten(0, 1)).image_embeds.reshape(len(parts), 3, -1)
+        return self.control.coefficient_tokens(change(self._cast(inputs.coefficients[rows])), change(embedded))
+
+    def _cast(self, tensor: Tensor) -> Tensor:
+        return tensor.to(self.device, self.control.conv_in.weight.dtype)

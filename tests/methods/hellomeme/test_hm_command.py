@@ -1,0 +1,39 @@
+"""HelloMeme on random weights through the public command: the whole chain, stamped as no measurement."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+TINY = Path(__file__).parents[1] / "strucbooth" / "tiny_generators.py"
+STAMP = "random weights, not a measurement"
+
+
+@pytest.fixture
+def where(tmp_path, make_suite):
+    suite = make_suite(tmp_path / "suite", drivings=1)
+    folders = ["--out", tmp_path / "runs", "--cache", tmp_path / "cache"]
+    return ["--suite", suite, "--plugin", TINY, "--faces", "tiny", "--name", "r", *folders]
+
+
+def test_a_run_ends_in_a_stamped_report(bench, where, tmp_path):
+    baseline = "hellomeme:weights=random-tiny,steps=2"
+    done = bench("run", "--method", "strucbooth:steps=1", "--method", "copy-identity", "--baseline", baseline, *where)
+    assert done.code == 0, done.err
+    folder = tmp_path / "runs" / "r"
+    run = json.loads((folder / "run.json").read_text())
+    assert run["method_grades"] == {"hellomeme": STAMP, "hellomeme+strucbooth": STAMP, "copy-identity": "real"}
+    report = "".join(path.read_text() for path in (folder / "report").rglob("*.md"))
+    assert f"hellomeme ({STAMP})" in report
+    assert f"hellomeme+strucbooth ({STAMP})" in report
+    assert f"copy-identity ({STAMP})" not in report
+
+
+def test_without_weights_it_is_one_line(bench, where, tmp_path):
+    done = bench("run", "--method", f"hellomeme:weights={tmp_path}", *where)
+    assert done.code == 2
+    assert "realisticVisionV60B1_v51VAE" in done.err
+    assert "Traceback" not in done.err
+    assert len(done.err.strip().splitlines()) == 1
