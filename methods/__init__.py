@@ -12,11 +12,8 @@ METHODS: Registry[MethodFactory] = Registry(
         "ideal": "portraitbench.methods.reference:Ideal",
         "warp": "portraitbench.methods.warp:Warp",
         "outputs": "portraitbench.methods.outputs:Outputs",
-<<<<<<< HEAD
         "pocket": "portraitbench.methods.pocket.generator:Pocket",
-=======
         "hellomeme": "portraitbench.methods.hellomeme.generator:HelloMeme",
->>>>>>> hmnet
         "strucbooth": "portraitbench.methods.strucbooth.tuner:StrucBooth",
     },
 )

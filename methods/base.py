@@ -104,13 +104,10 @@ class GeneratorBase:
 
     name: str
     revision: str
-<<<<<<< HEAD
     sees_target: bool = False
     frame_size: int | None = None
-=======
     grade: Grade = Grade.REAL
     """Whether what it makes is a measurement of the method; printed beside its name."""
->>>>>>> hmnet
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""
