@@ -17,8 +17,8 @@ from .face.heads import ExpressionReader, Head, HeadReader
 from .face.landmarks import LandmarkReader
 from .face.networks import OnnxNetwork
 from .face.pixels import blur, resize, warp
-from .face.pose import heat_map, placed_translation
-from .face.tracking import Detector, Reader, follow_largest
+from .face.pose import heat_map
+from .face.tracking import Detector, Followed, Reader, follow_largest
 from .face.windows import PART_SIDE, clip_window, part_matrices, pdfgc_matrix
 from .inputs import COEFFICIENTS, FACE, Control, FaceSettings, HelloMemeInputs
 from .inspection import require
@@ -48,19 +48,21 @@ class Models:
 
 @dataclass(frozen=True, eq=False)
 class Cropped:
-    """A clip in its window, on the canvas.
+    """A clip on the canvas, and what was read of the F frames that show a face.
 
     Attributes:
-        frames: Shape (T, S, S, 3).
-        points: Shape (T, 222, 2).
-        heads: T of them.
-        held: Frames that showed no face.
+        frames: All of them, shape (T, S, S, 3).
+        followed: Where the face is; its points are in pixels of the clip, not of the canvas.
+        faces: The F frames.
+        points: Shape (F, 222, 2).
+        heads: F of them.
     """
 
     frames: NDArray[np.uint8]
+    followed: Followed
+    faces: NDArray[np.uint8]
     points: Floats
     heads: list[Head]
-    held: tuple[int, ...]
 
 
 class OnnxTools:
@@ -84,41 +86,43 @@ class OnnxTools:
         own = self._settings
         reference = self._cropped(Clip(identity.frames[:1]), "the identity image", crop=own.crop_reference)
         cropped = self._cropped(driving, "the driving clip", crop=True)
-        first, place = cropped.heads[0].translation, reference.heads[0].translation
-        maps = [
-            heat_map(head.angles, placed_translation(head.translation, first, place, own.translation_ratio), own.side)
-            for head in cropped.heads
-        ]
-        is_code = own.control is Control.CNTRL2
+        heads = [cropped.heads[row] for row in cropped.followed.rows]
         return HelloMemeInputs(
             reference=signed(reference.frames),
-            condition=signed(np.stack(maps)),
-            rotation=np.stack([head.angles for head in cropped.heads]),
-            translation=np.stack([head.translation for head in cropped.heads]),
+            condition=signed(self._heat_maps(heads, reference.heads[0])),
+            rotation=np.stack([head.angles for head in heads]),
+            translation=np.stack([head.translation for head in heads]),
             canvas=Clip(cropped.frames, driving.fps),
-            held=cropped.held,
-            expression_faces=signed(expression_faces(cropped.frames, cropped.points)) if is_code else None,
-            coefficients=None if is_code else self._coefficients(cropped),
-            face_parts=None if is_code else face_parts(cropped.frames, cropped.points),
+            held=cropped.followed.held,
+            **self._expression(cropped),
         )
 
     def _cropped(self, clip: Clip, what: str, *, crop: bool) -> Cropped:
-        points, held = follow_largest(clip.frames, self._models.detect, self._models.reader, what)
-        # A frame without a face takes the picture along with the points: its face cannot be read.
-        rows = np.arange(len(clip))
-        for row in held:
-            earlier = [other for other in range(row) if other not in held]
-            rows[row] = earlier[-1] if earlier else min(set(range(len(clip))) - set(held))
-        frames, points = on_canvas(clip.frames[rows], points, self._settings.side, crop=crop)
-        heads = [self._models.head(frame, one) for frame, one in zip(frames, points, strict=True)]
-        return Cropped(frames, points, heads, held)
+        followed = follow_largest(clip.frames, self._models.detect, self._models.reader, what)
+        frames, points = on_canvas(clip.frames, followed.points, self._settings.side, crop=crop)
+        faces = frames[list(followed.found)]
+        heads = [self._models.head(frame, one) for frame, one in zip(faces, points, strict=True)]
+        return Cropped(frames, followed, faces, points, heads)
 
-    def _coefficients(self, cropped: Cropped) -> Tensor:
-        reader = self._models.expression
-        if reader is None:
+    def _heat_maps(self, heads: list[Head], reference: Head) -> NDArray[np.uint8]:
+        own, first = self._settings, heads[0].translation
+        ways = [own.translation_ratio * (head.translation - first) for head in heads]
+        places = [reference.translation + way for way in ways]
+        return np.stack([heat_map(head.angles, place, own.side) for head, place in zip(heads, places, strict=True)])
+
+    def _expression(self, cropped: Cropped) -> dict[str, Tensor]:
+        """The inputs that one of the two kinds of control asks for, a row for each frame."""
+        faces, points, rows = cropped.faces, cropped.points, cropped.followed.rows
+        if self._settings.control is Control.CNTRL2:
+            return {"expression_faces": signed(expression_faces(faces, points)[rows])}
+        read = self._models.expression
+        if read is None:
             raise RuntimeError("no model was loaded for the coefficients of cntrl1")
-        rows = [reader(frame, one) for frame, one in zip(cropped.frames, cropped.points, strict=True)]
-        return torch.from_numpy(np.stack(rows)).float()
+        coefficients = np.stack([read(frame, one) for frame, one in zip(faces, points, strict=True)])
+        return {
+            "coefficients": torch.from_numpy(coefficients).float()[rows],
+            "face_parts": face_parts(faces, points)[rows],
+        }
 
 
 def load_tools(settings: FaceSettings, weights: Path | None, device: str) -> OnnxTools:

@@ -64,9 +64,3 @@ def heat_map(angles: Floats, translation: Floats, side: int) -> Frame:
     for row, colour in enumerate(_COLOURS):
         opencv().line(image, corners[row], corners[(row + 1) % 4], colour, _THICKNESS)
     return image
-
-
-def placed_translation(head: Floats, first: Floats, reference: Floats, ratio: float) -> Floats:
-    """The reference's place, and of the driving head's way from its first frame a share."""
-    place: Floats = reference + (head - first) * ratio
-    return place

@@ -115,10 +115,39 @@ def without_overlaps(tracks: list[Track]) -> list[Track]:
     return [track for row, track in enumerate(tracks) if row not in gone]
 
 
-def follow_largest(
-    frames: Sequence[Frame], detect: Detector, reader: Reader, what: str
-) -> tuple[Floats, tuple[int, ...]]:
-    """Points of the largest face in each frame of a clip.
+@dataclass(frozen=True, eq=False)
+class Followed:
+    """The largest face through a clip of T frames, of which F show it.
+
+    Attributes:
+        points: Shape (F, 222, 2).
+        found: The frames that show it, ascending, F numbers.
+        count: T.
+    """
+
+    points: Floats
+    found: tuple[int, ...]
+    count: int
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The frames that do not show it, ascending."""
+        return tuple(sorted(set(range(self.count)) - set(self.found)))
+
+    @property
+    def rows(self) -> list[int]:
+        """For each frame the place in ``found`` of what stands for it: the last one up to it, else the first.
+
+        >>> Followed(np.zeros((3, 222, 2)), (1, 2, 4), 6).rows
+        [0, 0, 1, 1, 2, 2]
+        """
+        places = np.searchsorted(self.found, np.arange(self.count), side="right") - 1
+        rows: list[int] = np.maximum(places, 0).tolist()
+        return rows
+
+
+def follow_largest(frames: Sequence[Frame], detect: Detector, reader: Reader, what: str) -> Followed:
+    """Follow the largest face of a clip.
 
     Twice over the clip: first to find boxes, then to follow the face from the box in the first frame.
 
@@ -127,10 +156,6 @@ def follow_largest(
         detect: Finds faces.
         reader: Places points.
         what: Names the clip in messages.
-
-    Returns:
-        Points of all frames, shape (T, 222, 2), and the frames without a face, ascending: these repeat the points of
-        the last frame before that has one (the first such frame at the beginning).
 
     Raises:
         NoFaceError: When no frame has a face.
@@ -148,19 +173,7 @@ def follow_largest(
             found[row] = largest.points
     if not found:
         raise NoFaceError(f"{what} shows no face of {SMALLEST} pixels or more that HelloMeme's detector finds")
-    rows = held_rows(list(found), len(frames))
-    held = tuple(row for row in range(len(frames)) if row not in found)
-    return np.stack([found[row] for row in rows]), held
-
-
-def held_rows(found: Sequence[int], count: int) -> list[int]:
-    """For each of ``count`` frames the frame whose face stands for it.
-
-    >>> held_rows([1, 2, 4], 6)
-    [1, 1, 2, 2, 4, 4]
-    """
-    places = np.searchsorted(found, np.arange(count), side="right") - 1
-    return [found[max(place, 0)] for place in places.tolist()]
+    return Followed(np.stack(list(found.values())), tuple(found), len(frames))
 
 
 def _largest(tracks: list[Track]) -> Track | None:
