@@ -130,7 +130,7 @@ def test_missing_libraries_are_one_line(tmp_path, monkeypatch):
         OnnxNetwork(tmp_path / "any.onnx")
     monkeypatch.setitem(sys.modules, "cv2", None)
     detect = FaceDetector(lambda image: answers())
-    with pytest.raises(WeightsError, match="needs? OpenCV"):
+    with pytest.raises(WeightsError, match="need OpenCV"):
         detect(hm_faces.portrait((200, 200)))
 
 
