@@ -98,18 +98,21 @@ def clip_window(points: Floats, width: int, height: int) -> tuple[int, int, int,
     Returns:
         Left, top, right, bottom; the last two are one past the window's pixels.
     """
+    # Faces often fill the frame, and the window's ends then lie on whole pixels before they are cut off: float32 and
+    # the order of these steps are upstream's; where its own rounding decides, one pixel may still differ.
+    points = points.astype(np.float32)
     low, high = points.min(axis=1), points.max(axis=1)
-    side = min(float((high - low).mean(axis=0).max()) * _WINDOW_SIZE, min(width, height) - 1)
-    centre = (low.min(axis=0) + high.max(axis=0)) / 2 - [0, _WINDOW_RAISE * side]
-    first, last = centre - side / 2, centre + side / 2
-    shift = np.maximum(-first, 0)
-    first, last = first + shift, last + shift
-    ends = np.array([width, height])
-    beyond = np.where(last >= ends, last - ends + 1, 0)
-    first, last = first - beyond, last - beyond
-    centre, whole = (first + last) / 2, np.floor(last - first).min()
-    left, top = (centre - whole / 2).astype(int).tolist()
-    right, bottom = (centre + whole / 2).astype(int).tolist()
+    side = min(float((high - low).mean(axis=0).max() * np.float32(_WINDOW_SIZE)), min(width, height) - 1)
+    centre = (low.min(axis=0) + high.max(axis=0)) * np.float32(0.5)
+    centre[1] -= side * _WINDOW_RAISE
+    first, last = centre - side * 0.5, centre + side * 0.5
+    first, last = np.maximum(first, 0), np.where(first < 0, last - first, last)
+    ends = np.array([width, height], np.float32)
+    is_beyond = last >= ends
+    first, last = np.where(is_beyond, first - (last - ends + 1), first), np.where(is_beyond, ends - 1, last)
+    centre, whole = (first + last) * np.float32(0.5), np.floor(last - first).min()
+    left, top = (centre - whole * np.float32(0.5)).astype(int).tolist()
+    right, bottom = (centre + whole * np.float32(0.5)).astype(int).tolist()
     return left, top, right, bottom
 
 

@@ -56,7 +56,7 @@ def save_detector(path: Path) -> Path:
         if stride == 8:
             weight[0, 2], weight[0, 0], bias = 4 / 64, -4 / 64, np.float32([-6.0])  # channels come blue first
         peaks = np.zeros((32, 1), np.float32)
-        peaks[[5, 8 + 5, 16 + 5, 24 + 6]] = 4.0
+        peaks[[3, 8 + 3, 16 + 3, 24 + 4]] = 4.0
         box = (draw.normal(size=(32, 3, stride, stride)) * 0.4 / stride).astype(np.float32)
         weights |= {f"ws{stride}": weight, f"bs{stride}": bias, f"wb{stride}": box, f"bb{stride}": peaks[:, 0]}
         weights |= {f"rs{stride}": np.array([1, cells, 1]), f"rb{stride}": np.array([1, cells, 32])}
@@ -90,6 +90,8 @@ def _save_reader(path, side, seed, outputs):
         weight = amplitude
         if name != "prob":
             weight = draw.normal(size=(192, bias.size)) * amplitude / np.sqrt(192)
+        if name == "numbers":
+            weight[:, 1198:1200] *= 0.03  # heads stand near the middle of the picture
         weights |= {f"w.{name}": weight.astype(np.float32), f"b.{name}": bias}
         nodes.append(helper.make_node("Gemm", ["flat", f"w.{name}", f"b.{name}"], [name]))
         described.append((name, [1, bias.size]))
@@ -109,13 +111,13 @@ def save_models(root: Path) -> Path:
     ]
     _save_reader(folder / "hello_face_landmark.onnx", 128, 5, outputs)
     numbers = np.random.RandomState(8).normal(size=1201)
-    numbers[1168:1171], numbers[1198:1201] = [0.1, -0.2, 0.05], [0.1, -0.1, -6.0]
+    numbers[1168:1171], numbers[1198:1201] = [0.1, -0.2, 0.05], [0.01, -0.01, -6.0]
     _save_reader(folder / "hello_3dmm.onnx", 224, 6, [("numbers", numbers, 0.6)])
     _save_reader(folder / "hello_arkit_blendshape.onnx", 224, 7, [("coefficients", np.full(51, 0.4), 0.3)])
     return root
 
 
-def portrait(centre, tilt=0.0, size=512, seed=0, marked=True):
+def portrait(centre, tilt=0.0, size=800, seed=0, marked=True):
     """A textured picture with a head of soft blocks; the red mark in its middle is what the detector looks for."""
     draw = np.random.RandomState(seed)
     ground = np.kron(draw.randint(40, 90, (16, 16, 3)), np.ones((size // 16, size // 16, 1)))
@@ -128,7 +130,7 @@ def portrait(centre, tilt=0.0, size=512, seed=0, marked=True):
     if marked:
         # Uneven, so that no two cells score the same.
         mark = np.stack([250 - 0.9 * abs(u + 5) - 0.7 * abs(v - 3), 20 + 0.1 * u, 15 + 0.1 * v], -1)
-        inside = (abs(u) < 40) & (abs(v) < 40)
+        inside = (abs(u) < 60) & (abs(v) < 60)
         ground[inside] = mark[inside]
     return np.clip(ground, 0, 255).astype(np.uint8)
 
@@ -137,7 +139,7 @@ def moving_clip(frames=5, hidden=()):
     """A head that wanders and tilts; in ``hidden`` frames there is none."""
     pictures = []
     for row in range(frames):
-        centre = (250 + 9 * row, 262 - 6 * row + 4 * (row % 2))
+        centre = (390 + 9 * row, 420 - 6 * row + 4 * (row % 2))
         picture = portrait(centre, 0.06 * row, marked=True)
         pictures.append(portrait((-900, -900), marked=False) if row in hidden else picture)
     return Clip(np.stack(pictures), Fraction(8))

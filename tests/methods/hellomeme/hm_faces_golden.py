@@ -23,7 +23,7 @@ TOLERANCE = {"rotation": 5e-5, "translation": 5e-5, "coefficients": 5e-5}
 
 def case():
     """An identity and a driving clip whose third frame shows no face."""
-    identity = Clip.from_image(hm_faces.portrait((240, 250), 0.1, seed=4))
+    identity = Clip.from_image(hm_faces.portrait((400, 420), 0.1, seed=4))
     return identity, hm_faces.moving_clip(5, hidden=(2,))
 
 
