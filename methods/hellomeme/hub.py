@@ -14,7 +14,7 @@ from ...core.errors import AssetError
 from ...core.files import atomic_path, is_safe_relative, write_text
 from ...datasets.fetch import FetchReport, Progress, download, opened
 from .inspection import RECORD
-from .weights import FILES, HUB, PUBLISHER, Part
+from .weights import HUB, PUBLISHER, Part
 
 _LIST_LIMIT = 32 << 20
 
@@ -121,7 +121,7 @@ def _destination(listing: Listing, to: Path | None) -> Path:
 
 
 def _fetch_part(part: Part, listing: Listing, root: Path, report: FetchReport, progress: Progress | None) -> None:
-    for names in [(name,) for name in part.files] or [("config.json",), FILES]:
+    for names in part.alternatives:
         below = [f"{part.below}/{name}".lstrip("/") for name in names]
         asset_id = f"{part.repository}/{below[0]}"
         try:

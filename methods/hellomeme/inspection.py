@@ -13,7 +13,7 @@ from ...core.digest import file_sha256
 from ...core.errors import WeightsError
 from ...core.files import human_size
 from ...faces.onnx_file import read_onnx
-from .weights import BLENDSHAPES, DETECTOR, FILES, HEAD, LANDMARKS, OWNER, Part, missing, repository_folder
+from .weights import BLENDSHAPES, DETECTOR, HEAD, LANDMARKS, OWNER, Part, missing, repository_folder
 
 RECORD = "portraitbench-files.json"
 """Beside fetched files: their sizes and digests as the hub gave them."""
@@ -66,7 +66,7 @@ def inspect(part: Part, weights: Path | None, *, hashed: bool = False) -> list[F
         hashed: Also read fetched files as a whole and compare their sha256.
     """
     root = repository_folder(part.repository, weights)
-    return [_inspect_file(part, root, names, weights, hashed) for names in _names(part)]
+    return [_inspect_file(part, root, names, weights, hashed) for names in part.alternatives]
 
 
 def require(part: Part, weights: Path | None) -> list[Path]:
@@ -81,11 +81,6 @@ def require(part: Part, weights: Path | None) -> list[Path]:
             raise WeightsError(state.problem)
         paths.append(state.path)
     return paths
-
-
-def _names(part: Part) -> list[tuple[str, ...]]:
-    """For each file of a part the names it may have."""
-    return [(name,) for name in part.files] or [("config.json",), FILES]
 
 
 def _inspect_file(

@@ -98,7 +98,7 @@ class OnnxTools:
         )
 
     def _cropped(self, clip: Clip, what: str, *, crop: bool) -> Cropped:
-        followed = follow_largest(clip.frames, self._models.detect, self._models.reader, what)
+        followed = follow_largest(list(clip), self._models.detect, self._models.reader, what)
         frames, points = on_canvas(clip.frames, followed.points, self._settings.side, crop=crop)
         faces = frames[list(followed.found)]
         heads = [self._models.head(frame, one) for frame, one in zip(faces, points, strict=True)]

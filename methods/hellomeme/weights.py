@@ -64,6 +64,12 @@ class Part:
         return "" if self.files and self.files[0].endswith(".onnx") else self.name.partition("/")[2]
 
     @property
+    def alternatives(self) -> list[tuple[str, ...]]:
+        """For each of its files the names that it may have."""
+        fixed: list[tuple[str, ...]] = [(name,) for name in self.files]
+        return fixed or [("config.json",), FILES]
+
+    @property
     def url(self) -> str:
         """Page of the repository."""
         return f"{HUB}/{PUBLISHER}/{self.repository}"

@@ -22,7 +22,9 @@ STRIDES = (8, 16, 32)
 """Pixels per cell of the three grids, in the order of the file's outputs."""
 _BINS = 8
 _SCORE, _OVERLAP, _CANDIDATES = 0.4, 0.3, 200
-_MEAN, _DEVIATION = np.float32([103.53, 116.28, 123.675]), np.float32([57.375, 57.12, 58.395])
+_MEAN = np.array([103.53, 116.28, 123.675], np.float32)
+_DEVIATION = np.array([57.375, 57.12, 58.395], np.float32)
+"""Of the picture's channels, blue first."""
 
 
 class FaceDetector:
@@ -45,7 +47,8 @@ class FaceDetector:
         boxes = boxes[keep_best(boxes, scores)]
         scale, shift = matrix[0, 0], matrix[:2, 2]
         corners = (boxes.reshape(-1, 2, 2) - shift) / scale
-        return np.trunc(np.clip(corners, 0, [width, height]).reshape(-1, 4))
+        whole: Floats = np.trunc(np.clip(corners, 0, [width, height]).reshape(-1, 4))
+        return whole
 
 
 def letterbox(width: int, height: int) -> Floats:

@@ -56,7 +56,7 @@ class OnnxNetwork:
             WeightsError: When the file answers with anything but finite numbers, or not at all.
         """
         try:
-            answers = self._session.run(None, {self._input: image})
+            answers: list[Array] = self._session.run(None, {self._input: image})
         except Exception as error:
             raise WeightsError(f"{OWNER}: {self._path} does not run: {one_line(error, 160)}") from error
         if not all(np.isfinite(answer).all() for answer in answers):
@@ -76,7 +76,7 @@ def first_row(answer: Array, width: int, what: str) -> Floats:
     Raises:
         WeightsError: When it has fewer than ``width`` numbers.
     """
-    row = np.asarray(answer, np.float64).reshape(len(answer) or 1, -1)[0]
+    row: Floats = np.asarray(answer, np.float64).reshape(len(answer) or 1, -1)[0]
     if row.size < width:
         raise WeightsError(f"{OWNER}: {what} gives {row.size} numbers, not {width}: the file is of another model")
     return row
