@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
-from . import animate, data, doctor, listing, run
+from . import ablate, animate, data, doctor, listing, profile, run
 
 INTERRUPTED = 130
 """Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
@@ -27,8 +27,10 @@ app.command("run")(run.run)
 app.command("score")(run.score)
 app.command("report")(run.report)
 app.command("animate")(animate.animate_case)
+app.command("ablate")(ablate.ablate)
 app.command("doctor")(doctor.doctor)
 app.add_typer(data.app, name="data")
+app.add_typer(profile.app, name="profile")
 app.add_typer(listing.metrics_app, name="metrics")
 app.add_typer(listing.methods_app, name="methods")
 app.add_typer(listing.suites_app, name="suites")

@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
-import pandas as pd
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from ..core.errors import ConfigError
 from ..harness.config import RunConfig, load_config, stored_config
@@ -17,8 +15,8 @@ from ..harness.run_file import load_plan, load_run
 from ..harness.runner import RETRIABLE, Runner, Summary
 from ..harness.session import Session
 from ..reports.report import write_report
-from ..reports.tables import cell, low_coverage, stamped
 from .progress import RunProgress, duration
+from .tables import print_tables
 
 Texts = list[str] | None
 _PART = "NAME or NAME:key=value,...; as=LABEL names the row"
@@ -35,23 +33,26 @@ PluginOption = Annotated[list[Path] | None, typer.Option("--plugin", help="Pytho
 WorkersOption = Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Worker processes on this machine.")]
 CacheOption = Annotated[Path | None, typer.Option(help="Folder for assets and face features.")]
 OutOption = Annotated[Path | None, typer.Option(help="Folder of run folders. Default: runs")]
+BaselineOption = Annotated[str | None, typer.Option("--baseline", "-b", help="Generator that tuners build on.")]
+FullOption = Annotated[bool | None, typer.Option("--full", help="All cases of the embedded suites, not a first look.")]
+LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many cases of each suite.")]
+SeedOption = Annotated[int | None, typer.Option(help="Seed of the run. Default: 0")]
+DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: cpu")]
 NameOption = Annotated[str | None, typer.Option(help="Run folder's name. Default: the suites' names.")]
 
 
 def run(
     suite: SuiteOption = None,
     method: MethodOption = None,
-    baseline: Annotated[str | None, typer.Option("--baseline", "-b", help="Generator that tuners build on.")] = None,
+    baseline: BaselineOption = None,
     faces: FacesOption = None,
     metric: MetricOption = None,
     outputs: OutputsOption = None,
     case: CaseOption = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most this many cases of each suite.")] = None,
-    full: Annotated[
-        bool | None, typer.Option("--full", help="All cases of the embedded suites, not a first look.")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of the run. Default: 0")] = None,
-    device: Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: cpu")] = None,
+    limit: LimitOption = None,
+    full: FullOption = None,
+    seed: SeedOption = None,
+    device: DeviceOption = None,
     workers: WorkersOption = None,
     threads: Annotated[int | None, typer.Option(min=1, help="Threads per worker. Default: 1")] = None,
     shard: Annotated[str | None, typer.Option(help="i/n: do only the i-th of n parts of the cases.")] = None,
@@ -95,7 +96,7 @@ def run(
     if dry_run:
         _print_plan(make_plan(session), session)
         return
-    _carry_out(session, None)
+    carry_out(session, None)
 
 
 def score(
@@ -113,7 +114,7 @@ def score(
         flags["metrics"] = []
     given = {key: value for key, value in flags.items() if value is not None}
     session = Session(stored_config(loaded.config | given, run_folder))
-    _carry_out(session, replan_metrics(session, load_plan(run_folder, loaded)))
+    carry_out(session, replan_metrics(session, load_plan(run_folder, loaded)))
 
 
 def report(
@@ -121,41 +122,24 @@ def report(
 ) -> None:
     """Write the tables and contact sheets of a run again."""
     console = Console(highlight=False, markup=False)
-    table = write_report(run_folder)
-    _print_tables(console, table)
+    print_tables(console, write_report(run_folder))
     console.print(f"report: {run_folder / 'report' / 'index.md'}", soft_wrap=True)
 
 
-def _carry_out(session: Session, plan: list[PlanItem] | None) -> None:
+def carry_out(session: Session, plan: list[PlanItem] | None) -> None:
+    """Do what a session is asked to do, write its report, and print the tables; ``plan`` as for :class:`Runner`.
+
+    Raises:
+        typer.Exit: With 1 when a case failed and the configuration asks for that.
+    """
     console = Console(highlight=False, markup=False)
     config = session.config
     with RunProgress(console) as progress:
         summary = Runner(session, progress, plan).run()
-    table = write_report(config.folder, session)
-    _print_tables(console, table)
+    print_tables(console, write_report(config.folder, session))
     _print_summary(console, summary, progress, config)
     if summary.failures and config.fail_on_error:
         raise typer.Exit(1)
-
-
-def _print_tables(console: Console, table: pd.DataFrame) -> None:
-    """A table per suite, metrics down and methods across: there are more metrics than methods."""
-    for suite, part in table.groupby("suite", sort=False):
-        methods = list(dict.fromkeys(part["method"]))
-        shown = Table(title=str(suite), title_justify="left")
-        shown.add_column("metric")
-        for method in methods:
-            shown.add_column(stamped(method, part[part["method"] == method]), justify="right")
-        for metric, rows in part.groupby("metric", sort=False):
-            own = rows.set_index("method")
-            arrow = "↑" if own["higher_is_better"].iloc[0] else "↓"
-            shown.add_row(f"{metric} {arrow}", *(cell(own.loc[method]) for method in methods))
-        console.print(shown)
-        grades = sorted(set(part["grade"]) - {"real"})
-        if grades:
-            console.print(f"face models: {'; '.join(grades)}", style="bold yellow")
-    if warning := low_coverage(table):
-        console.print(warning, style="yellow")
 
 
 def _print_summary(console: Console, summary: Summary, progress: RunProgress, config: RunConfig) -> None:

@@ -6,7 +6,7 @@ import os
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
@@ -101,6 +101,9 @@ class RunConfig(Options):
     out: Path = Path("runs")
     name: str = Field(default="", pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")
     cache: Path | None = None
+    ablation: Literal["losses", "steps", "decoding"] | None = Field(
+        default=None, description="What the rows differ in; the report then has a plot of it."
+    )
 
     @field_validator("shard")
     @classmethod
@@ -125,11 +128,19 @@ class RunConfig(Options):
             raise ValueError(f"name {self.name!r} must not end in a dot")
         return self
 
+    @model_validator(mode="after")
+    def _ablation_fits(self) -> Self:
+        lacks_steps = any("steps" not in spec.options for spec in self.methods)
+        if self.ablation and (self.baseline is None or (self.ablation == "steps" and lacks_steps)):
+            raise ValueError(f"ablation {self.ablation!r} needs a baseline, and of steps methods that say how many")
+        return self
+
     @property
     def run_name(self) -> str:
         """The folder's name: the one given, or the suites' names joined, with what ``name`` does not allow replaced."""
         stems = (re.sub(r"[^A-Za-z0-9._+-]", "-", Path(suite).stem).strip("._+-") for suite in self.suites)
-        return self.name or "+".join(filter(None, stems))[:100].rstrip(".") or "run"
+        ending = f"-ablate-{self.ablation}" if self.ablation else ""
+        return self.name or ("+".join(filter(None, stems))[:80].rstrip(".") or "run") + ending
 
     @property
     def folder(self) -> Path:

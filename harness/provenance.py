@@ -8,9 +8,12 @@ import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from packaging.requirements import Requirement
+
+if TYPE_CHECKING:
+    import torch
 
 DISTRIBUTION = "portraitbench"
 
@@ -54,6 +57,26 @@ def provenance() -> dict[str, Any]:
         "libraries": {name: ".".join(map(str, numbers)) for name, numbers in sorted(av.library_versions.items())},
         "checkout": commit(),
     }
+
+
+def device_name(device: torch.device) -> str:
+    """The processor's or graphics card's name, as a person would tell it; no host name."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    if device.type != "cpu":
+        return device.type
+    threads = torch.get_num_threads()
+    return f"CPU, {threads} thread{'s' if threads > 1 else ''}, {_processor()}"
+
+
+def _processor() -> str:
+    """The processor's name where the system tells it, else its architecture."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text(encoding="utf-8", errors="replace").splitlines() if information.is_file() else []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
 
 
 def _extras(requirement: Requirement) -> list[str]:

@@ -200,7 +200,8 @@ class Runner:
         return output, canvas
 
     def _generate_jobs(self) -> dict[str, Job]:
-        return {item.key: GenerateJob(item.suite, item.case, item.method, item.key) for item in self._items}
+        early_first = sorted(self._items, key=lambda item: -self._session.precedence(item.method))
+        return {item.key: GenerateJob(item.suite, item.case, item.method, item.key) for item in early_first}
 
     def _score_jobs(self) -> dict[str, Job]:
         jobs: dict[str, Job] = {}

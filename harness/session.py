@@ -27,8 +27,10 @@ from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
 from .config import PartSpec, RunConfig
 
-REPORT_FILES = {"index", "cost"}
+REPORT_FILES = {"index", "cost", "ablation"}
 """Files of a report that are not named after a suite."""
+COMPARISON = ".compare"
+"""What a report puts behind a suite's name for the comparison with the baseline."""
 KEPT_CLIPS = 4
 """Decoded clips a session keeps; 3 s at 512 px and 25 fps are 59 MB."""
 
@@ -67,9 +69,9 @@ class Session:
         """The suites, in the order of the configuration."""
         opened = [open_suite(name, self.cache) for given in self.config.suites for name in members(given)]
         names = [one.suite.name for one in opened]
-        reserved = [name for name in names if name.lower() in REPORT_FILES]
+        reserved = [name for name in names if name.lower() in REPORT_FILES or name.lower().endswith(COMPARISON)]
         if reserved:
-            raise ConfigError(f"suites: {reserved[0]!r} is a file of every report: rename the suite in its manifest")
+            raise ConfigError(f"suites: {reserved[0]!r} is a file of the report: rename the suite in its manifest")
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"suites: two manifests are called {twice[0]!r}")
@@ -181,6 +183,10 @@ class Session:
     def sees_target(self, label: str) -> bool:
         """Whether a method is a control that is given the true answer."""
         return getattr(self.method(label), "sees_target", False) is True
+
+    def precedence(self, label: str) -> int:
+        """How early a method makes its outputs: higher ones first; see :class:`methods.base.GeneratorBase`."""
+        return int(getattr(self.method(label), "precedence", 0))
 
     def _plain(self, spec: PartSpec) -> Generator:
         with _making(f"method {spec.name}"):

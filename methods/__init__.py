@@ -12,8 +12,8 @@ METHODS: Registry[MethodFactory] = Registry(
         "ideal": "portraitbench.methods.reference:Ideal",
         "warp": "portraitbench.methods.warp:Warp",
         "outputs": "portraitbench.methods.outputs:Outputs",
-        "pocket": "portraitbench.methods.pocket.generator:Pocket",
         "hellomeme": "portraitbench.methods.hellomeme.generator:HelloMeme",
+        "pocket": "portraitbench.methods.pocket.generator:Pocket",
         "strucbooth": "portraitbench.methods.strucbooth.tuner:StrucBooth",
     },
 )

@@ -100,14 +100,17 @@ class GeneratorBase:
             will do.
         sees_target: Whether :meth:`animate` is given :class:`OracleInputs`; for controls that show what could be
             reached.
+        precedence: Methods with a higher one make all their outputs before the others: they leave something in the
+            cache that the others then need not do again. Tuners may have it too.
+        grade: Whether what it makes is a measurement of the method; printed beside its name.
     """
 
     name: str
     revision: str
     sees_target: bool = False
     frame_size: int | None = None
+    precedence: int = 0
     grade: Grade = Grade.REAL
-    """Whether what it makes is a measurement of the method; printed beside its name."""
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""

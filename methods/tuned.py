@@ -34,6 +34,7 @@ class TunedMethod(GeneratorBase):
     tuner: Tuner
 
     def __init__(self, generator: Generator, tuner: Tuner) -> None:
+        self.precedence: int = getattr(tuner, "precedence", 0)
         if not _is_tunable(generator):
             raise ConfigError(
                 f"method {tuner.name} tunes diffusion generators; the baseline {generator.name} is none "
@@ -53,7 +54,7 @@ class TunedMethod(GeneratorBase):
     @property
     def grade(self) -> Grade:  # type: ignore[override]
         """The generator's."""
-        return grade_of(self._generator)
+        return grade_of(self.generator)
 
     def animate(self, inputs: Inputs) -> Animation:
         """Tune the generator for this case and sample from it.

@@ -30,7 +30,6 @@ COLUMNS = [
     "reason",
     "backend",
     "grade",
-    "method_grade",
     "seconds",
     "peak_bytes",
 ]
@@ -63,7 +62,6 @@ def tidy(folder: Path) -> pd.DataFrame:
             "identity": item.identity,
             "driving": item.driving,
             "method": item.method,
-            "method_grade": run.method_grades.get(item.method, "real"),
             "baseline": item.baseline,
         }
         for metric, record in _scores(store, item):
@@ -86,6 +84,25 @@ def compact(folder: Path) -> pd.DataFrame:
     with storing(folder / "records.parquet"), atomic_path(folder / "records.parquet") as temporary:
         frame.to_parquet(temporary, index=False)
     return frame
+
+
+def case_values(frame: pd.DataFrame) -> pd.DataFrame:
+    """Bring a tidy frame down to cases.
+
+    Args:
+        frame: A frame with :data:`COLUMNS`.
+
+    Returns:
+        One row per suite, method, metric and case, its index, in the frame's order: ``value`` is the mean over the
+        frames that have one (NaN without any), ``coverage`` their share; identity, driving, baseline, backend and grade
+        are the case's.
+    """
+    kept = {name: (name, "first") for name in ("identity", "driving", "baseline", "backend", "grade")}
+    return (
+        frame.assign(ok=frame["status"] == Status.OK)
+        .groupby(["suite", "method", "metric", "case"], sort=False, observed=True)
+        .agg(value=("value", "mean"), coverage=("ok", "mean"), **kept)
+    )
 
 
 def _scores(store: Store, item: PlanItem) -> Iterator[tuple[str, Record]]:

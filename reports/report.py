@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -14,14 +14,29 @@ from ..core.files import atomic_path, write_text
 from ..harness.config import stored_config
 from ..harness.plan import PlanItem
 from ..harness.run_file import BackendAbout, MetricAbout, ProvenanceAbout, RunFile, load_plan, load_run
-from ..harness.session import Session
+from ..harness.session import COMPARISON, Session
 from ..harness.store import Store, storing
+from .ablation import about_ablation, draw_ablation
+from .compare import compare
+from .comparison_table import LEGEND, comparison_table
 from .contact_sheet import contact_sheet
 from .frame import compact
 from .tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
 
 
-def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
+class Report(NamedTuple):
+    """The numbers of a report.
+
+    Attributes:
+        summary: A row per suite, method and metric; see :func:`reports.tables.summarise`.
+        comparison: A row per suite, method with a baseline and metric; see :func:`reports.compare.compare`.
+    """
+
+    summary: pd.DataFrame
+    comparison: pd.DataFrame
+
+
+def write_report(folder: Path, session: Session | None = None) -> Report:
     """Write ``<folder>/report`` and ``<folder>/records.parquet``.
 
     All files but ``cost.csv`` depend on the results alone, so that equal results give equal bytes.
@@ -31,7 +46,7 @@ def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
         session: The session of the run, if there is one; else it is made from the run's own configuration.
 
     Returns:
-        The summary: a row per suite, method and metric.
+        The summary and the comparison with the baseline, which is empty when the run has none.
 
     Raises:
         StoreError: When the folder is not a run, or cannot be written.
@@ -39,23 +54,23 @@ def write_report(folder: Path, session: Session | None = None) -> pd.DataFrame:
     run = load_run(folder)
     session = session or session_of(folder, run)
     frame = compact(folder)
-    table = summarise(frame, run)
+    numbers = Report(summarise(frame, run), compare(frame, run))
     report = folder / "report"
     plan = load_plan(folder, run)
     store = Store(folder)
     store.load()
     with storing(report):
+        draw_ablation(report, run, frame)
         for suite in run.suites:
             items = [item for item in plan if item.suite == suite]
             if not items:
                 continue
-            write_text(report / f"{suite}.csv", csv_text(table[table["suite"] == suite]))
-            write_text(report / f"{suite}.md", markdown_table(table, suite))
+            _write_tables(report, suite, numbers)
             with atomic_path(report / f"{suite}.png") as temporary:
                 contact_sheet(session, store, items).save(temporary)
-        write_text(report / "index.md", _page(run, frame, table, crowded(store, plan)))
+        write_text(report / "index.md", _page(run, frame, numbers, crowded(store, plan)))
         write_text(report / "cost.csv", csv_text(cost(store)))
-    return table
+    return numbers
 
 
 def session_of(folder: Path, run: RunFile) -> Session:
@@ -108,18 +123,38 @@ def cost(store: Store) -> pd.DataFrame:
     )
 
 
-def _page(run: RunFile, frame: pd.DataFrame, table: pd.DataFrame, several: list[list[str]]) -> str:
+def _write_tables(report: Path, suite: str, numbers: Report) -> None:
+    summary, comparison = (table[table["suite"] == suite] for table in numbers)
+    write_text(report / f"{suite}.csv", csv_text(summary))
+    write_text(report / f"{suite}.md", _tables(numbers, suite))
+    compared = report / f"{suite}{COMPARISON}.csv"
+    if len(comparison):
+        write_text(compared, csv_text(comparison))
+    else:
+        compared.unlink(missing_ok=True)  # of a run that had a baseline before
+
+
+def _tables(numbers: Report, suite: str) -> str:
+    compared = comparison_table(numbers.comparison, suite)
+    return markdown_table(numbers.summary, suite) + (f"\n{compared}" if compared else "")
+
+
+def _page(run: RunFile, frame: pd.DataFrame, numbers: Report, several: list[list[str]]) -> str:
     parts = [f"# {frame['run'].iloc[0] if len(frame) else 'run'}\n"]
     for suite, about in run.suites.items():
         parts.append(f"## {about.title}\n\n`{suite}`, {about.kind}, {about.size} px.\n")
-        parts.append(markdown_table(table, suite))
+        parts.append(_tables(numbers, suite))
         parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
     parts.append(
         "Cells are means over cases of the mean over frames; a percentage behind one is its coverage, where some "
         "frames or cases have no value.\n"
     )
-    if warning := low_coverage(table):
+    if len(numbers.comparison):
+        parts.append(LEGEND)
+    if warning := low_coverage(numbers.summary):
         parts.append(f"**{warning}**\n")
+    if ablation := about_ablation(run, frame):
+        parts.append(ablation)
     bad = failures(frame)
     if len(bad):
         rows = [[str(value) for value in row] for row in bad.itertuples(index=False)]

@@ -8,12 +8,10 @@ import pandas as pd
 
 from ..core.errors import Status
 from ..harness.run_file import RunFile
+from .frame import case_values
 
 LOW_COVERAGE = 0.95
 """Below this share of frames with a value a mean is printed with a warning."""
-
-
-_GRADES = {"grade": ("grade", "first"), "method_grade": ("method_grade", "first")}
 
 
 def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
@@ -31,26 +29,23 @@ def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
         One row per suite, method and metric, in plan order, with the columns suite, method, metric, unit,
         higher_is_better, mean, coverage, n, cases, backend, grade, method_grade.
     """
-    by_case = (
-        frame.assign(ok=frame["status"] == Status.OK)
-        .groupby(["suite", "method", "metric", "case"], sort=False, observed=True)
-        .agg(value=("value", "mean"), coverage=("ok", "mean"), backend=("backend", "first"), **_GRADES)
-    )
     table = (
-        by_case.groupby(["suite", "method", "metric"], sort=False, observed=True)
+        case_values(frame)
+        .groupby(["suite", "method", "metric"], sort=False, observed=True)
         .agg(
             mean=("value", "mean"),
             coverage=("coverage", "mean"),
             n=("value", "count"),
             cases=("value", "size"),
             backend=("backend", "first"),
-            **_GRADES,
+            grade=("grade", "first"),
         )
         .reset_index()
     )
     about = run.metrics
     table.insert(3, "unit", [about[name].unit for name in table["metric"]])
     table.insert(4, "higher_is_better", [about[name].higher_is_better for name in table["metric"]])
+    table["method_grade"] = [run.method_grades.get(method, "real") for method in table["method"]]
     return table
 
 
@@ -67,7 +62,7 @@ def markdown_table(table: pd.DataFrame, suite: str) -> str:
     """
     part = table[table["suite"] == suite]
     metrics = list(dict.fromkeys(part["metric"]))
-    headers = ["method", *(_header(part[part["metric"] == metric].iloc[0]) for metric in metrics), "n"]
+    headers = ["method", *(header(part[part["metric"] == metric].iloc[0]) for metric in metrics), "n"]
     rows = []
     for method in dict.fromkeys(part["method"]):
         own = part[part["method"] == method].set_index("metric")
@@ -118,7 +113,8 @@ def stamped(method: object, rows: pd.DataFrame) -> str:
     return str(method) if grade == "real" else f"{method} ({grade})"
 
 
-def _header(row: pd.Series) -> str:
+def header(row: pd.Series) -> str:
+    """A metric with its direction, and with the grade of its face models where they measure nothing real."""
     stamp = "" if row["grade"] == "real" else f" ({row['grade']})"
     return f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}{stamp}"
 

@@ -19,15 +19,15 @@ from ...faces.checkpoints import check_device
 from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
 from ..diffusion import Epsilon, scaled_linear
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
-from .clips import WINDOW, ClipSampler, mirrored_adapters
 from .conditions import Conditions, compute_conditions, shown_rows, with_conditions_only
 from .inputs import FaceTools
 from .maps import Maps, joined
 from .networks import Networks
 from .options import LORA_TARGETS, HelloMemeOptions
 from .parts import Parts
-from .sampling import Sampling, frame_noise
-from .wiring import Given, WiredUNet
+from .samplers import WINDOW, CaseSampler, mirrored_adapters
+from .schedule import Sampling, frame_noise
+from .wiring import Given
 
 CODE_VERSION = 1
 OWNER = "method hellomeme"
@@ -66,7 +66,7 @@ class HelloMeme(GeneratorBase):
         self.lora_targets = LORA_TARGETS[own.lora_targets]
         self.parameterization = Epsilon(scaled_linear(), "leading", 1)
         self.grade = Grade.RANDOM if own.is_random else Grade.REAL
-        self._side = (TINY if own.is_random else REAL).side
+        self.frame_size: int = (TINY if own.is_random else REAL).side
 
     @cached_property
     def revision(self) -> str:  # type: ignore[override]
@@ -90,7 +90,7 @@ class HelloMeme(GeneratorBase):
 
     @cached_property
     def _tools(self) -> FaceTools:
-        return self._parts.load_tools(self._options.faces(self._side))
+        return self._parts.load_tools(self._options.faces(self.frame_size))
 
     def animate(self, inputs: Inputs) -> Animation:
         """See :meth:`Generator.animate`."""
@@ -172,27 +172,18 @@ class HelloMeme(GeneratorBase):
 
     def _sample(self, conditions: Conditions, random: torch.Generator, on_step: StepCallback | None) -> Tensor:
         own, networks = self._options, self._networks
+        first = conditions.latents is None
         scheduler = own.video_scheduler if conditions.is_clip else "dpm-sde"
         sampling = Sampling(scheduler, own.steps, own.guidance, random, on_step)
+        sampler = CaseSampler(networks, conditions, sampling, {} if first or own.fresh_pads else conditions.pads)
         if not conditions.is_clip:
-            noise = frame_noise(random, 1, conditions.cells)
-            return sampling.denoise(noise, lambda latents, t: self._predict(networks.image, conditions, latents, t))
+            return sampler.sample_image(frame_noise(random, 1, conditions.cells))
         noise = frame_noise(random, conditions.rows + WINDOW + 1, conditions.cells)
-        first = conditions.latents is None
-        pads = {} if first or own.fresh_pads else conditions.pads
-        sampler = ClipSampler(networks, conditions, sampling, pads)
         with mirrored_adapters(networks.denoiser, networks.helper, wanted=own.lora_keyframes):
-            latents = sampler.sample(noise)
+            latents = sampler.sample_clip(noise)
         if first:
             conditions.pads = sampler.pads
         return latents
-
-    def _predict(self, unet: WiredUNet, conditions: Conditions, latents: Tensor, t: Tensor) -> Tensor:
-        given, text = conditions.given([0]), conditions.text
-        if self._options.guidance == 1:
-            given, text = with_conditions_only(given), text[-1:]
-        device = self._networks.device
-        return unet(latents[None].expand(len(text), -1, -1, -1, -1).to(device), t.to(device), text, given)
 
     def _pad(self, conditions: Conditions, row: int) -> Maps:
         """Features of a row as first sampled, computed once."""

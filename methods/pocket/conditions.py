@@ -15,7 +15,11 @@ from ...faces.pocket_backend import network_input
 from ...faces.pocket_net import PocketFaceNet, PocketReading
 from ..base import Inputs
 from .autoencoder import PocketAutoencoder
+from .expressions import CODE_VARIANCE
 from .motion import LandmarkMotion, scalars, warp
+from .pairs import CODE_NOISE
+from .prior import WarpPrior
+from .unet import Given
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,21 +27,35 @@ class Conditions:
     """All that depends on the case alone.
 
     Attributes:
-        identity: Latents of the identity image, warped for each driving frame, shape (T, 8, h, w).
-        driving: From :func:`.motion.scalars`, shape (T, 16).
+        given: What the denoiser knows of each driving frame.
         fps: Of the driving clip.
         held: Driving frames without a face, which repeat the frame before.
     """
 
-    identity: Tensor
-    driving: Tensor
+    given: Given
     fps: Fraction
     held: int
 
     def __getitem__(self, frames: Sequence[int]) -> Conditions:
         """Conditions of some frames."""
-        rows = list(frames)
-        return Conditions(self.identity[rows], self.driving[rows], self.fps, self.held)
+        return Conditions(self.given[list(frames)], self.fps, self.held)
+
+
+@dataclass(frozen=True, eq=False)
+class Networks:
+    """The small networks that stand before the denoiser.
+
+    Attributes:
+        face: Reads landmarks, code and pose.
+        motion: Says where the code sends the landmarks.
+        autoencoder: Encodes the bent pictures.
+        prior: Says how far to trust them.
+    """
+
+    face: PocketFaceNet
+    motion: LandmarkMotion
+    autoencoder: PocketAutoencoder
+    prior: WarpPrior
 
 
 @torch.no_grad()
@@ -55,43 +73,40 @@ def read(network: PocketFaceNet, clip: Clip, device: str, batch: int = 32) -> tu
 
 
 @torch.no_grad()
-def make_conditions(
-    inputs: Inputs,
-    face: PocketFaceNet,
-    motion: LandmarkMotion,
-    autoencoder: PocketAutoencoder,
-    *,
-    attenuation: float,
-    device: str,
-) -> Conditions:
+def make_conditions(inputs: Inputs, networks: Networks, *, attenuation: float, device: str) -> Conditions:
     """Read both faces, weaken the driver's code, and bend the identity image accordingly.
 
     Args:
         inputs: The case.
-        face: Reads landmarks, code and pose.
-        motion: Says where the code sends the landmarks.
-        autoencoder: Encodes the bent pictures.
-        attenuation: Share of the driver's code that is kept.
+        networks: That stand before the denoiser.
+        attenuation: Share of the driver's code that is to be drawn. Trained on noisy codes, the networks take a code
+            for what its mean would be and draw less; that is made up for (Wiener's factor, turned round).
         device: Where to compute.
 
     Raises:
         NoFaceError: When the identity image, or every driving frame, shows no face.
     """
-    image, own = read(face, inputs.identity, device)
-    _, driver = read(face, inputs.driving, device)
+    image, own = read(networks.face, inputs.identity, device)
+    _, driver = read(networks.face, inputs.driving, device)
     if float(own.presence[0]) < 0:
         raise NoFaceError("the identity image shows no face that fills the frame as pocket needs it")
     rows, held = _last_seen((driver.presence >= 0).tolist())
     count = len(rows)
+    strength = attenuation * (1 + CODE_NOISE**2 / driver.code.new_tensor(CODE_VARIANCE))
     driving = scalars(
-        attenuation * driver.code[rows],
+        strength * driver.code[rows],
         driver.pose[rows],
         own.code[:1].expand(count, -1),
         own.pose[:1].expand(count, -1),
     )
     landmarks = own.landmarks[:1].expand(count, -1, -1)
-    bent = warp(image.expand(count, -1, -1, -1), landmarks, motion(landmarks, driving))
-    return Conditions(autoencoder.encode(bent), driving, inputs.driving.fps, held)
+    bent = warp(image.expand(count, -1, -1, -1), landmarks, networks.motion(landmarks, driving))
+    identity = networks.autoencoder.encode(bent)
+    return Conditions(
+        Given(identity, *networks.prior(identity, driving), driving),
+        inputs.driving.fps,
+        held,
+    )
 
 
 def _last_seen(seen: Sequence[bool]) -> tuple[list[int], int]:

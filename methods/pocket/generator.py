@@ -16,14 +16,15 @@ from ...core.options import Options, parse_options
 from ...datasets.clip import Clip
 from ...faces.pocket_backend import SIZE
 from ...faces.pocket_backend import WEIGHTS as FACE_WEIGHTS
-from ...faces.pocket_net import PocketFaceNet, load_pocket_face
+from ...faces.pocket_net import load_pocket_face
 from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
 from ..diffusion import VPrediction, scaled_linear
-from . import autoencoder, motion, unet
-from .conditions import Conditions, make_conditions
+from . import autoencoder, motion, prior, unet
+from .conditions import Conditions, Networks, make_conditions
 from .expressions import ATTENUATION
 
 CODE_VERSION = 1
+TEMPERATURE = 0.5
 TUNING: Mapping[str, Any] = {
     "steps": 100,
     "learning_rate": 1e-3,
@@ -40,10 +41,13 @@ class PocketOptions(Options):
         attenuation: Share of the driver's coarse expression code that the generator is given. Below 1 it loses
             expression on purpose, so that a tuner has something to put back.
         steps: Of DDIM sampling.
+        temperature: Deviation of the noise that sampling starts from. Below 1 less is left to chance where the code
+            says nothing.
     """
 
     attenuation: float = Field(default=ATTENUATION, ge=0, le=1)
     steps: int = Field(default=unet.STEPS, ge=1, le=1000)
+    temperature: float = Field(default=TEMPERATURE, ge=0, le=1)
 
 
 class Pocket(GeneratorBase):
@@ -71,7 +75,7 @@ class Pocket(GeneratorBase):
     @cached_property
     def revision(self) -> str:  # type: ignore[override]
         """Digest of code, options and all weights."""
-        weights = [autoencoder.WEIGHTS, motion.WEIGHTS, unet.WEIGHTS, FACE_WEIGHTS]
+        weights = [autoencoder.WEIGHTS, motion.WEIGHTS, prior.WEIGHTS, unet.WEIGHTS, FACE_WEIGHTS]
         return digest([self.name, CODE_VERSION, self._options.model_dump(), [file_sha256(path) for path in weights]])
 
     def animate(self, inputs: Inputs) -> Animation:
@@ -85,14 +89,7 @@ class Pocket(GeneratorBase):
 
     def condition(self, inputs: Inputs) -> Conditions:
         """See :meth:`DiffusionGenerator.condition`."""
-        return make_conditions(
-            inputs,
-            self._face,
-            self._motion,
-            self._autoencoder,
-            attenuation=self._options.attenuation,
-            device=self._device,
-        )
+        return make_conditions(inputs, self._networks, attenuation=self._options.attenuation, device=self._device)
 
     def select(self, conditions: Conditions, frames: Sequence[int]) -> Conditions:
         """See :meth:`DiffusionGenerator.select`."""
@@ -101,15 +98,11 @@ class Pocket(GeneratorBase):
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """See :meth:`DiffusionGenerator.sample`."""
         generator = torch.Generator().manual_seed(seed)
-        noise = torch.randn((1, *conditions.identity.shape[1:]), generator=generator).to(self._device)
-        noise = noise.expand_as(conditions.identity)
+        given = conditions.given
+        noise = torch.randn((1, *given.identity.shape[1:]), generator=generator).to(self._device)
+        noise = self._options.temperature * noise
         latents = unet.sample_latents(
-            self._denoiser,
-            conditions.identity,
-            conditions.driving,
-            noise,
-            steps=self._options.steps,
-            on_step=on_step,
+            self._denoiser, given, noise.expand_as(given.identity), steps=self._options.steps, on_step=on_step
         )
         with torch.no_grad():
             frames = self.decode(latents).clamp(-1, 1)
@@ -118,15 +111,15 @@ class Pocket(GeneratorBase):
 
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`."""
-        return self._autoencoder.encode(frames.to(self._device))
+        return self._networks.autoencoder.encode(frames.to(self._device))
 
     def decode(self, latents: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.decode`."""
-        return self._autoencoder.decode(latents)
+        return self._networks.autoencoder.decode(latents)
 
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
         """See :meth:`DiffusionGenerator.denoise`."""
-        velocity: Tensor = self._denoiser(noisy, t.expand(len(noisy)), conditions.identity, conditions.driving)
+        velocity: Tensor = self._denoiser(noisy, t.expand(len(noisy)), conditions.given)
         return velocity
 
     def probe(self) -> str:
@@ -135,8 +128,9 @@ class Pocket(GeneratorBase):
         latents = numbers.sin().reshape(1, autoencoder.CHANNELS, 8, 8)
         driving = torch.linspace(-1, 1, motion.SCALARS, device=self._device)[None]
         t = torch.tensor([500], device=self._device)
+        given = unet.Given(latents.flip(3), latents.flip(2), torch.full_like(latents, 0.5), driving)
         with torch.no_grad():
-            return array_digest(self._denoiser(latents, t, latents.flip(3), driving).cpu().numpy())
+            return array_digest(self._denoiser(latents, t, given).cpu().numpy())
 
     @property
     def denoiser(self) -> torch.nn.Module:
@@ -148,13 +142,11 @@ class Pocket(GeneratorBase):
         return unet.load_denoiser(device=self._device)
 
     @cached_property
-    def _autoencoder(self) -> autoencoder.PocketAutoencoder:
-        return autoencoder.load_autoencoder(device=self._device)
-
-    @cached_property
-    def _motion(self) -> motion.LandmarkMotion:
-        return motion.load_motion(device=self._device)
-
-    @cached_property
-    def _face(self) -> PocketFaceNet:
-        return load_pocket_face(device=self._device)
+    def _networks(self) -> Networks:
+        device = self._device
+        return Networks(
+            load_pocket_face(device=device),
+            motion.load_motion(device=device),
+            autoencoder.load_autoencoder(device=device),
+            prior.load_prior(device=device),
+        )

@@ -19,7 +19,8 @@ from torch import distributed as dist
 
 from ...core.digest import seed_for
 from ...core.files import atomic_path
-from .unet import PocketDenoiser
+from .prior import load_prior
+from .unet import Given, PocketDenoiser, load_denoiser
 from .warped import Batch, WarpedSet
 
 WARM_UP = 300
@@ -58,36 +59,32 @@ class Trainer:
         config: The settings.
         device: Where to train.
         rank: Which of the processes this is.
+        start: Weights to start from instead of chance.
     """
 
-    def __init__(self, config: TrainConfig, device: str, rank: int = 0) -> None:
+    def __init__(self, config: TrainConfig, device: str, rank: int = 0, start: Path | None = None) -> None:
         torch.manual_seed(config.seed)
         self.config, self.device, self.rank, self.step = config, device, rank, 0
         self.network = PocketDenoiser().to(device)
+        if start is not None:
+            self.network.load_state_dict(load_denoiser(start).state_dict())
+        self.prior = load_prior(device=device)
         self.average = PocketDenoiser().to(device).eval().requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(self.network.parameters(), config.rate, weight_decay=0.01)
 
-    def measure(self, data: WarpedSet, count: int = 512) -> None:
-        """Take the mean square of what the warp gets wrong as the denoiser's ``spread``; for a fresh training."""
-        batch = data.draw(count, torch.Generator().manual_seed(self.config.seed))
-        spread = (batch.target - batch.identity).square().mean(dim=(0, 2, 3))
-        if self.config.processes > 1:
-            dist.all_reduce(spread)
-            spread /= self.config.processes
-        self.network.spread.copy_(spread)
-        self.average.spread.copy_(spread)
-
     def loss(self, network: PocketDenoiser, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Mean squared error of the UNet's answer at random times: 1 for a warp that nobody mends."""
+        """Weighted mean squared error of v at random times; see :meth:`PocketDenoiser.weight`."""
         t = torch.randint(len(network.alphas), (len(batch.target),), generator=generator).to(self.device)
         noise = torch.randn(batch.target.shape, generator=generator).to(self.device)
+        with torch.no_grad():
+            given = Given(batch.identity, *self.prior(batch.identity, batch.driving), batch.driving)
         alpha = network.alphas[t, None, None, None]
         signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
-            velocity = network(signal * batch.target + spread * noise, t, batch.identity, batch.driving)
+            velocity = network(signal * batch.target + spread * noise, t, given)
         error = velocity - (signal * noise - spread * batch.target)
-        return (network.weight(t) * error.square()).mean()
+        return (network.weight(t, given) * error.square()).mean()
 
     def advance(self, data: WarpedSet, *, over: bool = False) -> tuple[float, bool]:
         """One step; its chance comes from the seed and the step's number alone.
@@ -196,12 +193,10 @@ def work(rank: int, given: argparse.Namespace, meeting: str) -> None:
     config = TrainConfig(**{field.name: getattr(given, field.name) for field in fields(TrainConfig)})
     if config.processes > 1:
         dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=config.processes)
-    trainer = Trainer(config, given.device, rank)
+    trainer = Trainer(config, given.device, rank, given.start)
     if (given.folder / "checkpoint.safetensors").is_file():
         trainer.resume(given.folder / "checkpoint.safetensors")
     data = WarpedSet.load(given.set, given.device, slice(rank, None, config.processes))
-    if trainer.step == 0:
-        trainer.measure(data)
     held_out = WarpedSet.load(given.held_out, given.device)
     run(trainer, data, held_out, given.folder, given.minutes)
 
@@ -214,6 +209,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path, help="checkpoint.safetensors and unet.safetensors are kept here")
     for name, value in vars(TrainConfig()).items():
         parser.add_argument(f"--{name}", type=type(value), default=value)
+    parser.add_argument("--start", type=Path, help="weights of an earlier training to start from")
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long, to go on later")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--threads", type=int, default=1, help="of each process")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
 STEPS = 25
 """Steps of DDIM sampling."""
 TOKEN = 64
+CERTAIN = 0.1
+"""Variance of a latent cell, of 1 over all pictures, below which it counts little in training."""
 
 
 def make_scheduler() -> Any:
@@ -35,18 +38,38 @@ def make_scheduler() -> Any:
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Given:
+    """What the denoiser knows of the frames it draws.
+
+    Attributes:
+        identity: Latents of the warped identity image, shape (N, 8, h, w).
+        mean: First guess at the clean latents, from :class:`.prior.WarpPrior`, same shape.
+        variance: How uncertain that is, same shape.
+        driving: From :func:`.motion.scalars`, shape (N, 16).
+    """
+
+    identity: Tensor
+    mean: Tensor
+    variance: Tensor
+    driving: Tensor
+
+    def __getitem__(self, rows: list[int]) -> Given:
+        """What is known of some of the frames."""
+        return Given(self.identity[rows], self.mean[rows], self.variance[rows], self.driving[rows])
+
+
 class PocketDenoiser(nn.Module):
     """Predicts v of noisy latents (N, 8, h, w) from the warped identity's and 16 scalars; 7 million parameters.
 
     The scalars become one cross-attention token each, and together the class embedding. The UNet is a plain
     diffusers model, so that LoRA and its files work on it as on any other. It does not predict v itself but what is
-    left to know: were clean latents normal around the warped identity's with the variance ``spread``, their mean given
-    the noisy ones would follow by Bayes' rule, and the UNet's answer is added to that in units of their deviation.
-    This is the preconditioning of Karras et al. (2022) with a prior that knows the case, and without it the same
-    training ends in smears.
+    left to know: were clean latents normal with the prior's mean and variance, their mean given the noisy ones would
+    follow by Bayes' rule, and the UNet's answer is added to that in units of their deviation. This is the
+    preconditioning of Karras et al. (2022) with a prior that knows the case; without it the same training ends in
+    smears.
     """
 
-    spread: Tensor
     alphas: Tensor
 
     def __init__(self) -> None:
@@ -69,41 +92,42 @@ class PocketDenoiser(nn.Module):
             class_embed_type="projection",
             projection_class_embeddings_input_dim=SCALARS,
         )
-        self.register_buffer("spread", torch.ones(CHANNELS))
         self.register_buffer("alphas", make_scheduler().alphas_cumprod, persistent=False)
 
-    def forward(self, noisy: Tensor, t: Tensor, identity: Tensor, driving: Tensor) -> Tensor:
+    def forward(self, noisy: Tensor, t: Tensor, given: Given) -> Tensor:
         """Predict v.
 
         Args:
             noisy: Latents at time ``t``, shape (N, 8, h, w).
             t: Training time steps, shape (N,).
-            identity: Clean latents of the warped identity image, shape (N, 8, h, w).
-            driving: From :func:`.motion.scalars`, shape (N, 16).
+            given: What is known of the frames.
         """
-        tokens = driving[:, :, None] * self.direction + self.name
+        tokens = given.driving[:, :, None] * self.direction + self.name
         tokens = tokens + self.mix(tokens)
-        both = torch.cat([noisy, identity], dim=1)
-        rest = self.unet(both, t, encoder_hidden_states=tokens, class_labels=driving, return_dict=False)[0].float()
-        signal, noise = self.alphas[t, None, None, None].sqrt(), (1 - self.alphas[t, None, None, None]).sqrt()
-        prior = self.spread[:, None, None]
-        total = noise**2 + prior * signal**2
-        clean = (noise**2 * identity + prior * signal * noisy) / total + noise * (prior / total).sqrt() * rest
+        both = torch.cat([noisy, given.identity], dim=1)
+        rest = self.unet(both, t, encoder_hidden_states=tokens, class_labels=given.driving, return_dict=False)[0]
+        alpha = self.alphas[t, None, None, None]
+        signal, noise = alpha.sqrt(), (1 - alpha).sqrt()
+        total = noise**2 + given.variance * alpha
+        likely = (noise**2 * given.mean + given.variance * signal * noisy) / total
+        clean = likely + noise * (given.variance / total).sqrt() * rest.float()
         velocity: Tensor = (signal * noisy - clean) / noise
         return velocity
 
-    def weight(self, t: Tensor) -> Tensor:
-        """What squared errors of v are multiplied with to count the UNet's own, for times (N,): (N, 8, 1, 1)."""
+    def weight(self, t: Tensor, given: Given) -> Tensor:
+        """What squared errors of v are multiplied with in training, shape of the latents.
+
+        In units of the UNet's own answer, so that all times count alike, and less in cells that the prior is certain
+        of: there only noise is left to predict.
+        """
         alpha = self.alphas[t, None, None, None]
-        prior = self.spread[:, None, None]
-        return (1 - alpha + prior * alpha) / prior
+        return (1 - alpha + given.variance * alpha) / (given.variance + CERTAIN)
 
 
 @torch.no_grad()
 def sample_latents(
     denoiser: PocketDenoiser,
-    identity: Tensor,
-    driving: Tensor,
+    given: Given,
     noise: Tensor,
     *,
     steps: int = STEPS,
@@ -113,8 +137,7 @@ def sample_latents(
 
     Args:
         denoiser: In evaluation mode.
-        identity: Latents of the warped identity image, shape (N, 8, h, w).
-        driving: From :func:`.motion.scalars`, shape (N, 16).
+        given: What is known of the frames.
         noise: Where sampling starts, shape (N, 8, h, w); a clip's frames share theirs.
         steps: How many.
         on_step: Told before each step.
@@ -125,7 +148,7 @@ def sample_latents(
     for index, t in enumerate(scheduler.timesteps.to(noise.device)):
         if on_step is not None:
             on_step(index, steps, t[None])
-        velocity = denoiser(latents, t.expand(len(latents)), identity, driving)
+        velocity = denoiser(latents, t.expand(len(latents)), given)
         latents = scheduler.step(velocity, int(t), latents).prev_sample
     return latents
 

@@ -61,6 +61,11 @@ class Case:
         whole = config.decoding == "global"
         self._decoder = PatchDecoder(self._decode, generator.latent_stride, config.halo, whole)
 
+    @property
+    def patches(self) -> int:
+        """How many patches guide the tuning, over all frames."""
+        return sum(len(own) for own in self._guide.patches)
+
     def draw(self) -> Draw:
         """Choose a time, noise and frames."""
         config, latents = self._config, self._guide.latents

@@ -56,6 +56,8 @@ class StrucBoothConfig(Options):
         save: Folder for the LoRA weights, one file per case and snapshot.
         guides: Folder of images or clips named by case id whose regions are aligned with instead of the driving
             clip's; for controls such as a driver with a resting face.
+        reuse: Keep the weights at ``snapshots`` and at the end in the cache, and take them from there where another row
+            or an earlier run has left them: rows that differ in ``steps`` alone then share one tuning.
         divergence: The case fails when the denoising loss exceeds this many times the mean square of its target.
         trace: Points of the loss curves in the record.
     """
@@ -89,6 +91,7 @@ class StrucBoothConfig(Options):
     snapshots: Counts = ()
     save: Path | None = None
     guides: Path | None = None
+    reuse: bool = False
     divergence: float = Field(default=100.0, gt=0)
     trace: int = Field(default=20, ge=1)
 
@@ -104,6 +107,11 @@ class StrucBoothConfig(Options):
         if any(not 0 <= count <= self.steps for count in self.snapshots):
             raise ValueError(f"snapshots must lie between 0 and the {self.steps} steps")
         return self
+
+    @property
+    def kept_steps(self) -> tuple[int, ...]:
+        """Step counts whose weights are kept in the cache with ``reuse``: the snapshots and the last step."""
+        return tuple(sorted({*self.snapshots, self.steps}))
 
     @property
     def looks_at_faces(self) -> bool:

@@ -11,11 +11,20 @@ from ...core.errors import DivergedError
 
 
 class Trace:
-    """Loss values step by step, not weighted."""
+    """Loss values step by step, not weighted.
 
-    def __init__(self) -> None:
-        self._values: dict[str, list[float]] = {}
+    Args:
+        values: Of earlier steps, by loss.
+    """
+
+    def __init__(self, values: Mapping[str, Sequence[float]] | None = None) -> None:
+        self._values = {name: list(own) for name, own in (values or {}).items()}
         self._steps = 0
+
+    @property
+    def values(self) -> dict[str, list[float]]:
+        """A copy of all that was noted, by loss."""
+        return {name: list(own) for name, own in self._values.items()}
 
     def add(self, draws: Sequence[Mapping[str, float]]) -> dict[str, float]:
         """Note the losses of a step's draws; one may be absent from draws that show no face.

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..base import Animation, DiffusionGenerator
 from ..lora import Lora, State, save_lora
 from .config import StrucBoothConfig
+from .snapshots import Snapshot
 
 
 class Tuned:
@@ -59,6 +60,17 @@ class Tuned:
         """Keep the weights if the settings ask for a snapshot after this many steps."""
         if step in self._config.snapshots:
             self.snapshots[step] = self._lora.state()
+
+    def restore(self, found: Mapping[int, Snapshot]) -> Snapshot:
+        """Take over an earlier tuning of the same case: its last weights and the snapshots that were asked for.
+
+        Returns:
+            The last of them.
+        """
+        last = found[self._config.steps]
+        self._lora.load(last.state)
+        self.snapshots = {step: found[step].state for step in self._config.snapshots}
+        return last
 
     def use(self, step: int) -> None:
         """Go on with the weights of a snapshot.

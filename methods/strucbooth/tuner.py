@@ -17,13 +17,14 @@ from ...datasets.clip import Clip
 from ...faces.base import LANDMARKS, IdentityTwin, LendsIdentityTwin
 from ...faces.observer import Observer
 from ..base import DiffusionGenerator, Inputs, MethodContext
-from ..lora import injected_lora
+from ..lora import Lora, injected_lora
 from ..outputs import Outputs
 from .case import Case
 from .config import StrucBoothConfig
 from .guides import prepare
 from .identity import find_twin
 from .regions import REGION_NAMES, REGIONS
+from .snapshots import FOLDER, Snapshot, Snapshots, tuning_key
 from .trace import Trace
 from .tuned import Tuned
 
@@ -52,13 +53,16 @@ class StrucBooth:
     @cached_property
     def revision(self) -> str:
         """Digest of code, options and the face models that guide the tuning."""
-        own, observer = self._own, self._observer
-        twins = [backend.info.key for backend in observer.backends if isinstance(backend, LendsIdentityTwin)]
-        model = file_sha256(own.identity_model) if own.identity_model and own.identity_model.is_file() else None
+        own = self._own
         guides = sorted(file_sha256(path) for path in own.guides.glob("*.*")) if own.guides else []
         paths = {"identity_model", "guides"}
         settings = [own.model_dump(mode="json", exclude=paths), sorted(own.model_fields_set - paths)]
-        return digest([self.name, CODE_VERSION, settings, observer.key_for([LANDMARKS]), twins, model, guides])
+        return digest([self.name, CODE_VERSION, settings, guides, *self._guiding_models(own)])
+
+    @property
+    def precedence(self) -> int:
+        """Of rows that share a tuning the longest goes first; see :class:`methods.base.GeneratorBase`."""
+        return self._own.steps if self._own.reuse else 0
 
     def config_for(self, generator: DiffusionGenerator) -> StrucBoothConfig:
         """The settings for a generator: the user's, else the generator's, else the defaults.
@@ -101,33 +105,67 @@ class StrucBooth:
             sources = dict.fromkeys(config.regions, guide_clip)
         _check_sources(sources or {}, config)
         twin = self._twin(config.identity_model) if config.identity_weight > 0 else None
-        guide = prepare(generator, conditions, inputs, config, self._observer, twin=twin, sources=sources)
+        kept = self._kept(generator, inputs, sources or {}, config) if config.reuse else None
+        found = kept.load_all(config.kept_steps) if kept else None
+        if found is None:
+            guide = prepare(generator, conditions, inputs, config, self._observer, twin=twin, sources=sources)
         seed = seed_for(inputs.seed, self.name)
         targets = config.lora_targets or generator.lora_targets
         with injected_lora(generator.denoiser, targets, rank=config.rank, seed=seed) as lora:
             _set_up(generator.denoiser, config)
             tuned = Tuned(generator, lora, config)
-            trace = self._train(Case(generator, conditions, guide, config, seed), lora.parameters, tuned, config)
-            patches = sum(len(own) for own in guide.patches)
-            tuned.detail = {"tuned_steps": config.steps, "patches": patches, **trace.detail(config.trace)}
+            if found is None:
+                last = self._train(Case(generator, conditions, guide, config, seed), lora, tuned, config, kept)
+            else:
+                last = tuned.restore(found)
+            tuned.detail = {
+                "tuned_steps": config.steps,
+                "patches": last.patches,
+                **({"tuning_reused": int(found is not None)} if kept else {}),
+                **Trace(last.losses).detail(config.trace),
+            }
             if config.save is not None:
                 tuned.save(config.save, inputs.case_id)
             yield tuned
 
-    def _train(self, case: Case, parameters: list[torch.nn.Parameter], tuned: Tuned, config: StrucBoothConfig) -> Trace:
+    def _train(
+        self, case: Case, lora: Lora, tuned: Tuned, config: StrucBoothConfig, kept: Snapshots | None
+    ) -> Snapshot:
         """The loop: noise the PGT, predict, compare latents and pixels, step (section 3, eq. 8)."""
-        optimizer, trace = torch.optim.AdamW(parameters, lr=config.learning_rate), Trace()
-        tuned.keep(0)
+        parameters, trace = lora.parameters, Trace()
+        optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate)
+
+        def keep(step: int) -> None:
+            tuned.keep(step)
+            # Weights that are not finite are worth no file; the next step or the last check ends the case.
+            if kept is not None and step in config.kept_steps and _are_finite(parameters):
+                kept.save(step, Snapshot(lora.state(), case.patches, trace.values))
+
+        keep(0)
         for step in range(1, config.steps + 1):
             losses = trace.add([case.backward(parameters) for _ in range(config.accumulate)])
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            tuned.keep(step)
+            keep(step)
             if self._context.progress is not None:
                 self._context.progress(step, config.steps, losses)
-        if not all(bool(parameter.isfinite().all()) for parameter in parameters):
+        if not _are_finite(parameters):
             raise DivergedError("the LoRA weights are not finite after the last step")
-        return trace
+        return Snapshot(lora.state(), case.patches, trace.values)
+
+    def _kept(
+        self, generator: DiffusionGenerator, inputs: Inputs, sources: Mapping[str, Clip], config: StrucBoothConfig
+    ) -> Snapshots:
+        """Where the cache keeps this tuning."""
+        guided_by = [self.name, CODE_VERSION, self._context.device, *self._guiding_models(config)]
+        key = tuning_key(generator, inputs, sources, config, guided_by)
+        return Snapshots(self._context.cache / FOLDER, key)
+
+    def _guiding_models(self, config: StrucBoothConfig) -> list[Any]:
+        """The face models that a tuning depends on, as plain data."""
+        observer, model = self._observer, config.identity_model
+        twins = [backend.info.key for backend in observer.backends if isinstance(backend, LendsIdentityTwin)]
+        return [observer.key_for([LANDMARKS]), twins, file_sha256(model) if model and model.is_file() else None]
 
     @property
     def _observer(self) -> Observer:
@@ -156,6 +194,10 @@ def _check_sources(sources: Mapping[str, Clip], config: StrucBoothConfig) -> Non
         )
     if sources and config.gradient_weight == 0:
         raise ConfigError(f"{OWNER}: clips for single regions guide nothing with gradient_weight=0")
+
+
+def _are_finite(parameters: list[torch.nn.Parameter]) -> bool:
+    return all(bool(parameter.isfinite().all()) for parameter in parameters)
 
 
 def _set_up(denoiser: torch.nn.Module, config: StrucBoothConfig) -> None:

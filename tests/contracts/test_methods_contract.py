@@ -65,10 +65,10 @@ def make(request, tmp_path):
     if request.param == "outputs":
         write_output(tmp_path / "theirs" / CASE, inputs(0).driving)
         options = {"dir": str(tmp_path / "theirs")}
-    if request.param == "pocket":
-        options = {"steps": 2}
     if request.param == "hellomeme":
         options = {"weights": "random-tiny", "steps": 1}
+    if request.param == "pocket":
+        options = {"steps": 2}
     context = MethodContext(lambda: Observer([PixelFace()]), device="cpu", cache=tmp_path / "cache")
     return lambda **more: METHODS.get(request.param)(options | more, context)
 

@@ -132,9 +132,9 @@ def test_two_manifests_of_one_name_are_refused(refused, where, make_suite, tmp_p
 
 
 def test_a_suite_whose_report_would_overwrite_another_file_is_refused(refused, where, make_suite, tmp_path):
-    for name in ("index", "Cost"):
+    for name in ("index", "Cost", "tiny.compare"):
         line = refused("run", "-s", make_suite(tmp_path / name, name=name), *where)
-        assert f"'{name}' is a file of every report" in line
+        assert f"'{name}' is a file of the report" in line
 
 
 def test_what_the_tests_write_is_a_manifest(bench, where, suite):

@@ -55,7 +55,7 @@ class Crafted:
         record = {"stage": "score", "key": key, "method": method, "status": "ok", "reason": "", "values": values}
         self._records.append(record | {"value_status": statuses, "seconds": 0.5, "peak_bytes": 20})
 
-    def write(self) -> None:
+    def write(self, kind: str = "cross-image") -> None:
         """Write run.json, plan.jsonl and the records."""
         backend = {"name": "toy", "version": "1", "weights": "0123456789abcdef", "licence": "ours", "device": "cpu"}
         metric = {"unit": "u", "level": "frame", "options": {}, "backends": ["toy"]}
@@ -63,7 +63,7 @@ class Crafted:
             {
                 "created": "2026-01-01T00:00:00+00:00",
                 "config": {"suites": ["tiny"]},
-                "suites": {"tiny": {"title": "Tiny", "kind": "cross-image", "size": 64, "digest": "d"}},
+                "suites": {"tiny": {"title": "Tiny", "kind": kind, "size": 64, "digest": "d"}},
                 "methods": list(dict.fromkeys(item.method for item in self._items)),
                 "backends": [backend | {"grade": "test, not a measurement", "options": {}}],
                 "metrics": {
@@ -80,9 +80,15 @@ class Crafted:
 
 
 @pytest.fixture
-def crafted(tmp_path) -> Crafted:
+def blank(tmp_path) -> Crafted:
+    """A run without cases."""
+    return Crafted(tmp_path / "run")
+
+
+@pytest.fixture
+def crafted(blank) -> Crafted:
     """Three cases of two methods: whole, with a frame missing, and failed; see ``test_tables``."""
-    run = Crafted(tmp_path / "run")
+    run = blank
     run.case("base", "a-x", {"up": [1.0, 2.0, 3.0, 6.0], "down": [5.0, 5.0, 5.0, 5.0]})
     run.case("base", "a-y", {"up": [10.0], "down": [1000.25]})
     run.case("base", "b-x", {"up": [0.0, 0.0], "down": [0.0, 0.0]})

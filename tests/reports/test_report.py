@@ -146,7 +146,7 @@ def test_a_run_before_its_first_record_has_a_report(make_session):
     session = make_session(methods=METHODS)
     Runner(session).run()
     shutil.rmtree(session.config.folder / "records")
-    table = write_report(session.config.folder, session)
+    table = write_report(session.config.folder, session).summary
     assert set(table["coverage"]) == {0.0}
     assert table["mean"].isna().all()
 

@@ -31,9 +31,11 @@ def difference(found, expected):
 
 
 def write():
+    import hm_case
     import hm_upstream
 
-    kept = {
+    kept = {f"case_{kind}/latents": digest(hm_upstream.sample(kind)["latents"]) for kind in hm_case.FRAMES}
+    kept |= {
         f"{question}/{name}": digest(value)
         for question, answer in hm_upstream.ANSWERS.items()
         for name, value in answer().items()

@@ -9,14 +9,17 @@ import os
 import sys
 import types
 
+import hm_case
 import hm_native as native
 import torch
-from diffusers import UNet2DConditionModel
+from diffusers import PNDMScheduler, UNet2DConditionModel
 from hm_weights import fill, normal
+from PIL import Image
 from torch import nn
 from torch.nn import functional as F
 
 from portraitbench.methods.hellomeme.architecture import TINY
+from portraitbench.methods.hellomeme.schedule import BETAS
 
 ROOT = os.environ.get("HELLOMEME_UPSTREAM", "")
 
@@ -175,6 +178,58 @@ def keys(part):
     """State-dict keys and shapes of a published file."""
     module = {"reference": lambda: adapters()[0], "motion": lambda: adapters()[1], "control": control_network}[part]()
     return {name: tuple(value.shape) for name, value in module.state_dict().items()}
+
+
+def pipeline(kind):
+    """Upstream's whole pipeline on a tiny Stable Diffusion; PNDM is that model's own scheduler."""
+    load()
+    import hellomeme.pipelines.pipline_hm3_video as video_module
+    from hellomeme import HM3ImagePipeline, HM3VideoPipeline
+
+    video_module.creat_model_from_cloud = lambda *_, **__: native.animatediff()
+    pipe = (HM3ImagePipeline if kind == "image" else HM3VideoPipeline)(
+        vae=hm_case.autoencoder(),
+        text_encoder=hm_case.text_encoder(),
+        tokenizer=hm_case.tokenizer(),
+        unet=native.unet(),
+        scheduler=PNDMScheduler(**BETAS, skip_prk_steps=True, steps_offset=1),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    pipe.caryomitosis(version="v3")
+    reference, motion = adapters()
+    pipe.unet.insert_reference_adapter(reference)
+    if kind != "image":
+        pipe.unet.insert_reference_adapter(motion)
+        for adapter in adapters():
+            pipe.unet_pre.insert_reference_adapter(adapter)
+        pipe.unet_pre.eval()
+    pipe.unet.eval()
+    pipe.unet_ref.eval()
+    pipe.version, pipe.mp_control = "v3", control_network()
+    return pipe
+
+
+def sample(kind):
+    """Latents as a decoder wants them, shape (F, 4, h, w)."""
+    heat_maps, codes = hm_case.case(hm_case.FRAMES[kind])
+    pipe = pipeline(kind)
+    torch.manual_seed(hm_case.NOISE_SEED)  # the noise that the image sampler adds comes from the global stream
+    _, latents = pipe(
+        prompt=[hm_case.PROMPT],
+        negative_prompt=[""],
+        image=Image.fromarray(hm_case.picture()),
+        strength=1.0,
+        num_inference_steps=hm_case.STEPS.get(kind, 1),
+        guidance_scale=hm_case.GUIDANCE,
+        drive_params={"condition": heat_maps.transpose(0, 1)[None], "pd_fpg": codes[None]},
+        generator=torch.Generator().manual_seed(hm_case.SEED),
+        output_type="np",
+        device="cpu",
+    )
+    return {"latents": latents if kind == "image" else latents[0].transpose(0, 1)}
 
 
 ANSWERS = {name: globals()[name] for name in native.ANSWERS}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import zlib
+from functools import cache
 
 import numpy as np
 import torch
@@ -12,10 +13,15 @@ from torch import nn
 KEPT = ("pe", "num_batches_tracked", "position_ids")
 
 
-def normal(label: str, *shape: int) -> torch.Tensor:
-    """Standard normal numbers from NumPy's frozen stream, the same for the same label everywhere."""
+@cache
+def _drawn(label: str, shape: tuple[int, ...]) -> torch.Tensor:
     stream = np.random.RandomState(zlib.crc32(label.encode()) & 0x7FFFFFFF)
     return torch.from_numpy(stream.standard_normal(shape).astype(np.float32))
+
+
+def normal(label: str, *shape: int) -> torch.Tensor:
+    """Standard normal numbers from NumPy's frozen stream, the same for the same label everywhere."""
+    return _drawn(label, shape).clone()
 
 
 @torch.no_grad()
@@ -26,7 +32,7 @@ def fill(module: nn.Module, prefix: str) -> nn.Module:
         if leaf in KEPT:
             continue
         # transformers 5 dropped "text_model." from the keys of text encoders
-        values = normal(prefix + name.removeprefix("text_model."), *tensor.shape)
+        values = _drawn(prefix + name.removeprefix("text_model."), tuple(tensor.shape))
         if leaf == "running_var":
             values = 1 + 0.1 * values.abs()
         elif leaf == "running_mean":

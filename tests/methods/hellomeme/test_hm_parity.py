@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import hm_case
 import hm_native
 import pytest
 from hm_golden import difference
@@ -35,3 +36,10 @@ def test_published_files_have_our_keys(part):
         "control": hm_native.control_network,
     }[part]
     assert {name: tuple(value.shape) for name, value in make().state_dict().items()} == hm_upstream.keys(part)
+
+
+@pytest.mark.parametrize("kind", hm_case.FRAMES)
+def test_whole_cases_are_upstreams(kind):
+    """Image, one window, windows with keyframes between, and a last window of two; 23 frames make upstream fail."""
+    expected, found = hm_upstream.sample(kind)["latents"], hm_case.sample(kind)["latents"]
+    assert difference(found.numpy(), expected.numpy()) <= 5e-6

@@ -1,18 +1,22 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
+from scipy.stats import norm
 
 pytest.importorskip("diffusers")
 
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.pocket import train_unet
-from portraitbench.methods.pocket.autoencoder import CHANNELS
+from portraitbench.methods.pocket.autoencoder import CHANNELS, load_autoencoder
+from portraitbench.methods.pocket.prior import LOG_VARIANCE, WarpPrior, load_prior, surprise
 from portraitbench.methods.pocket.train_unet import TrainConfig, Trainer, rate, run
-from portraitbench.methods.pocket.unet import PocketDenoiser, load_denoiser, make_scheduler, sample_latents
+from portraitbench.methods.pocket.unet import Given, PocketDenoiser, load_denoiser, make_scheduler, sample_latents
 from portraitbench.methods.pocket.warped import Batch
 
 QUICK = TrainConfig(steps=4, batch=2, rate=1e-3, every=2)
@@ -37,9 +41,14 @@ class Tiny(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.layer = torch.nn.Conv2d(2 * CHANNELS, CHANNELS, 3, padding=1)
+        self.register_buffer("alphas", make_scheduler().alphas_cumprod, persistent=False)
 
-    def forward(self, noisy, t, identity, driving):
-        return self.layer(torch.cat([noisy, identity], dim=1)) * (1 + driving.mean() + t.float().mean() / 1000)
+    weight = PocketDenoiser.weight
+
+    def forward(self, noisy, t, given):
+        return self.layer(torch.cat([noisy, given.identity], dim=1)) * (
+            1 + given.driving.mean() + t.float().mean() / 1000
+        )
 
 
 @pytest.fixture
@@ -87,19 +96,19 @@ def test_run_stops_when_its_minutes_are_over(tiny, data, tmp_path):
 
 
 def test_the_loss_is_that_of_diffusers_velocity(tiny, data):
-    """An all-zero prediction costs the mean square of diffusers' own v for the same noise and times."""
+    """An all-zero prediction costs the weighted square of diffusers' own v for the same noise and times."""
     trainer = Trainer(QUICK, "cpu")
     batch = data.draw(5, torch.Generator().manual_seed(3))
-
-    def silent(noisy, t, identity, driving):
-        return torch.zeros_like(noisy)
-
-    loss = trainer.loss(silent, batch, torch.Generator().manual_seed(4))
+    trainer.network.forward = lambda noisy, t, given: torch.zeros_like(noisy)
+    loss = trainer.loss(trainer.network, batch, torch.Generator().manual_seed(4))
     generator = torch.Generator().manual_seed(4)
     t = torch.randint(1000, (5,), generator=generator)
     noise = torch.randn(batch.target.shape, generator=generator)
     velocity = make_scheduler().get_velocity(batch.target, noise, t)
-    assert float(loss) == pytest.approx(float(velocity.square().mean()), rel=1e-5)
+    variance = trainer.prior(batch.identity, batch.driving)[1]
+    alpha = make_scheduler().alphas_cumprod[t][:, None, None, None]
+    weight = (1 - alpha + variance * alpha) / (variance + 0.1)
+    assert float(loss.detach()) == pytest.approx(float((weight * velocity.square()).mean().detach()), rel=1e-5)
 
 
 def test_the_rate_rises_stays_and_falls_to_zero():
@@ -127,33 +136,85 @@ def test_sampling_recovers_latents_that_the_denoiser_knows():
     scheduler = make_scheduler()
     clean = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(0))
 
-    def oracle(noisy, t, identity, driving):
+    def oracle(noisy, t, given):
         alpha = scheduler.alphas_cumprod[t][:, None, None, None]
         noise = (noisy - alpha.sqrt() * clean) / (1 - alpha).sqrt()
         return alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
 
     noise = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))
     seen = []
-    done = sample_latents(
-        oracle, clean, torch.zeros(1, 16), noise, on_step=lambda index, count, t: seen.append((index, count, int(t)))
-    )
+    done = sample_latents(oracle, None, noise, on_step=lambda index, count, t: seen.append((index, count, int(t))))
     assert torch.allclose(done, clean, atol=1e-3)
     assert seen == [(index, 25, 999 - 40 * index) for index in range(25)]
 
 
-def test_every_scalar_and_the_identity_change_the_answer():
+def given(**changes):
+    generator = torch.Generator().manual_seed(0)
+    identity, mean = torch.randn(2, 1, CHANNELS, 8, 8, generator=generator)
+    variance = torch.rand(1, CHANNELS, 8, 8, generator=generator) + 0.1
+    driving = torch.randn(1, 16, generator=generator)
+    return replace(Given(identity, mean, variance, driving), **changes)
+
+
+def test_all_that_is_given_changes_the_answer():
     torch.manual_seed(0)
-    denoiser = PocketDenoiser().eval()
-    noisy, identity, driving = torch.randn(1, CHANNELS, 8, 8), torch.randn(1, CHANNELS, 8, 8), torch.randn(1, 16)
-    t = torch.tensor([500])
+    denoiser, known = PocketDenoiser().eval(), given()
+    noisy, t = torch.randn(1, CHANNELS, 8, 8), torch.tensor([500])
     with torch.no_grad():
-        base = denoiser(noisy, t, identity, driving)
+        base = denoiser(noisy, t, known)
         assert base.shape == noisy.shape
-        assert not torch.equal(denoiser(noisy, t, identity.flip(3), driving), base)
+        for name in ("identity", "mean", "variance"):
+            changed = given(**{name: getattr(known, name).flip(3)})
+            assert not torch.equal(denoiser(noisy, t, changed), base)
         for k in range(16):
-            other = driving.clone()
+            other = known.driving.clone()
             other[0, k] += 1
-            assert not torch.equal(denoiser(noisy, t, identity, other), base)
+            assert not torch.equal(denoiser(noisy, t, given(driving=other)), base)
+
+
+@pytest.mark.parametrize("t", [0, 300, 999])
+def test_a_unet_that_says_nothing_leaves_bayes_rule(t):
+    """For x0 ~ N(mean, variance) and x_t = a x0 + s noise, x0 is the conditional mean given x_t."""
+    denoiser, known = PocketDenoiser().eval(), given()
+    denoiser.unet.conv_out.weight.data.zero_()
+    denoiser.unet.conv_out.bias.data.zero_()
+    alpha = float(make_scheduler().alphas_cumprod[t])
+    noisy = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(5))
+    with torch.no_grad():
+        velocity = denoiser(noisy, torch.tensor([t]), known)
+    clean = alpha**0.5 * noisy - (1 - alpha) ** 0.5 * velocity
+    covariance, total = alpha**0.5 * known.variance, alpha * known.variance + 1 - alpha
+    expected = known.mean + covariance / total * (noisy - alpha**0.5 * known.mean)
+    assert torch.allclose(clean, expected, atol=1e-4)
+
+
+def test_the_prior_starts_as_the_warp_and_is_bounded():
+    prior = WarpPrior()
+    identity, driving = torch.randn(2, CHANNELS, 8, 8), torch.randn(2, 16)
+    mean, _ = prior(identity, driving)
+    assert torch.equal(mean, identity)
+    prior.layers[-1].bias.data[CHANNELS:] = torch.tensor([-1e3, 1e3] * (CHANNELS // 2))
+    low, high = prior(identity, driving)[1][0, :2, 0, 0].log().tolist()
+    assert (low, high) == pytest.approx(LOG_VARIANCE, abs=1e-4)
+
+
+def test_surprise_is_scipys_density():
+    mean, clean = np.random.default_rng(0).normal(size=(2, 50))
+    variance = np.random.default_rng(1).uniform(0.1, 2, 50)
+    ours = surprise(*(torch.tensor(array) for array in (mean, variance, clean)))
+    expected = -norm(mean, np.sqrt(variance)).logpdf(clean).mean() - 0.5 * np.log(2 * np.pi)
+    assert float(ours) == pytest.approx(expected)
+
+
+def test_the_shipped_prior_is_sure_of_the_background_and_not_of_the_mouth(shipped):
+    """On a render that drives itself with another expression code: corners against the mouth's cells."""
+    frames = torch.tensor(shipped[0][:1].copy()).permute(0, 3, 1, 2) / 127.5 - 1
+    mouth = shipped[1][0][48:68].mean(axis=0) // 4
+    driving = torch.zeros(1, 16)
+    driving[0, 0] = 0.5
+    with torch.no_grad():
+        variance = load_prior()(load_autoencoder().encode(frames), driving)[1].mean(dim=1)[0]
+    assert float(variance[22:30, :4].mean()) < 0.2 * float(variance[int(mouth[1]), int(mouth[0])])
 
 
 def test_missing_weights_say_how_to_make_them(tmp_path):

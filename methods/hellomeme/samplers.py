@@ -1,4 +1,4 @@
-"""Sampling of clips: windows of 12 frames that overlap by one, between keyframes that are sampled before them."""
+"""Sampling of images, and of clips: windows of 12 frames that overlap by one, between keyframes sampled before."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from .conditions import Conditions, read_features, with_conditions_only
 from .maps import Maps, joined
 from .networks import Networks
-from .sampling import Sampling
+from .schedule import Sampling
 from .wiring import WiredUNet
 
 WINDOW = 12
@@ -35,8 +35,8 @@ def windows(count: int) -> list[list[int]]:
     return [list(range(start, min(start + WINDOW, count))) for start in starts]
 
 
-class ClipSampler:
-    """Samples one clip.
+class CaseSampler:
+    """Samples one case.
 
     Args:
         networks: The networks.
@@ -53,8 +53,16 @@ class ClipSampler:
         self._sampling = sampling
         self.pads = {} if pads is None else pads
 
-    def sample(self, noise: Tensor) -> Tensor:
-        """Sample all rows.
+    def sample_image(self, noise: Tensor) -> Tensor:
+        """Sample the one row of an image from noise (1, 4, h, w)."""
+
+        def predict(latents: Tensor, t: Tensor) -> Tensor:
+            return self._predict(self._networks.image, latents, t, [0], None)
+
+        return self._sampling.denoise(noise, predict)
+
+    def sample_clip(self, noise: Tensor) -> Tensor:
+        """Sample all rows of a clip.
 
         Args:
             noise: At least as many frames as there are rows, shape (N, 4, h, w). Keyframes take theirs from the

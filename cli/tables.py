@@ -1,0 +1,62 @@
+"""The tables of a report in the terminal: means, and the comparison with the baseline."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ..reports.comparison_table import delta_text, interval_text, percent
+from ..reports.report import Report
+from ..reports.tables import cell, low_coverage, stamped
+
+_COLOURS = {"better": "green", "worse": "red", "unclear": ""}
+
+
+def print_tables(console: Console, numbers: Report) -> None:
+    """Print what a report says: per suite the means, and the deltas to the baseline where there is one."""
+    for suite, part in numbers.summary.groupby("suite", sort=False):
+        console.print(_means(str(suite), part))
+        compared = numbers.comparison[numbers.comparison["suite"] == suite]
+        if len(compared):
+            console.print(_deltas(str(suite), compared))
+        grades = sorted(set(part["grade"]) - {"real"})
+        if grades:
+            console.print(f"face models: {'; '.join(grades)}", style="bold yellow")
+    if warning := low_coverage(numbers.summary):
+        console.print(warning, style="yellow")
+
+
+def _means(suite: str, part: pd.DataFrame) -> Table:
+    """Metrics down and methods across: there are more metrics than methods."""
+    methods = list(dict.fromkeys(part["method"]))
+    shown = Table(title=suite, title_justify="left")
+    shown.add_column("metric")
+    for method in methods:
+        shown.add_column(stamped(method, part[part["method"] == method]), justify="right")
+    for _, rows in part.groupby("metric", sort=False):
+        own = rows.set_index("method")
+        shown.add_row(_name(rows.iloc[0]), *(cell(own.loc[method]) for method in methods))
+    return shown
+
+
+def _deltas(suite: str, part: pd.DataFrame) -> Table:
+    """A block per method; its name stands over its metrics, so that the table stays narrow."""
+    shown = Table(title=f"{suite}: vs. {part['baseline'].iloc[0]}", title_justify="left")
+    shown.add_column("metric", overflow="fold")
+    for title in ("delta", "95% interval", "win rate"):
+        shown.add_column(title, justify="right")
+    shown.add_column("verdict")
+    for method, rows in part.groupby("method", sort=False):
+        shown.add_section()
+        shown.add_row(Text(str(method), "bold"))
+        for _, row in rows.iterrows():
+            verdict = Text(row["verdict"], _COLOURS[row["verdict"]])
+            cells = [_name(row), delta_text(row), interval_text(row), percent(row["win_rate"])]
+            shown.add_row(*cells, verdict)
+    return shown
+
+
+def _name(row: pd.Series) -> str:
+    return f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}"

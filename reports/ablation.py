@@ -1,0 +1,111 @@
+"""The plot of an ablation run: its headline metrics against the number of steps, or row by row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from ..core.files import atomic_path
+from ..datasets.manifest import SuiteKind
+from ..harness.config import PartSpec
+from ..harness.run_file import RunFile
+from .plots import Panel, Spot, draw, save
+from .statistics import per_clip, two_way
+
+HEADLINES = ("aed_lmk_px512/", "aed_lmk_target_px512/", "id_")
+"""Beginnings of the ids of the metrics that are drawn: distance to the driver, to the target, and identity."""
+PICTURE = "ablation.png"
+
+
+def draw_ablation(folder: Path, run: RunFile, frame: pd.DataFrame) -> None:
+    """Draw ``ablation.png`` into a report, if the run is an ablation.
+
+    Args:
+        folder: The report's folder.
+        run: The run's ``run.json``.
+        frame: The tidy frame of :func:`reports.frame.tidy`.
+    """
+    rows = panels(run, frame)
+    if not rows:
+        (folder / PICTURE).unlink(missing_ok=True)  # of another command on the same run
+        return
+    with atomic_path(folder / PICTURE) as temporary:
+        save(lambda: draw(rows), temporary)
+
+
+def about_ablation(run: RunFile, frame: pd.DataFrame) -> str:
+    """What a report's page says about the plot, in Markdown; "" when there is none."""
+    if not panels(run, frame):
+        return ""
+    return (
+        f"## The ablation\n\n![{run.config['ablation']}]({PICTURE})\n\n"
+        "Means over cases. Around each mean stands the 95 % interval of its row's paired difference from the baseline "
+        "(clustered by identity and driving clip where these are crossed): where it leaves out the dashed line, the "
+        "baseline's mean, the difference is clear. Gray points, where there are any, are single cases.\n"
+    )
+
+
+def steps_of(run: RunFile) -> dict[str, int]:
+    """Step counts by row label, for an ablation of steps: the baseline's is 0."""
+    baseline = _baseline(run)
+    specs = [PartSpec.model_validate(spec) for spec in run.config["methods"]]
+    return {baseline: 0} | {f"{baseline}+{spec.label}": int(spec.options["steps"]) for spec in specs}
+
+
+def panels(run: RunFile, frame: pd.DataFrame) -> list[list[Panel]]:
+    """What the plot of an ablation shows: a row per suite, a panel per headline metric that has any value.
+
+    Returns:
+        Nothing for a run that is no ablation, or where nothing was measured yet.
+    """
+    if not run.config.get("ablation"):
+        return []
+    x = steps_of(run) if run.config["ablation"] == "steps" else {}
+    measured = frame[frame["value"].notna()]
+    rows = []
+    for suite in run.suites:
+        metrics = set(measured.loc[measured["suite"] == suite, "metric"])
+        shown = [name for start in HEADLINES for name in run.metrics if name.startswith(start) and name in metrics]
+        own = frame[frame["suite"] == suite]
+        rows.append([_panel(run, own[own["metric"] == name], suite, name, x) for name in shown])
+    return [row for row in rows if row]
+
+
+def _panel(run: RunFile, part: pd.DataFrame, suite: str, metric: str, x: Mapping[str, int]) -> Panel:
+    about, methods = run.metrics[metric], list(dict.fromkeys(part["method"]))
+    by_case = part.groupby(["method", "case"], sort=False, observed=True)["value"].mean()
+    clusters = part.drop_duplicates("case").set_index("case")[["identity", "driving"]]
+    crossed = run.suites[suite].kind != SuiteKind.SELF_VIDEO
+    base = by_case.loc[_baseline(run)]
+    spots = []
+    for index, method in enumerate(methods):
+        values = by_case.loc[method].dropna()
+        own = clusters.loc[values.index] if crossed else None
+        spots.append(_spot(x.get(method, index), values, base, own))
+    arrow = "higher is better" if about.higher_is_better else "lower is better"
+    return Panel(
+        title=f"{suite}: {about.title}",
+        x_label="tuning steps" if x else "",
+        y_label=f"{metric}\n[{about.unit}], {arrow}",
+        spots=spots,
+        level=float(base.mean()),
+        names=[] if x else methods,
+    )
+
+
+def _spot(x: float, values: pd.Series, base: pd.Series, clusters: pd.DataFrame | None) -> Spot:
+    """A row's mean, with the interval of its paired difference from the baseline around it."""
+    deltas = (values - base).dropna()
+    if clusters is None:
+        delta = per_clip(deltas)
+    else:
+        own = clusters.loc[deltas.index]
+        delta = two_way(deltas, list(own["identity"]), list(own["driving"]))
+    mean = float(values.mean())
+    return Spot(x, mean, mean + delta.low - delta.mean, mean + delta.high - delta.mean, values.tolist())
+
+
+def _baseline(run: RunFile) -> str:
+    return PartSpec.model_validate(run.config["baseline"]).label

@@ -1,0 +1,135 @@
+"""``bench ablate``: rows are settings of one method, and the rows of steps share one tuning per case."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from portraitbench.core.errors import ConfigError
+from portraitbench.methods.strucbooth.ablation import decoding_rows, loss_rows, step_rows
+from portraitbench.methods.strucbooth.config import StrucBoothConfig
+
+TINY = Path(__file__).parents[1] / "methods" / "strucbooth" / "tiny_generators.py"
+QUICK = ["--set", "lora_targets=.*to_q", "--set", "regions=mouth"]
+
+
+@pytest.fixture
+def where(tmp_path, make_suite):
+    suite = make_suite(tmp_path / "suite", drivings=2)
+    folders = ["--out", tmp_path / "runs", "--cache", tmp_path / "cache"]
+    return ["--suite", suite, "--plugin", TINY, "--faces", "tiny", "--baseline", "tiny-v", *folders]
+
+
+def made(folder):
+    """The generate records of a run, in the order in which they were made."""
+    lines = [json.loads(line) for path in sorted((folder / "records").glob("*.jsonl")) for line in path.open()]
+    return [line for line in lines if line["stage"] == "generate"]
+
+
+def test_losses_are_added_one_after_another(bench, where, tmp_path):
+    command = ["ablate", "losses", *where, *QUICK, "--set", "steps=1", "--limit", "1"]
+    done = bench(*command)
+    assert done.code == 0, done.err
+    folder = tmp_path / "runs" / "tiny-ablate-losses"
+    labels = ["tiny-v", "tiny-v+PGT", "tiny-v+PGT+grad", "tiny-v+PGT+grad+id"]
+    assert json.loads((folder / "run.json").read_text())["methods"] == labels
+    table = (folder / "report" / "tiny.md").read_text().splitlines()
+    assert [line.split("|")[1].strip() for line in table[2:6]] == labels
+    losses = [{name for name in ("ldm", "gradient", "identity") if f"{name}_last" in r["detail"]} for r in made(folder)]
+    assert losses == [set(), {"ldm"}, {"ldm", "gradient"}, {"ldm", "gradient", "identity"}]
+    assert not (tmp_path / "cache" / "tunings").exists()
+    assert "![losses](ablation.png)" in (folder / "report" / "index.md").read_text()
+    picture = (folder / "report" / "ablation.png").read_bytes()
+    again = bench(*command)
+    assert "generate: 0 to do, 4 reused" in again.out
+    (folder / "report" / "ablation.png").unlink()
+    assert bench("report", folder).code == 0
+    assert (folder / "report" / "ablation.png").read_bytes() == picture
+
+
+def check_steps(bench, where, tmp_path, *more):
+    done = bench("ablate", "steps", "--steps", "0,1,3", *where, *QUICK, *more)
+    assert done.code == 0, done.err
+    folder = tmp_path / "runs" / "tiny-ablate-steps"
+    records = made(folder)
+    assert len(records) == 6
+    reused = [(r["method"], r["detail"]["tuning_reused"]) for r in records if r["method"] != "tiny-v"]
+    assert sorted(reused) == 2 * [("tiny-v+steps=1", 1)] + 2 * [("tiny-v+steps=3", 0)]
+    shown = json.loads((folder / "run.json").read_text())["methods"]
+    assert shown == ["tiny-v", "tiny-v+steps=1", "tiny-v+steps=3"]
+    assert (folder / "report" / "ablation.png").exists()
+    return {(r["method"], r["case"]): r["output"]["sha256"] for r in records}
+
+
+def test_steps_come_from_one_tuning_per_case_and_are_what_each_alone_gives(bench, where, tmp_path):
+    shared = check_steps(bench, where, tmp_path)
+    options = "lora_targets=.*to_q,regions=mouth"
+    alone = [f"strucbooth:steps={n},{options},as=steps={n}" for n in (1, 3)]
+    done = bench("run", "-m", alone[0], "-m", alone[1], *where, "--name", "alone")
+    assert done.code == 0, done.err
+    own = made(tmp_path / "runs" / "alone")
+    assert {(r["method"], r["case"]): r["output"]["sha256"] for r in own} == shared
+    assert not any("tuning_reused" in r["detail"] for r in own)
+
+
+@pytest.mark.slow
+def test_workers_share_tunings_too(bench, where, tmp_path):
+    check_steps(bench, where, tmp_path, "--workers", "2")
+
+
+def test_decoding_compares_patches_halos_and_whole_frames(bench, where, tmp_path):
+    done = bench("ablate", "decoding", "--halo", "0,1", *where, *QUICK, "--set", "steps=1", "--limit", "1")
+    assert done.code == 0, done.err
+    config = json.loads((tmp_path / "runs" / "tiny-ablate-decoding" / "run.json").read_text())["config"]
+    rows = {spec["label"]: (spec["options"]["decoding"], spec["options"]["halo"]) for spec in config["methods"]}
+    assert rows == {"patch": ("patch", 0), "patch+halo=1": ("patch", 1), "global": ("global", 0)}
+    assert all(spec["options"]["regions"] == "mouth" for spec in config["methods"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["steps", "--steps", "0"], "--steps"),
+        (["steps", "--steps", "30,-1"], "--steps"),
+        (["steps", "--steps", "many"], "--steps 'many'"),
+        (["steps", "--halo", "1"], "--halo: goes with bench ablate decoding"),
+        (["losses", "--steps", "1"], "--steps: goes with bench ablate steps"),
+        (["decoding", "--halo", "-2"], "--halo"),
+        (["steps", "--set", "steps=9"], "--set steps"),
+        (["decoding", "--set", "halo=9"], "--set halo"),
+        (["losses", "--set", "gradient_weight=0"], "--set gradient_weight=0"),
+        (["losses", "--set", "rang=4"], "'rang'"),
+        (["losses", "--set", "rank"], "--set"),
+        (["losses", "--set", "as=me"], "--set as"),
+        (["losses", "--baseline", "copy-identity"], "copy-identity is none"),
+    ],
+)
+def test_what_does_not_fit_is_one_line(bench, where, arguments, words):
+    done = bench("ablate", arguments[0], *where, *arguments[1:])
+    assert done.code == 2
+    assert words in done.err
+    assert len(done.err.strip().splitlines()) == 1
+
+
+def test_a_loss_that_is_off_by_default_has_the_papers_weight_in_its_row():
+    rows = loss_rows(StrucBoothConfig(gradient_weight=3.0, identity_weight=0.0))
+    weights = {label: (row["gradient_weight"], row["identity_weight"]) for label, row in rows.items()}
+    assert weights == {"PGT": (0, 0), "PGT+grad": (3.0, 0), "PGT+grad+id": (3.0, 0.1)}
+    with pytest.raises(ConfigError, match="identity_weight=0"):
+        loss_rows(StrucBoothConfig(identity_weight=0.0), ["identity_weight"])
+
+
+def test_rows_of_steps_keep_what_shorter_ones_need():
+    rows = step_rows([90, 0, 30, 60, 30])
+    assert [(row["steps"], row["snapshots"]) for row in rows.values()] == [(30, ()), (60, (30,)), (90, (30, 60))]
+    assert list(decoding_rows([2, 0])) == ["patch", "patch+halo=2", "global"]
+
+
+def test_an_ablation_in_a_file_is_checked(bench, tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("suites: [demo-image]\nmethods: [warp]\nbaseline: copy-identity\nablation: steps\n")
+    done = bench("run", "-c", file)
+    assert done.code == 2
+    assert "ablation 'steps' needs" in done.err

@@ -1,0 +1,80 @@
+"""What is computed from a case once: maps of the control network, and of nothing; the reference's features."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hm_case import inputs
+
+from portraitbench.methods.hellomeme.conditions import read_features, with_conditions_only
+from portraitbench.methods.hellomeme.inputs import Control, FaceSettings
+from portraitbench.methods.hellomeme.networks import CHUNK
+from portraitbench.methods.hellomeme.standin import StandInTools
+
+
+@pytest.fixture
+def given(make_inputs):
+    """Ten frames: more than one chunk."""
+    case = make_inputs(10)
+    return StandInTools(FaceSettings(side=128)).prepare(case.identity, case.driving)
+
+
+def test_nothing_is_a_black_heat_map_with_codes_of_zero(random_tiny, given):
+    idle = random_tiny.idle_maps(given)
+    net = random_tiny.control
+    with torch.no_grad():
+        tokens = net.code_tokens(torch.zeros(1, 548))
+        black, gray = net(torch.full((1, 3, 128, 128), -1.0), tokens), net(torch.zeros(1, 3, 128, 128), tokens)
+    assert all(torch.equal(own, other) for own, other in zip(idle.up, black.up, strict=True))
+    assert not torch.allclose(idle.up[3], gray.up[3], rtol=1e-3)
+
+
+def test_frames_are_encoded_one_by_one_whatever_the_chunks(random_tiny, given):
+    assert len(given.condition) > CHUNK
+    maps = random_tiny.control_maps(given)
+    net = random_tiny.control
+    with torch.no_grad():
+        last = net(given.condition[9:], net.code_tokens(random_tiny.expression(given.expression_faces[9:])))
+    for own, other in zip((*maps.down, *maps.up), (*last.down, *last.up), strict=True):
+        assert len(own) == 10
+        assert torch.allclose(own[9:], other, atol=1e-4 * float(other.abs().max()))
+
+
+def test_features_without_conditions_are_those_of_zeros(random_tiny):
+    latents = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(0))
+    text = random_tiny.words(["", "a face"])
+    both = read_features(random_tiny, latents, text)
+    alone = random_tiny.keyframes.features(torch.zeros_like(latents), text[:1])
+    for own, other in zip((*both.down, *both.up), (*alone.down, *alone.up), strict=True):
+        assert torch.allclose(own[:1], other, atol=1e-4 * float(other.abs().max()))
+    assert len(both.down) == len(both.up) == 4
+
+
+def test_a_drawn_reference_differs_from_the_mode_by_the_seed_alone(random_tiny):
+    frames = inputs(1).reference
+    mode = random_tiny.encode(frames)
+    drawn = [random_tiny.encode(frames, torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)]
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], mode)
+    posterior = random_tiny.encoder.encode(frames).latent_dist
+    assert torch.allclose(mode, posterior.mean * random_tiny.encoder.config.scaling_factor)
+
+
+@pytest.mark.parametrize("control", list(Control))
+def test_the_stand_in_prepares_the_kind_that_is_asked_for(make_inputs, control):
+    case = make_inputs(2)
+    prepared = StandInTools(FaceSettings(control, side=128)).prepare(case.identity, case.driving)
+    assert prepared.control is control
+    assert prepared.canvas.frames.shape == (2, 128, 128, 3)
+    assert not torch.equal(prepared.condition[0], torch.zeros_like(prepared.condition[0]))
+
+
+def test_the_half_with_conditions_is_the_second(random_tiny):
+    from portraitbench.methods.hellomeme.maps import Maps
+    from portraitbench.methods.hellomeme.wiring import Given
+
+    two = Maps((torch.tensor([1.0, 2.0])[:, None],), ())
+    half = with_conditions_only(Given(two, two, None))
+    assert half.control.down[0].tolist() == [[2.0]]
+    assert half.pads is None
