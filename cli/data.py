@@ -1,8 +1,10 @@
-"""``bench data fetch|check|build``: the media that suites name."""
+"""``bench data fetch|check|build``: the media that suites name, and weights that methods need."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,12 +13,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from ..core.errors import ConfigError
 from ..core.files import human_size
 from ..datasets.assets import AssetStore
 from ..datasets.build import BuildSpec, build_suite
 from ..datasets.catalog import open_suite
 from ..datasets.check import check_suite
-from ..datasets.fetch import fetch_assets
+from ..datasets.fetch import FetchReport, fetch_assets
 from ..datasets.manifest import Suite, SuiteKind
 from ..faces import BACKENDS
 from ..faces.crops import portrait_crop
@@ -32,32 +35,71 @@ CacheOption = Annotated[Path | None, typer.Option(help="Folder for assets and fa
 
 @app.command()
 def fetch(
-    suite: SuiteArgument,
+    suite: Annotated[str | None, typer.Argument(help="Suite name or manifest file.")] = None,
     source: Annotated[
         Path | None, typer.Option("--from", help="Copy from this folder instead of downloading.", metavar="DIR")
     ] = None,
+    weights: Annotated[
+        str | None, typer.Option(help="Fetch a method's weights instead of a suite: hellomeme.", metavar="METHOD")
+    ] = None,
+    to: Annotated[
+        Path | None, typer.Option(help="Folder for weights. Default: the Hugging Face cache.", metavar="DIR")
+    ] = None,
     cache: CacheOption = None,
 ) -> None:
-    """Bring a suite's assets into the cache; what is there already is left alone."""
-    folder = cache or default_cache()
-    opened = open_suite(suite, folder)
+    """Bring a suite's assets into the cache, or a method's weights to disk; what is there already is left alone."""
     console = Console(highlight=False)
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    if (suite is None) == (weights is None):
+        raise ConfigError("name either a suite or --weights METHOD: see 'bench data fetch --help'")
+    if weights is not None:
+        _fetch_weights(console, weights, to, source)
+        return
+    folder = cache or default_cache()
+    opened = open_suite(str(suite), folder)
+    if to is not None:
+        raise ConfigError("--to goes with --weights: a suite's files go into the cache, see --cache")
     total = sum(asset.bytes for asset in opened.suite.assets.values())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
-        bar = bars.add_task(opened.suite.name, total=total)
-        received: dict[str, int] = {}
-
-        def tell(asset_id: str, done: int, _: int) -> None:
-            received[asset_id] = done
-            bars.update(bar, description=asset_id, completed=sum(received.values()))
-
+    with _bars(console, opened.suite.name, total) as tell:
         report = fetch_assets(AssetStore(folder), opened.suite, opened.folder, source=source, progress=tell)
+    _print_fetched(console, opened.suite.name, report)
+
+
+def _fetch_weights(console: Console, method: str, to: Path | None, source: Path | None) -> None:
+    from ..methods.hellomeme.hub import fetch_weights
+    from ..methods.hellomeme.weights import needed
+
+    if method != "hellomeme":
+        raise ConfigError(f"--weights {method}: only the weights of hellomeme can be fetched")
+    if source is not None:
+        raise ConfigError("--from does not go with --weights: put the files into the folder given as weights=DIR")
+    with _bars(console, method, None) as tell:
+        report = fetch_weights(needed(), to, tell)
+    _print_fetched(console, f"weights of {method}", report)
+
+
+@contextmanager
+def _bars(console: Console, name: str, total: int | None) -> Iterator[Callable[[str, int, int], None]]:
+    """A progress bar over all files; without a total over those that have begun."""
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bars:
+        bar = bars.add_task(name, total=total)
+        received: dict[str, int] = {}
+        sizes: dict[str, int] = {}
+
+        def tell(asset_id: str, done: int, size: int) -> None:
+            received[asset_id], sizes[asset_id] = done, size
+            whole = sum(sizes.values()) if total is None else total
+            bars.update(bar, description=asset_id, completed=sum(received.values()), total=whole)
+
+        yield tell
+
+
+def _print_fetched(console: Console, name: str, report: FetchReport) -> None:
+    """Say how a fetch went; exits with 2 when a file failed."""
     for line in report.failed.values():
         console.print(f"[red]failed[/] {escape(line)}", soft_wrap=True)
     console.print(
-        f"{opened.suite.name}: {len(report.fetched)} fetched, {len(report.present)} were there, "
-        f"{len(report.failed)} failed"
+        f"{name}: {len(report.fetched)} fetched, {len(report.present)} were there, {len(report.failed)} failed"
     )
     if report.failed:
         raise typer.Exit(2)

@@ -24,14 +24,23 @@ def doctor(
     faces: Annotated[
         list[str] | None, typer.Option("--faces", "-f", help="Backends with options, like insightface:pack=DIR.")
     ] = None,
+    weights: Annotated[
+        Path | None, typer.Option(help="HelloMeme's weights folder. Default: the Hugging Face cache.", metavar="DIR")
+    ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for assets and face features.")] = None,
 ) -> None:
-    """Check devices, packages, folders, face backends and weights files. Exits with 2 when a backend named fails."""
+    """Check devices, packages, folders, face backends and weights files.
+
+    Exits with 2 when a backend named fails, or a file is missing or damaged in a weights folder named.
+    """
     console = Console(highlight=False)
     _machine(console, cache or default_cache())
     given = [part_spec(text, "--faces") for text in faces or []]
     broken = _backends(console, given)
     _weights(console, given)
+    whole = _hellomeme(console, weights)
+    if weights is not None and not whole:
+        raise typer.Exit(2)
     if given and broken & {spec.name for spec in given}:
         raise typer.Exit(2)
 
@@ -80,3 +89,29 @@ def _weights(console: Console, given: list[PartSpec]) -> None:
         colour = "green" if entry.status == "found" else "yellow"
         where = escape(str(entry.path or entry.name))
         console.print(f"  [{colour}]{entry.status:<10}[/] {where} ({'; '.join(about)})", soft_wrap=True)
+
+
+def _hellomeme(console: Console, weights: Path | None) -> bool:
+    """List HelloMeme's files; returns whether all are there and whole."""
+    from ..methods.hellomeme.inspection import inspect
+    from ..methods.hellomeme.weights import GET, needed
+
+    console.print("\nweights of method hellomeme (style x1 or x2, control cntrl1 or cntrl2)")
+    states = [state for part in needed() for state in inspect(part, weights)]
+    for state in states:
+        part = state.part
+        about = [human_size(state.size) if state.size else part.about, part.role, part.licence]
+        if state.sha256:
+            about.insert(1, f"sha256 {state.sha256}")
+        if part.only:
+            about.append(f"only for {', '.join(sorted(part.only))}")
+        colour = "green" if state.status == "found" else "yellow"
+        where = escape(str(state.path or f"{part.url}: {state.name}"))
+        console.print(f"  [{colour}]{state.status:<10}[/] {where} ({'; '.join(about)})", soft_wrap=True)
+        if state.status == "damaged":
+            console.print(f"    {escape(state.problem)}", soft_wrap=True)
+    whole = all(state.status == "found" for state in states)
+    if not whole:
+        to = "" if weights is None else f" --to {weights}"
+        console.print(f"get them: {escape(GET + to)}", soft_wrap=True)
+    return whole

@@ -63,7 +63,8 @@ class HelloMemeInputs:
         rotation: Head angles of the driving frames about x, y and z in radians, shape (T, 3).
         translation: Head positions of the driving frames in the 3D face model's units, camera at the origin and before
             the reference's place is put in, shape (T, 3).
-        canvas: The driving clip in one fixed window of the canvas' size, T frames; what landmark metrics compare with.
+        canvas: The driving clip in one fixed window of the canvas' size, T frames, also those without a face; what
+            landmark metrics compare with.
         held: Frames that showed no face, ascending.
         expression_faces: For CNTRL2: faces warped to PD-FGC's five points, in [-1, 1], shape (T, 3, 224, 224).
         coefficients: For CNTRL1: ARKit blendshapes in [0, 1], shape (T, 51).

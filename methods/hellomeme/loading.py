@@ -11,16 +11,7 @@ from torch import Tensor, nn
 
 from ...core.errors import WeightsError, one_line
 from ...faces.checkpoints import load_state, load_strictly
-
-OWNER = "method hellomeme"
-FILES = (
-    "diffusion_pytorch_model.safetensors",
-    "diffusion_pytorch_model.fp16.safetensors",
-    "diffusion_pytorch_model.bin",
-    "model.safetensors",
-    "pytorch_model.bin",
-)
-"""Names that a published file may have, the first one found is read."""
+from .weights import FILES, OWNER
 
 M = TypeVar("M", bound=nn.Module)
 

@@ -11,36 +11,18 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from torch import nn
 
 from ...core.digest import digest, file_sha256
-from ...core.errors import ConfigError, WeightsError
 from .adapters import MotionKnits, ReferenceAdapter
 from .architecture import REAL
 from .control import ControlNetwork
 from .inputs import Control, FaceSettings, FaceTools
-from .loading import OWNER, load_adapter, load_stock, load_words, model_file
+from .loading import load_adapter, load_stock, load_words, model_file
 from .networks import Networks
 from .options import HelloMemeOptions
 from .pdfgc import PdFgcEncoder
 from .standin import StandInTools
 from .tiny import random_networks
+from .weights import BASE, PLAIN, VISION, part_folder, part_named
 
-PUBLISHER = "songkey"
-BASE, PLAIN = "realisticVisionV60B1_v51VAE", "stable-diffusion-v1-5"
-VISION = "IP-Adapter"
-SIZES = {
-    f"{BASE}/unet": 859_520_964,
-    f"{BASE}/vae": 83_653_863,
-    f"{PLAIN}/unet": 859_520_964,
-    f"{PLAIN}/vae": 83_653_863,
-    f"{PLAIN}/text_encoder": 123_060_480,
-    f"{BASE}/text_encoder": 123_060_480,
-    "hm3_reference": 90_544_000,
-    "hm3_control_mix": 198_735_616,
-    "hm3_animatediff": 453_209_280,
-    "hm3_motion": 183_478_400,
-    "pd_fgc_motion": 8_506_313,
-    f"{VISION}/models/image_encoder": 632_076_800,
-}
-"""Parameters of each part; a file holds two or four bytes for each. AnimateDiff's is the most it can be."""
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -86,28 +68,22 @@ class Parts:
         Raises:
             WeightsError: When it is missing; says what to fetch, how large it is and from where.
         """
-        repository, _, below = part.partition("/")
         given = self._options.weights
-        root = Path(given).expanduser() / repository if given else _cached(repository)
-        if root is not None and (root / below).is_dir():
-            return root / below
-        place = f"{root}" if given else "the Hugging Face cache"
-        gigabytes = 2e-9 * SIZES[part]
-        raise WeightsError(
-            f"{OWNER}: {part} is not in {place} ({gigabytes:.1f} GB in 16 bit, one of {len(self.names())} parts): "
-            f"fetch https://huggingface.co/{PUBLISHER}/{repository}, name the folder of such folders with weights=, "
-            "or try the chain with weights=random-tiny"
-        )
+        return part_folder(part_named(part), Path(given) if given else None)
 
     def load_tools(self, settings: FaceSettings) -> FaceTools:
         """The face tools.
 
         Raises:
-            ConfigError: For the published weights, until their face tools are there.
+            ConfigError: When onnxruntime cannot use the device.
+            WeightsError: When a library or a file is missing or damaged.
         """
         if self._options.is_random:
             return StandInTools(settings)
-        raise ConfigError(f"{OWNER}: its face tools are missing: only weights=random-tiny runs")
+        from .tools import load_tools  # needs libraries that random-tiny does without
+
+        given = self._options.weights
+        return load_tools(settings, Path(given) if given else None, self._device)
 
     def load_networks(self) -> Networks:
         """All networks on the device, frozen, for evaluation.
@@ -155,17 +131,6 @@ class Parts:
     def _words(self, repository: str, dtype: torch.dtype) -> Any:
         encoder = self.find(f"{repository}/text_encoder")
         return load_words(encoder.parent / "tokenizer", encoder, dtype, self._device)
-
-
-def _cached(repository: str) -> Path | None:
-    """A repository's folder in the Hugging Face cache; nothing is fetched."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
-
-    try:
-        return Path(snapshot_download(f"{PUBLISHER}/{repository}", local_files_only=True))
-    except LocalEntryNotFoundError:
-        return None
 
 
 @lru_cache(maxsize=64)

@@ -1,0 +1,170 @@
+"""Bringing the published weights from their hub: over https, whole, with the sizes and digests the hub gives."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from ...core.digest import file_sha256
+from ...core.errors import AssetError
+from ...core.files import atomic_path, is_safe_relative, write_text
+from ...datasets.fetch import FetchReport, Progress, download, opened
+from .inspection import RECORD
+from .weights import HUB, PUBLISHER, Part
+
+_LIST_LIMIT = 32 << 20
+
+
+@dataclass(frozen=True)
+class HubFile:
+    """One file as the hub lists it.
+
+    Attributes:
+        path: Below the repository.
+        url: Its address at a fixed commit.
+        bytes: Its size.
+        sha256: Its digest, for large files.
+        git: Its git object id, for small ones.
+    """
+
+    path: str
+    url: str
+    bytes: int
+    sha256: str | None
+    git: str | None
+
+
+@dataclass(frozen=True)
+class Listing:
+    """All files of a repository.
+
+    Attributes:
+        repository: Without its owner.
+        commit: The commit that they are of.
+        files: By path.
+    """
+
+    repository: str
+    commit: str
+    files: dict[str, HubFile]
+
+
+def fetch_weights(parts: list[Part], to: Path | None, progress: Progress | None = None) -> FetchReport:
+    """Bring parts into a folder of repositories or into the Hugging Face cache; what is there and right is left alone.
+
+    Args:
+        parts: Which.
+        to: The folder; None for the cache.
+        progress: Told of every chunk.
+
+    Returns:
+        What was fetched, what was there and what failed; one failure does not stop the others.
+    """
+    report = FetchReport()
+    for repository in dict.fromkeys(part.repository for part in parts):
+        try:
+            listing = list_repository(repository)
+            root = _destination(listing, to)
+        except AssetError as error:
+            report.failed[repository] = str(error)
+            continue
+        for part in parts:
+            if part.repository == repository:
+                _fetch_part(part, listing, root, report, progress)
+        if to is None and not any(name.startswith(f"{repository}/") for name in report.failed):
+            write_text(root.parents[1] / "refs" / "main", listing.commit)
+    return report
+
+
+def list_repository(repository: str) -> Listing:
+    """Ask the hub for a repository's files.
+
+    Raises:
+        AssetError: When it cannot be reached or answers something else.
+    """
+    url = f"{HUB}/api/models/{PUBLISHER}/{repository}/revision/main?blobs=true"
+    where = f"weights {repository}: {url}"
+    with opened(url, where) as response:
+        body = response.read(_LIST_LIMIT)
+    try:
+        answer = json.loads(body)
+        commit = str(answer["sha"])
+        files = [_hub_file(repository, commit, entry) for entry in answer["siblings"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AssetError(f"{where}: the answer is no list of files: get the files from its page by hand") from error
+    return Listing(repository, commit, {file.path: file for file in files})
+
+
+def _hub_file(repository: str, commit: str, entry: dict[str, Any]) -> HubFile:
+    path, large = str(entry["rfilename"]), entry.get("lfs")
+    if not is_safe_relative(path) or not is_safe_relative(commit):
+        raise ValueError(f"unsafe path {path!r}")
+    return HubFile(
+        path=path,
+        url=f"{HUB}/{PUBLISHER}/{repository}/resolve/{quote(commit)}/{quote(path)}",
+        bytes=int(large["size"] if large else entry["size"]),
+        sha256=str(large["sha256"]) if large else None,
+        git=None if large else str(entry["blobId"]),
+    )
+
+
+def _destination(listing: Listing, to: Path | None) -> Path:
+    if to is not None:
+        return to.expanduser() / listing.repository
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE) / f"models--{PUBLISHER}--{listing.repository}" / "snapshots" / listing.commit
+
+
+def _fetch_part(part: Part, listing: Listing, root: Path, report: FetchReport, progress: Progress | None) -> None:
+    for names in part.alternatives:
+        below = [f"{part.below}/{name}".lstrip("/") for name in names]
+        asset_id = f"{part.repository}/{below[0]}"
+        try:
+            file = next((listing.files[name] for name in below if name in listing.files), None)
+            if file is None:
+                raise AssetError(f"weights {asset_id}: {part.url} holds none of {', '.join(names)}: look at its page")
+            asset_id = f"{part.repository}/{file.path}"
+            if _is_right(root / file.path, file):
+                report.present.append(asset_id)
+            else:
+                _fetch_file(asset_id, file, root / file.path, progress)
+                report.fetched.append(asset_id)
+            _record(root, listing.commit, file)
+        except OSError as error:
+            report.failed[asset_id] = f"weights {asset_id}: cannot be stored below {root}: {error.strerror or error}"
+        except AssetError as error:
+            report.failed[asset_id] = str(error)
+
+
+def _fetch_file(asset_id: str, file: HubFile, target: Path, progress: Progress | None) -> None:
+    with atomic_path(target) as temporary:
+        download(asset_id, file, temporary, progress, listed="the hub's list")
+        if not _is_right(temporary, file):
+            raise AssetError(f"asset {asset_id}: {file.url} sent another content than the hub lists: try again")
+
+
+def _is_right(path: Path, file: HubFile) -> bool:
+    if not path.is_file() or path.stat().st_size != file.bytes:
+        return False
+    if file.sha256 is not None:
+        return file_sha256(path) == file.sha256
+    body = path.read_bytes()
+    # Git names a file by this digest; it tells apart, and nobody relies on it against an attacker.
+    return hashlib.sha1(b"blob %d\0" % len(body) + body, usedforsecurity=False).hexdigest() == file.git
+
+
+def _record(root: Path, commit: str, file: HubFile) -> None:
+    """Note a fetched file's size and digest beside it."""
+    path = root / RECORD
+    try:
+        record = json.loads(path.read_text())
+        files = dict(record["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        files = {}  # a damaged record is written anew
+    files[file.path] = {"bytes": file.bytes, "sha256": file.sha256 or file_sha256(root / file.path)}
+    write_text(path, json.dumps({"commit": commit, "files": files}, indent=1))

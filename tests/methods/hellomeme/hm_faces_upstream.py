@@ -1,0 +1,99 @@
+"""The face tools of HelloMeme's own code, from a checkout that HELLOMEME_UPSTREAM names. None of it is here.
+
+Its ONNX files come from the test, and what it takes from einops, where that is not installed, is stood in for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import sys
+import types
+
+import hm_upstream
+import numpy as np
+import torch
+
+RATIO = 0.5
+
+
+def load(root):
+    """Upstream's helpers and its tools on the ONNX files below ``root``."""
+    try:
+        import einops  # noqa: F401
+    except ImportError:
+        module = types.ModuleType("einops")
+        module.rearrange = lambda tensor, pattern: {"p f d -> f p d": tensor.transpose(0, 1)}[pattern]
+        sys.modules["einops"] = module
+    hm_upstream.load()
+    utils = importlib.import_module("hellomeme.utils")
+    tools = importlib.import_module("hellomeme.tools")
+    for name in ("hello_face_alignment", "hello_3dmm", "hello_arkit"):
+        module = importlib.import_module(f"hellomeme.tools.{name}")
+        module.download_file_from_cloud = lambda model_id, file_name, **_: str(
+            root / model_id.split("/")[1] / file_name
+        )
+    kit = {
+        "device": "cpu",
+        "dtype": torch.float32,
+        "face_aligner": tools.HelloCameraDemo(face_alignment_module=tools.HelloFaceAlignment(), reset=False),
+        "harkit_bs": tools.HelloARKitBSPred(gpu_id=None),
+        "h3dmm": tools.Hello3DMMPred(),
+        "image_encoder": Keep(),
+        "pd_fpg_motion": Keep(),
+    }
+    return utils, kit
+
+
+class Keep:
+    """Stands in for an encoder: remembers what it was shown."""
+
+    image_embeds = torch.zeros(1, 1)
+
+    def __init__(self):
+        self.seen = []
+
+    def to(self, **_):
+        return self
+
+    def __call__(self, pictures):
+        self.seen.append(pictures.clone())
+        return self
+
+    def cpu(self):
+        return torch.zeros(1, 1)
+
+
+def prepare(root, identity, driving, *, crop_reference=True, ratio=RATIO):
+    """Upstream's preparation of a case, as named tensors; T counts the frames in which it saw a face."""
+    utils, kit = load(root)
+    # What it prints and its progress bars are not for our reports.
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        ref = _read(utils, kit, identity, crop_reference)
+        frames, points, angles, places = _read(utils, kit, driving, True)
+        heat = utils.gen_control_heatmaps(angles, places, ref[3][0], save_size=512, trans_ratio=ratio)
+        utils.get_drive_expression_pd_fgc(kit, frames, points)
+        coefficients = utils.get_arkit_bs(kit, frames, points)
+        utils.get_face_parts(kit, frames, points, save_size=256)
+    count = len(frames)
+    return {
+        "reference": _signed(ref[0]),
+        "condition": heat.transpose(0, 1),
+        "rotation": torch.tensor(np.concatenate(angles)),
+        "translation": torch.tensor(np.concatenate(places)),
+        "canvas": torch.tensor(np.ascontiguousarray(frames[..., ::-1])),
+        "points": torch.tensor(points),
+        "expression_faces": torch.cat(kit["pd_fpg_motion"].seen[:count]),
+        "coefficients": coefficients,
+        "face_parts": torch.cat(kit["image_encoder"].seen).reshape(3, count, 3, 224, 224).transpose(0, 1),
+    }
+
+
+def _read(utils, kit, clip, crop):
+    kept, landmarks = utils.det_landmarks(kit["face_aligner"], [frame[..., ::-1].copy() for frame in clip])
+    return utils.get_drive_pose(kit, kept, landmarks, crop=crop)
+
+
+def _signed(frames):
+    return torch.tensor(np.ascontiguousarray(frames[..., ::-1])).permute(0, 3, 1, 2).float() / 127.5 - 1

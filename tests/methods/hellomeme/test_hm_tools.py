@@ -1,0 +1,190 @@
+"""The face tools as a whole on crafted models: against upstream's stored answers, and each trap planted."""
+
+from __future__ import annotations
+
+import cv2
+import hm_faces
+import numpy as np
+import pytest
+import torch
+from hm_faces_golden import FILE, case, off, sampled
+
+from portraitbench.core.errors import NoFaceError, WeightsError
+from portraitbench.datasets.clip import Clip
+from portraitbench.methods.hellomeme import tools
+from portraitbench.methods.hellomeme.face import (
+    detector,
+    heads,
+    landmarks,
+    pixels,
+    points,
+    pose,
+    smoothing,
+    tracking,
+    windows,
+)
+from portraitbench.methods.hellomeme.inputs import Control, FaceSettings
+from portraitbench.methods.hellomeme.tools import load_tools
+
+CODE, COEFFICIENTS = "expression_faces", "coefficients"
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory):
+    return hm_faces.save_models(tmp_path_factory.mktemp("models"))
+
+
+def prepare(root, control, **settings):
+    return load_tools(FaceSettings(control=control, **settings), root, "cpu").prepare(*case())
+
+
+def unlike_upstream(root, control):
+    """Names of the answers that are not upstream's. It drops frames without a face; ours has them as repeats."""
+    out = prepare(root, control)
+    golden = np.load(FILE)
+    kept = np.flatnonzero(out.found)
+    wrong = []
+    for name in golden.files:
+        value = out.canvas.frames if name == "canvas" else getattr(out, name)
+        if value is None:
+            continue
+        value = torch.tensor(np.asarray(value))
+        found = sampled(value if name == "reference" else value[kept])
+        wrong += [name] if off(name, found, golden[name]) else []
+    return wrong
+
+
+@pytest.mark.parametrize("control", Control)
+def test_answers_are_those_of_upstream(root, control):
+    assert unlike_upstream(root, control) == []
+
+
+def test_a_frame_without_a_face_keeps_its_row_and_its_picture(root):
+    out = prepare(root, Control.CNTRL2)
+    assert out.held == (2,)
+    assert len(out.canvas) == len(out.condition) == 5
+    assert torch.equal(out.condition[2], out.condition[1])
+    assert torch.equal(out.expression_faces[2], out.expression_faces[1])
+    assert np.array_equal(out.rotation[2], out.rotation[1])
+    assert not np.array_equal(out.canvas.frames[2], out.canvas.frames[1])
+
+
+def test_cases_without_a_face_are_typed_failures(root):
+    own = load_tools(FaceSettings(), root, "cpu")
+    nobody = Clip.from_image(hm_faces.portrait((-900, -900), marked=False))
+    someone = Clip.from_image(hm_faces.portrait((400, 400)))
+    with pytest.raises(NoFaceError, match="the identity image shows no face"):
+        own.prepare(nobody, someone)
+    with pytest.raises(NoFaceError, match="the driving clip shows no face"):
+        own.prepare(someone, nobody)
+
+
+def test_without_a_crop_the_identity_image_is_only_resized(root):
+    identity, driving = case()
+    plain = load_tools(FaceSettings(crop_reference=False), root, "cpu").prepare(identity, driving)
+    resized = cv2.resize(identity.frames[0], (512, 512), interpolation=cv2.INTER_CUBIC)
+    expected = torch.tensor(resized[None]).permute(0, 3, 1, 2) / 127.5 - 1
+    assert torch.allclose(plain.reference, expected, atol=1e-6)
+    assert not torch.allclose(prepare(root, Control.CNTRL2).reference, expected, atol=0.1)
+
+
+def test_the_heads_own_way_counts_as_much_as_the_ratio_says(root):
+    def middles(ratio):
+        maps = prepare(root, Control.CNTRL2, translation_ratio=ratio).condition
+        columns = torch.arange(512.0)
+        return torch.stack([(one.amax((0, 1)) > 0).float() @ columns / (one.amax((0, 1)) > 0).sum() for one in maps])
+
+    none, all_ = middles(0.0), middles(1.0)
+    assert (none - none[0]).abs().max() < (all_ - all_[0]).abs().max()
+
+
+def test_a_missing_or_damaged_model_is_one_line(root, tmp_path):
+    with pytest.raises(WeightsError, match=r"hello_face_det\.onnx is not in .*songkey/hello_group_facemodel"):
+        load_tools(FaceSettings(), tmp_path, "cpu")
+    hm_faces.save_models(tmp_path)
+    path = tmp_path / "hello_group_facemodel" / "hello_3dmm.onnx"
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(WeightsError, match=r"hello_3dmm\.onnx .* not a readable ONNX file") as caught:
+        load_tools(FaceSettings(), tmp_path, "cpu")
+    assert "\n" not in str(caught.value)
+
+
+def swapped(original):
+    return lambda frame, *, bgr: original(frame, bgr=not bgr)
+
+
+def rounded_heat_map(angles, translation, side):
+    image, corners = np.zeros((side, side, 3), np.uint8), np.round(pose.project_square(angles, translation, side))
+    for row, colour in enumerate(pose._COLOURS):
+        ends = corners[[row, (row + 1) % 4]].astype(int).tolist()
+        pixels.opencv().line(image, *ends, colour, 15)
+    return image
+
+
+def centred_decode(answers):
+    boxes, scores = decode(answers)
+    return boxes + 12, scores
+
+
+def no_turn(points, side, margin, degrees=0.0):
+    return align(points, side, margin)
+
+
+def eager(self, frame, matrix):
+    """Passes that turn by the tilt in the frame."""
+    reading = self._read(frame, matrix)
+    for _ in range(2):
+        reading = self._read(frame, landmarks._around(reading.points, points.roll(reading.points)))
+    return reading
+
+
+def lazy_step(self, frame, start=None):
+    """Tracking that trusts its tracks and looks for no other face."""
+    if not self._tracks:
+        return step(self, frame, start)
+    self._tracks = [track for track in self._tracks if self._read(track, frame)]
+    return self._tracks
+
+
+def one_part_window_per_frame(frames, positions):
+    return torch.cat([face_parts(frames[row : row + 1], positions[row : row + 1]) for row in range(len(frames))])
+
+
+decode, align, step, face_parts = detector.decode, windows.align_points, tracking.Tracker.step, tools.face_parts
+CHIN = smoothing.STEADINESS[0]
+TRAPS = {
+    "landmark network fed red first": (landmarks, "picture", swapped(landmarks.picture), CODE),
+    "3D model fed blue first": (heads, "picture", swapped(heads.picture), CODE),
+    "blendshapes fed red first": (heads, "picture", swapped(heads.picture), COEFFICIENTS),
+    "head cut out as tightly as an expression": (heads, "_HEAD_MARGIN", 0.15, CODE),
+    "expression cut out as loosely as a head": (heads, "_EXPRESSION_MARGIN", 0.35, COEFFICIENTS),
+    "expression not levelled": (heads, "align_points", no_turn, COEFFICIENTS),
+    "two passes for three": (landmarks, "_PASSES", 2, CODE),
+    "passes turned by the tilt in the frame": (landmarks.LandmarkReader, "_passes", eager, CODE),
+    "detector's cells centred": (detector, "decode", centred_decode, CODE),
+    "detector fed red first": (detector, "warp_to", lambda *a: pixels.warp_to(*a)[..., ::-1], CODE),
+    "no smoothing": (smoothing.Smoother, "__call__", lambda self, found, size: found, CODE),
+    "no fresh detection": (tracking.Tracker, "step", lazy_step, CODE),
+    "second round starts from nothing": (tracking.Tracker, "step", lambda self, frame, _=None: step(self, frame), CODE),
+    "window not raised": (windows, "_WINDOW_RAISE", 0.0, CODE),
+    "window of two faces": (windows, "_WINDOW_SIZE", 2.0, CODE),
+    "heat map rounded": (tools, "heat_map", rounded_heat_map, CODE),
+    "heat map blue first": (pose, "_COLOURS", tuple(colour[::-1] for colour in pose._COLOURS), CODE),
+    "heat map with thin lines": (pose, "_THICKNESS", 13, CODE),
+    "head's place left in its crop": (heads, "translation_in_frame", lambda place, *_: place, CODE),
+    "PD-FGC's crop bilinear": (tools, "warp", lambda f, m, s, cubic=False: pixels.warp(f, m, s), CODE),
+    "parts' window per frame": (tools, "face_parts", one_part_window_per_frame, COEFFICIENTS),
+    "parts not blurred": (tools, "blur", lambda frame: frame, COEFFICIENTS),
+    "CLIP's mean left in": (tools, "CLIP_MEAN", np.zeros(3), COEFFICIENTS),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("trap", TRAPS)
+def test_a_planted_trap_is_noticed(root, monkeypatch, trap):
+    owner, name, planted, seen_by = TRAPS[trap]
+    monkeypatch.setattr(owner, name, planted)
+    try:
+        wrong = unlike_upstream(root, Control.CNTRL2 if seen_by == CODE else Control.CNTRL1)
+    except NoFaceError:
+        wrong = ["no face is found any more"]
+    assert wrong
