@@ -26,7 +26,7 @@ def make_scheduler() -> Any:
     """Diffusers' DDIM scheduler: v prediction over 1000 scaled-linear steps, sampled at trailing ones."""
     from diffusers import DDIMScheduler
 
-    return DDIMScheduler(  # type: ignore[no-untyped-call]
+    return DDIMScheduler(
         num_train_timesteps=1000,
         beta_start=0.00085,
         beta_end=0.012,
