@@ -138,14 +138,6 @@ def eager(self, frame, matrix):
     return reading
 
 
-def lazy_step(self, frame, start=None):
-    """Tracking that trusts its tracks and looks for no other face."""
-    if not self._tracks:
-        return step(self, frame, start)
-    self._tracks = [track for track in self._tracks if self._read(track, frame)]
-    return self._tracks
-
-
 def one_part_window_per_frame(frames, positions):
     return torch.cat([face_parts(frames[row : row + 1], positions[row : row + 1]) for row in range(len(frames))])
 
@@ -164,9 +156,7 @@ TRAPS = {
     "detector's cells centred": (detector, "decode", centred_decode, CODE),
     "detector fed red first": (detector, "warp_to", lambda *a: pixels.warp_to(*a)[..., ::-1], CODE),
     "no smoothing": (smoothing.Smoother, "__call__", lambda self, found, size: found, CODE),
-    "no fresh detection": (tracking.Tracker, "step", lazy_step, CODE),
     "second round starts from nothing": (tracking.Tracker, "step", lambda self, frame, _=None: step(self, frame), CODE),
-    "window not raised": (windows, "_WINDOW_RAISE", 0.0, CODE),
     "window of two faces": (windows, "_WINDOW_SIZE", 2.0, CODE),
     "heat map rounded": (tools, "heat_map", rounded_heat_map, CODE),
     "heat map blue first": (pose, "_COLOURS", tuple(colour[::-1] for colour in pose._COLOURS), CODE),
