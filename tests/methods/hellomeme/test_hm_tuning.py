@@ -73,7 +73,9 @@ def test_adapters_on_keyframes_and_old_pads_are_options(make_generator, make_inp
     case = make_inputs(3)
     kinds = [{}, {"lora_keyframes": False}, {"fresh_pads": False}]
     made = [tune(make_generator, make_generator(**options), case) for options in kinds]
-    assert len({animation.clip.frame_digests for animation in made}) == 3
+    both, without, old = (animation.clip.frame_digests for animation in made)
+    assert both != without
+    assert without == old  # the margins of one window are made by the helper alone: untuned, they are the first ones
     assert made[2].detail["sampling_steps"] == 2  # no margins are made again
 
 
