@@ -105,6 +105,7 @@ def names(kind, features, **options):
 def test_defaults_follow_the_benchmark():
     assert names(SuiteKind.CROSS_IMAGE, DLIB, targets=False) == {
         "id_dlib_l2/1",
+        "leak_dlib_l2/1",
         "aed_lmk_px512/1",
         "aed_lmk_iod/1",
         "akd_l1_px256/1",
