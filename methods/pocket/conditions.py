@@ -15,9 +15,8 @@ from ...faces.pocket_backend import network_input
 from ...faces.pocket_net import PocketFaceNet, PocketReading
 from ..base import Inputs
 from .autoencoder import PocketAutoencoder
-from .expressions import CODE_VARIANCE
+from .expressions import CODE_NOISE, CODE_VARIANCE
 from .motion import LandmarkMotion, scalars, warp
-from .pairs import CODE_NOISE
 from .prior import WarpPrior
 from .unet import Given
 

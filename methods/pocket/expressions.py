@@ -18,6 +18,12 @@ CODE_VARIANCE = (0.076, 0.117, 0.059, 0.143, 0.155)
 
 Measured over 1000 people x 16 pictures; whoever samples has no training set."""
 
+CODE_NOISE = 0.2
+"""Deviation of the noise on the driver's code in training.
+
+It makes the generator forgive a reader's errors, and leaves it unsure of an expression's strength: only what a
+generator is unsure of can be changed early in sampling and then last."""
+
 ATTENUATION = 0.5
 """Share of the driver's code that the generator draws: expression is lost on purpose."""
 

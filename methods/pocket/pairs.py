@@ -10,15 +10,11 @@ from torch import Tensor
 
 from .autoencoder import PocketAutoencoder
 from .dataset import RenderedSet
+from .expressions import CODE_NOISE
 from .train_autoencoder import to_tensor
 
 NEUTRAL_SHARE = 0.7
 """How often the identity image is the person's near-neutral one."""
-CODE_NOISE = 0.2
-"""Deviation of the noise on the driver's code in training.
-
-It makes the generator forgive a reader's errors, and leaves it unsure of an expression's strength: only what a
-generator is unsure of can be changed early in sampling and then last."""
 
 
 @dataclass(frozen=True, eq=False)
