@@ -76,7 +76,8 @@ def decode(answers: list[Array]) -> tuple[Floats, Floats]:
         WeightsError: When the maps have other sizes.
     """
     boxes, scores = [], []
-    cells = [(HEIGHT // stride) * (WIDTH // stride) for stride in STRIDES]
+    # Grids reach over the edge: 272 is no multiple of 32, and the coarsest grid has 9 rows.
+    cells = [-(-HEIGHT // stride) * -(-WIDTH // stride) for stride in STRIDES]
     sizes = [answer.size for answer in answers[:6]]
     if sizes != [*cells, *(4 * _BINS * count for count in cells)]:
         raise WeightsError(f"{OWNER}: the face detector answers with {sizes} numbers: the file is of another model")
@@ -85,7 +86,7 @@ def decode(answers: list[Array]) -> tuple[Floats, Floats]:
         likely = score > _SCORE
         bins = answers[3 + row].reshape(-1, 4, _BINS)[likely].astype(np.float64)
         distances = softmax(bins, axis=-1) @ np.arange(_BINS) * stride
-        y, x = np.divmod(np.flatnonzero(likely), WIDTH // stride)
+        y, x = np.divmod(np.flatnonzero(likely), -(-WIDTH // stride))
         centre = np.stack([x, y, x, y], axis=1) * stride  # a cell's corner, not its middle
         boxes.append(centre + distances * [-1, -1, 1, 1])
         scores.append(score[likely])

@@ -108,9 +108,12 @@ def without_overlaps(tracks: list[Track]) -> list[Track]:
     """Of each two faces that overlap drop the smaller one; of equal ones the later."""
     gone: set[int] = set()
     for row, one in enumerate(tracks):
+        if row in gone:
+            continue
         for other_row, other in enumerate(tracks):
-            if row == other_row or {row, other_row} & gone or overlap(one.box, other.box) <= _OVERLAP:
+            if row == other_row or other_row in gone or overlap(one.box, other.box) <= _OVERLAP:
                 continue
+            # A face dropped here is still compared with the rest (as upstream).
             gone.add(row if area(one.box) < area(other.box) else other_row)
     return [track for row, track in enumerate(tracks) if row not in gone]
 

@@ -50,7 +50,8 @@ def save_detector(path: Path) -> Path:
     draw = np.random.RandomState(1)
     nodes, weights, scores, boxes = [], {}, [], []
     for stride in STRIDES:
-        cells = (272 // stride) * (160 // stride)
+        rows = -(-272 // stride)  # the coarsest grid, too, covers the last rows of the picture
+        cells, pads = rows * (160 // stride), [0, 0, rows * stride - 272, 0]
         weight = np.zeros((1, 3, stride, stride), np.float32)
         bias = np.float32([-9.0])
         if stride == 8:
@@ -61,10 +62,14 @@ def save_detector(path: Path) -> Path:
         weights |= {f"ws{stride}": weight, f"bs{stride}": bias, f"wb{stride}": box, f"bb{stride}": peaks[:, 0]}
         weights |= {f"rs{stride}": np.array([1, cells, 1]), f"rb{stride}": np.array([1, cells, 32])}
         nodes += [
-            helper.make_node("Conv", ["image", f"ws{stride}", f"bs{stride}"], [f"cs{stride}"], strides=[stride] * 2),
+            helper.make_node(
+                "Conv", ["image", f"ws{stride}", f"bs{stride}"], [f"cs{stride}"], strides=[stride] * 2, pads=pads
+            ),
             helper.make_node("Sigmoid", [f"cs{stride}"], [f"ps{stride}"]),
             helper.make_node("Reshape", [f"ps{stride}", f"rs{stride}"], [f"score{stride}"]),
-            helper.make_node("Conv", ["image", f"wb{stride}", f"bb{stride}"], [f"cb{stride}"], strides=[stride] * 2),
+            helper.make_node(
+                "Conv", ["image", f"wb{stride}", f"bb{stride}"], [f"cb{stride}"], strides=[stride] * 2, pads=pads
+            ),
             helper.make_node("Transpose", [f"cb{stride}"], [f"tb{stride}"], perm=[0, 2, 3, 1]),
             helper.make_node("Reshape", [f"tb{stride}", f"rb{stride}"], [f"box{stride}"]),
         ]
