@@ -9,7 +9,7 @@ import typer
 
 from ..core.errors import ConfigError
 from ..core.options import parse_options
-from ..harness.config import load_config, part_spec
+from ..harness.config import EMBEDDED, load_config, part_spec
 from ..harness.session import Session
 from ..methods.strucbooth.ablation import Rows, decoding_rows, lay_over, loss_rows, step_rows
 from ..methods.strucbooth.config import StrucBoothConfig
@@ -33,8 +33,6 @@ from .run import (
 )
 
 TUNER = "strucbooth"
-EMBEDDED = "pocket"
-"""Generator, face backend and suite by default."""
 _STEPS = "0,30,60,90,120"
 _HALOS = "0,2"
 
