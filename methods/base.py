@@ -175,8 +175,15 @@ class DiffusionGenerator(Generator, Protocol):
         """Compute all that depends on the case alone, once; encoders may be freed afterwards."""
         ...
 
+    def made_frames(self, conditions: Any) -> Sequence[int]:
+        """Frames of the driving clip that are generated, ascending; each other one repeats the latest of them.
+
+        Latents of a case have a row for each of these.
+        """
+        ...
+
     def select(self, conditions: Any, frames: Sequence[int]) -> Any:
-        """Conditions of some frames of the case: consecutive ones, ascending, to denoise these without the others."""
+        """Conditions of some of the frames that are generated, neighbours in time, to denoise them without the rest."""
         ...
 
     def sample(self, conditions: Any, *, seed: int, on_step: StepCallback | None = None) -> Animation:

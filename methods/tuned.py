@@ -14,7 +14,7 @@ from . import METHODS
 from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, RegionTuner, Tuner
 from .phases import Phases
 
-_OPENED = ("condition", "select", "sample", "encode", "decode", "denoise", "probe")
+_OPENED = ("condition", "made_frames", "select", "sample", "encode", "decode", "denoise", "probe")
 
 
 class TunedMethod(GeneratorBase):

@@ -38,6 +38,9 @@ class ToyDiffusion(GeneratorBase):
     def condition(self, inputs):
         return torch.tensor(inputs.driving.frames.copy()).permute(0, 3, 1, 2) / 127.5 - 1
 
+    def made_frames(self, conditions):
+        return range(len(conditions))
+
     def select(self, conditions, frames):
         return conditions[list(frames)]
 

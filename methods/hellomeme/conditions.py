@@ -51,6 +51,11 @@ class Conditions:
         return len(self.control.up[0])
 
     @property
+    def first_shown(self) -> list[int]:
+        """For each row the first frame of the clip that shows it: the driving frame that it was made from."""
+        return [self.shown.index(row) for row in range(self.rows)]
+
+    @property
     def is_clip(self) -> bool:
         """Whether neighbours in time matter."""
         return self.rows > 1

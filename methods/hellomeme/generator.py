@@ -36,15 +36,15 @@ _PROBE_CELLS, _PROBE_TIME = 16, 500
 
 @dataclass(frozen=True, eq=False)
 class Selection:
-    """Some frames of a case, in the half with conditions.
+    """Some rows of a case that are denoised together, in the half with conditions.
 
     Attributes:
         text: Shape (1, K, D).
-        parts: Positions among the frames that are denoised together, and what the adapters read for them.
+        given: What the adapters read for them.
     """
 
     text: Tensor
-    parts: list[tuple[list[int], Given]]
+    given: Given
 
 
 class HelloMeme(GeneratorBase):
@@ -110,20 +110,17 @@ class HelloMeme(GeneratorBase):
         conditions.held = len(read.held)
         return conditions
 
-    def select(self, conditions: Conditions, frames: Sequence[int]) -> Selection:
-        """See :meth:`DiffusionGenerator.select`. A clip must have been sampled before: its frames pad the window.
+    def made_frames(self, conditions: Conditions) -> Sequence[int]:
+        """See :meth:`DiffusionGenerator.made_frames`: those that the option ``fps`` leaves."""
+        return conditions.first_shown
 
-        Frames that show the same row cannot be neighbours in time: they go into windows of their own.
-        """
-        parts = []
-        for positions in _occurrences([conditions.shown[frame] for frame in frames]):
-            rows = [conditions.shown[frames[position]] for position in positions]
-            given = conditions.given(rows)
-            if conditions.is_clip:
-                pads = joined([self._pad(conditions, rows[end]) for end in (0, -1)], 1)
-                given = replace(given, pads=pads)
-            parts.append((positions, with_conditions_only(given)))
-        return Selection(conditions.text[-1:], parts)
+    def select(self, conditions: Conditions, frames: Sequence[int]) -> Selection:
+        """See :meth:`DiffusionGenerator.select`. A clip must have been sampled before: its frames pad the window."""
+        rows = [conditions.shown[frame] for frame in frames]
+        given = conditions.given(rows)
+        if conditions.is_clip:
+            given = replace(given, pads=joined([self._pad(conditions, rows[end]) for end in (0, -1)], 1))
+        return Selection(conditions.text[-1:], with_conditions_only(given))
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """See :meth:`DiffusionGenerator.sample`. The first sampling of a case is kept: tuning a clip needs it."""
@@ -150,13 +147,9 @@ class HelloMeme(GeneratorBase):
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Conditions | Selection) -> Tensor:
         """See :meth:`DiffusionGenerator.denoise`. Only the half with conditions is computed."""
         if isinstance(conditions, Conditions):
-            conditions = self.select(conditions, range(len(conditions.shown)))
-        found, order = [], []
-        for positions, given in conditions.parts:
-            unet = self._networks.image if given.pads is None else self._networks.clip
-            found.append(unet(noisy[None, positions], t, conditions.text, given)[0])
-            order += positions
-        return torch.cat(found)[torch.tensor(order).argsort()]
+            conditions = self.select(conditions, self.made_frames(conditions))
+        unet = self._networks.image if conditions.given.pads is None else self._networks.clip
+        return unet(noisy[None], t, conditions.text, conditions.given)[0]
 
     def probe(self) -> str:
         """See :meth:`DiffusionGenerator.probe`."""
@@ -194,18 +187,3 @@ class HelloMeme(GeneratorBase):
             features = self._networks.keyframes.features(own.to(self._networks.device), conditions.text[-1:])
             conditions.row_pads[row] = features.apply(lambda maps: maps[:, None])
         return conditions.row_pads[row]
-
-
-def _occurrences(rows: Sequence[int]) -> list[list[int]]:
-    """Positions grouped so that no group has a row twice: all first occurrences, all second ones, and so on.
-
-    >>> _occurrences([4, 4, 5, 6, 6])
-    [[0, 2, 3], [1, 4]]
-    """
-    groups: list[list[int]] = []
-    for position, row in enumerate(rows):
-        earlier = list(rows[:position]).count(row)
-        if earlier == len(groups):
-            groups.append([])
-        groups[earlier].append(position)
-    return groups

@@ -99,6 +99,10 @@ class Pocket(GeneratorBase):
         """See :meth:`DiffusionGenerator.condition`."""
         return make_conditions(inputs, self._networks, attenuation=self._options.attenuation, device=self._device)
 
+    def made_frames(self, conditions: Conditions) -> Sequence[int]:
+        """See :meth:`DiffusionGenerator.made_frames`: all."""
+        return range(len(conditions.given.identity))
+
     def select(self, conditions: Conditions, frames: Sequence[int]) -> Conditions:
         """See :meth:`DiffusionGenerator.select`."""
         return conditions[frames]

@@ -23,7 +23,7 @@ class Draw:
     """What one noise draw uses.
 
     Attributes:
-        frames: Consecutive frames that are denoised.
+        frames: Consecutive rows of the PGT that are denoised.
         t: Their common time, shape (1,).
         noise: Shape of the frames' latents.
         decoded: Rows of ``frames`` whose regions are decoded.
@@ -94,7 +94,8 @@ class Case:
         noisy = path.add_noise(clean, draw.noise, draw.t)
         target = path.target(clean, draw.noise, draw.t)
         with self._autocast(clean.device):
-            conditions = self._generator.select(self._conditions, draw.frames)
+            own = [self._guide.frames[row] for row in draw.frames]
+            conditions = self._generator.select(self._conditions, own)
             prediction = self._generator.denoise(noisy, draw.t, conditions).float()
         ldm = ldm_loss(prediction, target)
         value, limit = float(ldm.detach()), config.divergence * float(target.square().mean())

@@ -56,11 +56,13 @@ class CaseGuide:
     """What one case is tuned towards.
 
     Attributes:
-        latents: Of the PGT, shape (T, C, h, w).
-        patches: Per frame; empty where the PGT or the driver shows no face.
+        frames: Frames of the driving clip that the generator makes, R numbers.
+        latents: Of the PGT in these frames, shape (R, C, h, w).
+        patches: For each of them; empty where the PGT or the driver shows no face.
         identity: None when the identity loss is off.
     """
 
+    frames: list[int]
     latents: Tensor
     patches: list[list[Patch]]
     identity: IdentityGuide | None
@@ -91,7 +93,8 @@ def prepare(
     Raises:
         NoFaceError: When no frame shows a face both in the PGT and in the driver, or the identity image shows none.
     """
-    clip = generator.sample(conditions, seed=inputs.seed).clip
+    frames = list(generator.made_frames(conditions))
+    clip = Clip(generator.sample(conditions, seed=inputs.seed).clip.frames[frames])
     with torch.no_grad():
         latents = generator.encode(as_tensor(clip)).float()
     if [clip.height, clip.width] != [generator.latent_stride * side for side in latents.shape[2:]]:
@@ -100,30 +103,39 @@ def prepare(
         )
     patches: list[list[Patch]] = [[] for _ in clip]
     if not config.looks_at_faces:
-        return CaseGuide(latents, patches, None)
+        return CaseGuide(frames, latents, patches, None)
     pgt = Track.of_clip(clip, observer)
     if config.gradient_weight > 0:
         drivers = {region: (sources or {}).get(region, inputs.driving) for region in config.regions}
         # One track per clip, however many regions it drives.
         tracks = {id(driver): Track.of_clip(driver, observer) for driver in drivers.values()}
         for region, driver in drivers.items():
-            for frame, own in enumerate(patches):
-                own += _patch(region, frame, pgt, tracks[id(driver)], latents, config)
+            for row, own in enumerate(patches):
+                own += _patch(region, (row, frames[row]), pgt, tracks[id(driver)], latents, config)
         if not any(patches):
             raise NoFaceError("no frame shows a face both in the first output and in the driving clip")
     identity = None
     if twin is not None:
         identity = IdentityGuide.of_case(twin, inputs.identity, pgt.landmarks, observer, latents.device)
-    return CaseGuide(latents, patches, identity)
+    return CaseGuide(frames, latents, patches, identity)
 
 
 def _patch(
-    region: str, frame: int, pgt: Track, driver: Track, latents: Tensor, config: StrucBoothConfig
+    region: str, at: tuple[int, int], pgt: Track, driver: Track, latents: Tensor, config: StrucBoothConfig
 ) -> list[Patch]:
-    """The region's patch in one frame; none where a face or the region is not to be seen."""
+    """The region's patch in one frame; none where a face or the region is not to be seen.
+
+    Args:
+        region: Its name.
+        at: The frame's row in the PGT, and its number in the driving clip.
+        pgt: The PGT.
+        driver: What the region is aligned with.
+        latents: Of the PGT.
+        config: The settings.
+    """
     stride = pgt.frames.shape[2] // latents.shape[2]
-    row = min(frame, len(driver.frames) - 1)
-    box, other = pgt.boxes(frame, config).get(region), driver.boxes(row, config).get(region)
+    own, frame = at[0], min(at[1], len(driver.frames) - 1)
+    box, other = pgt.boxes(own, config).get(region), driver.boxes(frame, config).get(region)
     cells = snap(box, stride, *latents.shape[2:]) if box else None
     if box is None or other is None or cells is None:
         return []
@@ -131,5 +143,5 @@ def _patch(
     height, width = int(snapped.height), int(snapped.width)
     if min(height, width) < _SMALLEST:
         return []
-    patch = resample(driver.frames[row : row + 1], carry(box, snapped, other), height, width).to(latents.device)
+    patch = resample(driver.frames[frame : frame + 1], carry(box, snapped, other), height, width).to(latents.device)
     return [Patch(region, cells, Guide.of_patch(patch, flat=config.flat, by_norm=config.weighting == "norm"))]

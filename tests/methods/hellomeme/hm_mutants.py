@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 
 PACKAGE = "portraitbench.methods.hellomeme"
-HELPERS = ("hm_native", "hm_case")
+HELPERS = ("hm_native", "hm_case", "hm_clip")
 
 
 class _Planter(MetaPathFinder, Loader):

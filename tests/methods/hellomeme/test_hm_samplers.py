@@ -6,12 +6,11 @@ from itertools import pairwise
 
 import pytest
 import torch
+from hm_clip import Recorder, clip_conditions, run_clip
 from torch import nn
 
-from portraitbench.datasets.clip import Clip
 from portraitbench.methods.hellomeme import schedule
-from portraitbench.methods.hellomeme.conditions import Conditions, shown_rows
-from portraitbench.methods.hellomeme.generator import _occurrences
+from portraitbench.methods.hellomeme.conditions import shown_rows
 from portraitbench.methods.hellomeme.maps import Maps
 from portraitbench.methods.hellomeme.samplers import CaseSampler, mirrored_adapters, windows
 from portraitbench.methods.hellomeme.schedule import Sampling
@@ -27,52 +26,6 @@ def test_windows_cover_all_frames_and_meet_in_one(count):
     assert all(len(span) == 12 for span in spans[:-1])
     assert all(before[-1] == after[0] for before, after in pairwise(spans))
     assert len(spans[-1]) > 1 or count == 1  # the last window of one frame, where upstream fails, is left out
-
-
-class Recorder:
-    """Networks whose features are the latents themselves, and which note what they are asked."""
-
-    device = torch.device("cpu")
-
-    def __init__(self):
-        self.asked = []
-        self.keyframes, self.clip = Asked(self, "keyframes"), Asked(self, "clip")
-
-
-class Asked:
-    def __init__(self, owner, name):
-        self._owner, self._name = owner, name
-
-    def __call__(self, latents, t, text, given):
-        rows = given.control.up[0][1, :, 0, 0, 0].tolist()
-        pads = None if given.pads is None else given.pads.up[0][1, :, 0, 0, 0].tolist()
-        self._owner.asked.append((self._name, rows, pads, latents[1, :, 0, 0, 0].tolist()))
-        return torch.zeros_like(latents)
-
-    def features(self, latents, text):
-        return Maps((), (latents,))
-
-
-def clip_conditions(rows):
-    control = torch.arange(float(rows))[:, None, None, None].expand(-1, 4, 1, 1)
-    return Conditions(
-        text=torch.zeros(2, 1, 1),
-        reference=Maps((), ()),
-        control=Maps((), (control,)),
-        idle=Maps((), (control[:1],)),
-        canvas=Clip(torch.zeros(rows, 8, 8, 3, dtype=torch.uint8).numpy()),
-        shown=tuple(range(rows)),
-        cells=1,
-    )
-
-
-def run_clip(rows, pads=None, steps=1):
-    networks = Recorder()
-    sampling = Sampling("dpm-sde", steps, 1.5, torch.Generator().manual_seed(0))
-    sampler = CaseSampler(networks, clip_conditions(rows), sampling, pads)
-    noise = torch.arange(float(rows + 13))[:, None, None, None].expand(-1, 4, 1, 1).clone()
-    latents = sampler.sample_clip(noise)
-    return networks.asked, sampler.pads, latents
 
 
 def test_a_short_clip_has_two_margins_and_one_window():
@@ -160,14 +113,6 @@ def test_each_frame_shows_the_latest_generated_one(clip_fps, fps):
     assert [shown[index] for index in chosen] == list(range(len(chosen)))
     rate = clip_fps if fps == 0 else min(fps, clip_fps)
     assert abs(len(chosen) - 60 * rate / clip_fps) <= 1
-
-
-def test_occurrences_never_have_a_row_twice():
-    rows = [0, 0, 0, 1, 1, 2, 3, 3, 3, 3]
-    groups = _occurrences(rows)
-    assert sorted(position for group in groups for position in group) == list(range(10))
-    assert all(len({rows[position] for position in group}) == len(group) for group in groups)
-    assert len(groups) == 4
 
 
 def test_adapters_of_one_unet_act_in_another_while_they_are_on():

@@ -80,14 +80,16 @@ def test_adapters_on_keyframes_and_old_pads_are_options(make_generator, make_inp
 
 
 @pytest.mark.slow
-def test_held_frames_are_tuned_in_windows_of_their_own(make_generator, make_inputs):
+def test_only_frames_that_are_made_are_tuned(make_generator, make_inputs):
     generator, case = make_generator(fps=8), make_inputs(5)  # 25 frames a second: rows 0, 0, 0, 0, 1
     conditions = generator.condition(case)
+    assert list(generator.made_frames(conditions)) == [0, 4]
     with pytest.raises(RuntimeError, match="sampled"):
         generator.select(conditions, [0])
     generator.sample(conditions, seed=1)
-    selection = generator.select(conditions, range(5))
-    assert [positions for positions, _ in selection.parts] == [[0, 4], [1], [2], [3]]
+    one, both = (generator.select(conditions, frames).given for frames in ([4], [0, 4]))
+    assert torch.equal(one.control.up[0], both.control.up[0][:, 1:])
+    assert torch.equal(one.pads.up[0][:, 0], both.pads.up[0][:, 1])
     animation = tune(make_generator, generator, case)
     digests = animation.clip.frame_digests
     assert (digests[0] == digests[3], digests[3] == digests[4]) == (True, False)

@@ -99,6 +99,29 @@ def test_a_stretch_of_a_clip_goes_with_its_own_conditions_patches_and_landmarks(
     assert not np.array_equal(guide.identity.landmarks[3], guide.identity.landmarks[1])
 
 
+def test_only_frames_that_a_generator_makes_are_tuned_each_with_its_own_driving_frame(tiny, context, case, monkeypatch):
+    generator, inputs = tiny("flow"), case(frames=5)
+    conditions = generator.condition(inputs)
+    config = StrucBooth({"identity_weight": 0}, context).config_for(generator)
+    whole = prepare(generator, conditions, inputs, config, context.observer)
+    monkeypatch.setattr(generator, "made_frames", lambda _: [0, 3])
+    guide = prepare(generator, conditions, inputs, config, context.observer)
+    assert guide.frames == [0, 3]
+    assert torch.allclose(guide.latents, whole.latents[[0, 3]], atol=1e-5)
+    for own, patches in zip((0, 3), guide.patches, strict=True):
+        for found, expected in zip(patches, whole.patches[own], strict=True):
+            assert torch.equal(found.guide.gradients, expected.guide.gradients)
+    assert not torch.equal(whole.patches[3][0].guide.gradients, whole.patches[1][0].guide.gradients)
+    seen, select = [], generator.select
+    monkeypatch.setattr(generator, "select", lambda given, frames: seen.append(list(frames)) or select(given, frames))
+    case_module.Case(generator, conditions, guide, config, 3).backward([_with_gradient(generator)])
+    assert seen == [[0, 3]]
+
+
+def _with_gradient(generator):
+    return generator.denoiser.conv_in.weight.requires_grad_(True)
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_with_a_model_that_knows_the_answer_the_pixel_losses_see_the_pgt(kind, tiny, context, case, monkeypatch):
     generator, inputs = tiny(kind), case()

@@ -88,6 +88,9 @@ class Tiny(GeneratorBase):
         tokens = torch.nn.functional.pad(cells.flatten(2).transpose(1, 2), (0, TOKEN - 3))
         return identity, tokens
 
+    def made_frames(self, conditions):
+        return range(len(conditions[1]))
+
     def select(self, conditions, frames):
         return conditions[0], conditions[1][list(frames)]
 
