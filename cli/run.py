@@ -36,6 +36,14 @@ CacheOption = Annotated[Path | None, typer.Option(help="Folder for assets and fa
 OutOption = Annotated[Path | None, typer.Option(help="Folder of run folders. Default: runs")]
 BaselineOption = Annotated[str | None, typer.Option("--baseline", "-b", help="Generator that tuners build on.")]
 FullOption = Annotated[bool | None, typer.Option("--full", help="All cases of the embedded suites, not a first look.")]
+WeightsOption = Annotated[
+    str | None,
+    typer.Option(
+        help="Weights of the baseline (without one: of every method): a folder, or random-tiny for a dry run of the "
+        "whole chain, which measures nothing.",
+        metavar="DIR|random-tiny",
+    ),
+]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many cases of each suite.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of the run. Default: 0")]
 DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: cpu")]
@@ -46,6 +54,7 @@ def run(
     suite: SuiteOption = None,
     method: MethodOption = None,
     baseline: BaselineOption = None,
+    weights: WeightsOption = None,
     faces: FacesOption = None,
     metric: MetricOption = None,
     outputs: OutputsOption = None,
@@ -74,6 +83,7 @@ def run(
         "suites": suite,
         "methods": [*(method or []), *_outputs(outputs)],
         "baseline": baseline,
+        "weights": weights,
         "faces": faces,
         "metrics": metric,
         "cases": case,

@@ -36,7 +36,7 @@ def _means(suite: str, part: pd.DataFrame) -> Table:
     shown = Table(title=suite, title_justify="left")
     shown.add_column("metric")
     for method in methods:
-        shown.add_column(stamped(method, part[part["method"] == method]), justify="right")
+        shown.add_column(stamped(part[part["method"] == method].iloc[0]), justify="right")
     for _, rows in part.groupby("metric", sort=False):
         own = rows.set_index("method")
         shown.add_row(_name(rows.iloc[0]), *(cell(own.loc[method]) for method in methods))
@@ -50,9 +50,9 @@ def _deltas(suite: str, part: pd.DataFrame) -> Table:
     for title in ("delta", "95% interval", "win rate"):
         shown.add_column(title, justify="right")
     shown.add_column("verdict")
-    for method, rows in part.groupby("method", sort=False):
+    for _, rows in part.groupby("method", sort=False):
         shown.add_section()
-        shown.add_row(Text(str(method), "bold"))
+        shown.add_row(Text(stamped(rows.iloc[0]), "bold"))
         for _, row in rows.iterrows():
             verdict = Text(row["verdict"], _COLOURS[row["verdict"]])
             cells = [_name(row), delta_text(row), interval_text(row), percent(row["win_rate"])]

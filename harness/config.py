@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -14,11 +16,15 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from ..core.errors import ConfigError
 from ..core.options import Options, first_problem
 from ..core.yamlfile import load_mapping
+from ..methods.base import RANDOM_TINY
 
 LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}$")
 REFERENCE_METHODS = ("copy-identity", "copy-driving", "warp")
 EMBEDDED = "pocket"
 """Name of the embedded generator, of its face model and of its suites: what runs without a download."""
+_DRY_FACES = f"{EMBEDDED}:threshold=0"
+"""Takes every picture for a portrait: random weights make none, and a dry run is to go through every step."""
+_DRY_CASES = 2
 _RESERVED_LABELS = {"identity", "driving", "target"}
 
 
@@ -159,8 +165,13 @@ def _filled(data: dict[str, Any]) -> dict[str, Any]:
 
     Nothing given: StrucBooth on the embedded generator, and the ideal output beside it. A suite alone: the reference
     methods on it, or all that the embedded suites are for. A generator alone: the suites it was made for.
+    Random weights: a dry run of few cases, with face models that see a face in anything.
     """
     data = dict(data)
+    weights = data.pop("weights", None)
+    if weights is not None:
+        _give_weights(data, weights)
+    is_dry = _is_dry(data)
     embedded = all(str(name).startswith(EMBEDDED) for name in data.get("suites") or [])
     if not data.get("methods") and not data.get("baseline"):
         job = {"methods": ["strucbooth", "ideal"], "baseline": EMBEDDED}
@@ -174,8 +185,45 @@ def _filled(data: dict[str, Any]) -> dict[str, Any]:
         embedded = name is None or str(name).partition(":")[0] == EMBEDDED
         data["suites"] = [EMBEDDED if embedded else "public-cross-image"]
     if "faces" not in data:
-        data["faces"] = [EMBEDDED if embedded else "dlib"]
+        data["faces"] = [_DRY_FACES if is_dry else EMBEDDED if embedded else "dlib"]
+    if is_dry and not data.get("full") and not data.get("cases"):
+        data.setdefault("limit", _DRY_CASES)
     return data
+
+
+def _generators(data: Mapping[str, Any]) -> tuple[str, list[PartSpec]]:
+    """The field that names what makes pictures, and its parts: the baseline, or without one all methods.
+
+    Malformed ones are left out; the check of their field says what is wrong.
+    """
+    field = "baseline" if data.get("baseline") else "methods"
+    given, specs = data.get(field) or [], []
+    for part in given if isinstance(given, list) else [given]:
+        with suppress(ValidationError):
+            specs.append(PartSpec.model_validate(part))
+    return field, specs
+
+
+def _is_dry(data: Mapping[str, Any]) -> bool:
+    """Whether a generator has random weights."""
+    return any(spec.options.get("weights") == RANDOM_TINY for spec in _generators(data)[1])
+
+
+def _give_weights(data: dict[str, Any], weights: Any) -> None:
+    """Make the short field ``weights`` an option of the generators.
+
+    Raises:
+        ValueError: When there is none, or one has other weights already.
+    """
+    field, specs = _generators(data)
+    if not data.get(field):
+        raise ValueError(f"weights {str(weights)!r}: name the baseline that they are for, like --baseline hellomeme")
+    for spec in specs:
+        if spec.options.get("weights", weights) != weights:
+            raise ValueError(f"weights {str(weights)!r}: {spec.name} has weights={spec.options['weights']} already")
+    given = [spec.model_copy(update={"options": {**spec.options, "weights": weights}}) for spec in specs]
+    if given:
+        data[field] = given[0] if field == "baseline" else given
 
 
 def load_config(path: Path | None, flags: dict[str, Any]) -> RunConfig:

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 Detail = Mapping[str, float | int | str]
 
+RANDOM_TINY = "random-tiny"
+"""Value of a method's option ``weights`` for a small configuration with random weights: a dry run of the whole chain
+that needs no file and measures nothing."""
+
 
 @dataclass(frozen=True, eq=False)
 class Inputs:

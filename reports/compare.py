@@ -39,6 +39,7 @@ COLUMNS = [
     "interval",
     "backend",
     "grade",
+    "method_grade",
 ]
 """Columns of a comparison. ``delta`` is method minus baseline; the ``worst_`` columns are missing where both cover
 the same; ``interval`` says how the interval came about, or why there is none."""
@@ -71,6 +72,7 @@ def compare(frame: pd.DataFrame, run: RunFile, ideal: str = "ideal") -> pd.DataF
         for method, own in part[part["baseline"] != ""].groupby("method", sort=False, observed=True):
             first = own.iloc[0]
             kept = {name: first[name] for name in ("baseline", "backend", "grade")}
+            kept["method_grade"] = run.method_grades.get(str(method), "real")
             rows.append(names | kept | {"method": method} | scores.row(str(method), str(first["baseline"]), ideal))
     table = pd.DataFrame(rows, columns=COLUMNS)
     return _judged(_ordered(table, list(by_case["suite"].unique()), list(by_case["method"].unique())))

@@ -6,7 +6,7 @@ import math
 
 import pandas as pd
 
-from .tables import header, markdown
+from .tables import header, markdown, stamped
 
 LEGEND = (
     "Comparisons: a delta is method minus baseline, the mean over the cases where both have a value, with its 95 % "
@@ -69,7 +69,7 @@ def _cells(row: pd.Series) -> list[str]:
     delta = f"{delta_text(row)} {interval_text(row)}"
     worst = "-" if math.isnan(row["worst_delta"]) else f"{delta_text(row, 'worst_')} {interval_text(row, 'worst_')}"
     return [
-        str(row["method"]),
+        stamped(row),
         header(row),
         delta if row["verdict"] == "unclear" else f"**{delta}**",
         percent(row["win_rate"]),

@@ -67,7 +67,7 @@ def markdown_table(table: pd.DataFrame, suite: str) -> str:
     for method in dict.fromkeys(part["method"]):
         own = part[part["method"] == method].set_index("metric")
         cells = [cell(own.loc[metric]) if metric in own.index else "-" for metric in metrics]
-        rows.append([stamped(method, own), *cells, _count(int(own["n"].min()), int(own["cases"].max()))])
+        rows.append([stamped(own.iloc[0]), *cells, _count(int(own["n"].min()), int(own["cases"].max()))])
     return markdown(headers, rows)
 
 
@@ -107,9 +107,9 @@ def number(value: float) -> str:
     return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3f}"
 
 
-def stamped(method: object, rows: pd.DataFrame) -> str:
-    """A method's name, with its grade behind it where what it makes is no measurement."""
-    grade = rows["method_grade"].iloc[0]
+def stamped(row: pd.Series) -> str:
+    """The name of a row's method, with its grade behind it where what it makes is no measurement."""
+    method, grade = row["method"], row["method_grade"]
     return str(method) if grade == "real" else f"{method} ({grade})"
 
 

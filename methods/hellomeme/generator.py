@@ -32,6 +32,8 @@ from .wiring import Given
 CODE_VERSION = 1
 OWNER = "method hellomeme"
 _PROBE_CELLS, _PROBE_TIME = 16, 500
+_DRY_STEPS = 3
+"""Of tuning with random weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,7 +59,6 @@ class HelloMeme(GeneratorBase):
 
     name = "hellomeme"
     latent_stride = STRIDE
-    tuner_defaults: Mapping[str, Mapping[str, Any]] = {"strucbooth": {"segment": WINDOW}}
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = own = parse_options(HelloMemeOptions, options, OWNER)
@@ -66,6 +67,8 @@ class HelloMeme(GeneratorBase):
         self.lora_targets = LORA_TARGETS[own.lora_targets]
         self.parameterization = Epsilon(scaled_linear(), "leading", 1)
         self.grade = Grade.RANDOM if own.is_random else Grade.REAL
+        tuning: dict[str, Any] = {"segment": WINDOW} | ({"steps": _DRY_STEPS} if own.is_random else {})
+        self.tuner_defaults: Mapping[str, Mapping[str, Any]] = {"strucbooth": tuning}
         self.frame_size: int = (TINY if own.is_random else REAL).side
 
     @cached_property
@@ -167,7 +170,7 @@ class HelloMeme(GeneratorBase):
         own, networks = self._options, self._networks
         first = conditions.latents is None
         scheduler = own.video_scheduler if conditions.is_clip else "dpm-sde"
-        sampling = Sampling(scheduler, own.steps, own.guidance, random, on_step)
+        sampling = Sampling(scheduler, own.sampling_steps, own.guidance, random, on_step)
         sampler = CaseSampler(networks, conditions, sampling, {} if first or own.fresh_pads else conditions.pads)
         if not conditions.is_clip:
             return sampler.sample_image(frame_noise(random, 1, conditions.cells))

@@ -7,16 +7,16 @@ from typing import Literal
 from pydantic import Field
 
 from ...core.options import Options
+from ..base import RANDOM_TINY
 from .inputs import Control, FaceSettings
-
-RANDOM_TINY = "random-tiny"
-"""Value of ``weights`` for a small configuration with random weights: a dry run of the whole chain, no measurement."""
 
 PROMPT = (
     "(best quality), highly detailed, ultra-detailed, headshot, person, well-placed five sense organs, "
     "looking at the viewer, centered composition, sharp focus, realistic skin texture"
 )
 """What version 3 always asks for; plain words to CLIP, its brackets are no weights."""
+
+_STEPS, _DRY_STEPS = 25, 2
 
 # Names of the UNet's layers from the block down, for both kinds of attention.
 _TRANSFORMERS = r"(down_blocks\.\d+|mid_block|up_blocks\.\d+)\.attentions\.\d+\."
@@ -42,7 +42,7 @@ class HelloMemeOptions(Options):
         crop_reference: Cut the identity image around its face; otherwise it is only resized.
         prompt: Put in front of what version 3 always asks for.
         guidance: Scale of classifier-free guidance; 1 goes without. Version 3 began with 2.2.
-        steps: Sampling steps.
+        steps: Sampling steps; None is 25, or 2 with random-tiny.
         fps: Frames per second that are generated of faster clips, each shown until the next; 0 makes every frame.
             Version 3 began with 15.
         video_scheduler: "euler", or "dpm-sde" as in version 3's first months. Images always take "dpm-sde".
@@ -59,7 +59,7 @@ class HelloMemeOptions(Options):
     crop_reference: bool = True
     prompt: str = ""
     guidance: float = Field(default=1.5, ge=1)
-    steps: int = Field(default=25, ge=1)
+    steps: int | None = Field(default=None, ge=1)
     fps: float = Field(default=8.0, ge=0)
     video_scheduler: Literal["euler", "dpm-sde"] = "euler"
     lora_targets: Literal["attention", "transformer"] = "attention"
@@ -71,6 +71,11 @@ class HelloMemeOptions(Options):
     def is_random(self) -> bool:
         """Whether nothing it makes is a measurement."""
         return self.weights == RANDOM_TINY
+
+    @property
+    def sampling_steps(self) -> int:
+        """How many there are."""
+        return self.steps or (_DRY_STEPS if self.is_random else _STEPS)
 
     @property
     def words(self) -> str:

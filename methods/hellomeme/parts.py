@@ -14,14 +14,17 @@ from ...core.digest import digest, file_sha256
 from .adapters import MotionKnits, ReferenceAdapter
 from .architecture import REAL
 from .control import ControlNetwork
+from .face.networks import providers
+from .face.pixels import opencv
 from .inputs import Control, FaceSettings, FaceTools
 from .loading import load_adapter, load_stock, load_words, model_file
 from .networks import Networks
 from .options import HelloMemeOptions
 from .pdfgc import PdFgcEncoder
-from .standin import StandInTools
+from .standin import stand_in_models
 from .tiny import random_networks
-from .weights import BASE, PLAIN, VISION, part_folder, part_named
+from .tools import OnnxTools, load_tools
+from .weights import BASE, PLAIN, VISION, missing, needed, part_folder, part_named
 
 _DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -43,24 +46,24 @@ class Parts:
         """The networks' precision by name."""
         return self._options.precision or ("fp32" if self._device == "cpu" else "bf16")
 
-    def names(self) -> list[str]:
-        """The parts that the options need."""
-        base, own = self._options.style == "x2", self._options.control
-        parts = [f"{BASE}/unet", f"{BASE}/vae", f"{PLAIN}/text_encoder"]
-        parts += [f"{BASE}/text_encoder"] if base else [f"{PLAIN}/unet", f"{PLAIN}/vae"]
-        parts += ["hm3_reference", "hm3_control_mix", "hm3_animatediff", "hm3_motion"]
-        return [*parts, "pd_fgc_motion" if own is Control.CNTRL2 else f"{VISION}/models/image_encoder"]
-
     def weights_digest(self) -> str:
-        """Digest over all weights files.
+        """Digest over all files that decide the pictures: networks, tokenizers and face models.
 
         Raises:
-            WeightsError: When one is missing.
+            WeightsError: When one is missing, or a library that reads them.
         """
+        opencv()  # needed by every face tool: better known before a run begins than in its first case
         if self._options.is_random:
             return str(self._options.weights)
-        files = {name: model_file(self.find(name)) for name in self.names()}
-        return digest({name: _sha256(path.resolve()) for name, path in files.items()})
+        providers(self._device)
+        files: dict[str, str] = {}
+        for part in needed(self._options.style, self._options.control):
+            folder = self.find(part.name)
+            for path in [folder / name for name in part.files] or [model_file(folder)]:
+                if not path.is_file():
+                    raise missing(part, path.name, self._folder)
+                files[f"{part.name}: {path.name}"] = _sha256(path.resolve())
+        return digest(files)
 
     def find(self, part: str) -> Path:
         """Folder of a part.
@@ -68,8 +71,12 @@ class Parts:
         Raises:
             WeightsError: When it is missing; says what to fetch, how large it is and from where.
         """
+        return part_folder(part_named(part), self._folder)
+
+    @property
+    def _folder(self) -> Path | None:
         given = self._options.weights
-        return part_folder(part_named(part), Path(given) if given else None)
+        return Path(given) if given else None
 
     def load_tools(self, settings: FaceSettings) -> FaceTools:
         """The face tools.
@@ -79,11 +86,8 @@ class Parts:
             WeightsError: When a library or a file is missing or damaged.
         """
         if self._options.is_random:
-            return StandInTools(settings)
-        from .tools import load_tools  # needs libraries that random-tiny does without
-
-        given = self._options.weights
-        return load_tools(settings, Path(given) if given else None, self._device)
+            return OnnxTools(settings, stand_in_models(settings.control))
+        return load_tools(settings, self._folder, self._device)
 
     def load_networks(self) -> Networks:
         """All networks on the device, frozen, for evaluation.

@@ -187,4 +187,4 @@ def face_parts(frames: NDArray[np.uint8], points: Floats) -> Tensor:
 
 def signed(frames: NDArray[np.uint8]) -> Tensor:
     """Pixels in [-1, 1], channels first, shape (T, 3, H, W)."""
-    return torch.from_numpy(frames.transpose(0, 3, 1, 2) / 255.0 * 2 - 1).float()
+    return torch.from_numpy(frames.transpose(0, 3, 1, 2) / 255.0 * 2 - 1).float().contiguous()

@@ -40,16 +40,17 @@ class PixelFace:
         return np.stack([grid + np.sin(grid[:, ::-1] + frame.mean((0, 1))[:2]) for frame in frames])
 
 
-def portraits() -> tuple[Clip, Clip]:
+def portraits(larger: int) -> tuple[Clip, Clip]:
     """Renders for the generator that animates nothing else: an identity image and four driving frames."""
     names = ["1000900_0", "1000901_4", "1000902_4", "1000903_4", "1000901_0"]
     frames = np.stack([np.asarray(Image.open(RENDERS / f"{name}.png").convert("RGB")) for name in names])
+    frames = frames.repeat(larger, axis=1).repeat(larger, axis=2)
     return Clip(frames[:1]), Clip(frames[1:], Fraction(24))
 
 
 def inputs(seed: int, frames: int = 4, method: str = "") -> Inputs:
-    if method == "pocket":
-        identity, driving = portraits()
+    if method in ("pocket", "hellomeme"):  # which look for a face, the second for one of some size
+        identity, driving = portraits(2 if method == "hellomeme" else 1)
         return Inputs(CASE, identity, Clip(driving.frames[:frames], driving.fps), seed)
     rng = np.random.default_rng(7)
     identity, driving = (rng.integers(60, 200, (count, SIZE, SIZE, 3)).astype(np.uint8) for count in (1, frames))

@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from portraitbench.core.errors import ConfigError
-from portraitbench.harness.config import REFERENCE_METHODS, PartSpec, check_config, load_config, parse_part
+from portraitbench.harness.config import (
+    REFERENCE_METHODS,
+    PartSpec,
+    check_config,
+    load_config,
+    parse_part,
+    stored_config,
+)
 
 
 @pytest.mark.parametrize(
@@ -173,3 +180,37 @@ def test_a_file_that_is_none(tmp_path, text, message):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(ConfigError, match=r"run\.yaml: No such file"):
         load_config(tmp_path / "run.yaml", {})
+
+
+def test_weights_are_an_option_of_the_baseline_or_of_every_method():
+    tuned = load_config(None, {"baseline": "hellomeme:fps=0", "methods": ["strucbooth"], "weights": "some/folder"})
+    assert tuned.baseline.options == {"fps": 0, "weights": "some/folder"}
+    assert tuned.methods[0].options == {}
+    plain = load_config(None, {"methods": ["hellomeme", "warp"], "weights": "w"})
+    assert [spec.options for spec in plain.methods] == [{"weights": "w"}, {"weights": "w"}]
+    assert stored_config(tuned.model_dump(mode="json"), Path("r")).baseline == tuned.baseline
+
+
+def test_random_weights_make_a_dry_run():
+    dry = load_config(None, {"baseline": "hellomeme", "methods": ["strucbooth"], "weights": "random-tiny"})
+    same = load_config(None, {"baseline": "hellomeme:weights=random-tiny", "methods": ["strucbooth"]})
+    assert dry == same
+    assert (dry.suites, dry.limit) == (["public-cross-image"], 2)
+    assert dry.faces[0].options == {"threshold": 0}
+    assert load_config(None, {"baseline": "hellomeme", "weights": "random-tiny", "full": True}).limit is None
+    assert load_config(None, {"baseline": "hellomeme", "weights": "random-tiny", "limit": 7}).limit == 7
+    assert load_config(None, {"baseline": "hellomeme", "weights": "w"}).faces[0].name == "dlib"
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({}, "name the baseline"),
+        ({"baseline": "hellomeme:weights=a"}, "hellomeme has weights=a already"),
+        ({"baseline": "hellomeme:weights"}, "is not key=value"),
+    ],
+)
+def test_weights_of_nothing_are_refused(given, says):
+    with pytest.raises(ConfigError, match=says) as caught:
+        load_config(None, {"weights": "b"} | given)
+    assert "\n" not in str(caught.value)

@@ -37,13 +37,13 @@ class OnnxNetwork:
     """
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
-        providers = _providers(device)
+        chosen = providers(device)
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # its warnings are for whoever exports files
         try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:
             raise WeightsError(f"{OWNER}: {path} is not a usable ONNX file ({one_line(error, 120)})") from error
         self._input = self._session.get_inputs()[0].name
@@ -82,11 +82,19 @@ def first_row(answer: Array, width: int, what: str) -> Floats:
     return row
 
 
-def _providers(device: str) -> list[Any]:
+def providers(device: str) -> list[Any]:
+    """What onnxruntime computes with.
+
+    Raises:
+        ConfigError: When it cannot use the device.
+        WeightsError: When it is not installed.
+    """
     try:
         import onnxruntime
     except ImportError as error:
-        raise WeightsError(f"{OWNER}: its face tools need onnxruntime: pip install 'portraitbench[arcface]'") from error
+        raise WeightsError(
+            f"{OWNER}: its face tools need onnxruntime: pip install 'portraitbench[hellomeme]'"
+        ) from error
     kind, _, index = device.partition(":")
     if kind in ("cpu", "mps"):
         return ["CPUExecutionProvider"]

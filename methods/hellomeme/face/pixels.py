@@ -21,7 +21,7 @@ def opencv() -> Any:
     try:
         import cv2
     except ImportError as error:
-        raise WeightsError(f"{OWNER}: its face tools need OpenCV: pip install 'portraitbench[arcface]'") from error
+        raise WeightsError(f"{OWNER}: its face tools need OpenCV: pip install 'portraitbench[hellomeme]'") from error
     return cv2
 
 

@@ -61,7 +61,7 @@ def make_inputs():
     from portraitbench.methods.base import Inputs
 
     def make(frames=1, seed=11):
-        rows, columns = np.mgrid[:64, :64] / 64
+        rows, columns = np.mgrid[:240, :240] / 240
         waves = [np.sin(5 * rows + shift) + np.cos(4 * columns - 0.7 * shift) for shift in range(frames + 1)]
         pictures = [np.stack([128 + 50 * wave, 100 + 30 * wave, 160 - 40 * wave], -1) for wave in waves]
         clip = Clip(np.clip(pictures, 0, 255).astype(np.uint8))

@@ -19,16 +19,18 @@ def where(tmp_path, make_suite):
 
 
 def test_a_run_ends_in_a_stamped_report(bench, where, tmp_path):
-    baseline = "hellomeme:weights=random-tiny,steps=2"
-    done = bench("run", "--method", "strucbooth:steps=1", "--method", "copy-identity", "--baseline", baseline, *where)
+    methods = ["--method", "strucbooth:steps=1", "--method", "copy-identity"]
+    done = bench("run", *methods, "--baseline", "hellomeme", "--weights", "random-tiny", *where)
     assert done.code == 0, done.err
     folder = tmp_path / "runs" / "r"
     run = json.loads((folder / "run.json").read_text())
     assert run["method_grades"] == {"hellomeme": STAMP, "hellomeme+strucbooth": STAMP, "copy-identity": "real"}
-    report = "".join(path.read_text() for path in (folder / "report").rglob("*.md"))
-    assert f"hellomeme ({STAMP})" in report
-    assert f"hellomeme+strucbooth ({STAMP})" in report
-    assert f"copy-identity ({STAMP})" not in report
+    means, compared = next((folder / "report").glob("[!i]*.md")).read_text().split("### vs. hellomeme")
+    assert f"| hellomeme ({STAMP}) |" in means
+    for part in (means, compared):
+        assert f"| hellomeme+strucbooth ({STAMP}) |" in part
+        assert f"copy-identity ({STAMP})" not in part
+    assert STAMP in done.out.replace("\n", " ") or "measurement" in done.out  # tables wrap it
 
 
 def test_without_weights_it_is_one_line(bench, where, tmp_path):

@@ -9,14 +9,19 @@ from hm_case import inputs
 from portraitbench.methods.hellomeme.conditions import read_features, with_conditions_only
 from portraitbench.methods.hellomeme.inputs import Control, FaceSettings
 from portraitbench.methods.hellomeme.networks import CHUNK
-from portraitbench.methods.hellomeme.standin import StandInTools
+from portraitbench.methods.hellomeme.standin import stand_in_models
+from portraitbench.methods.hellomeme.tools import OnnxTools
+
+
+def prepared(case, control=Control.CNTRL2):
+    tools = OnnxTools(FaceSettings(control, side=128), stand_in_models(control))
+    return tools.prepare(case.identity, case.driving)
 
 
 @pytest.fixture
 def given(make_inputs):
     """Ten frames: more than one chunk."""
-    case = make_inputs(10)
-    return StandInTools(FaceSettings(side=128)).prepare(case.identity, case.driving)
+    return prepared(make_inputs(10))
 
 
 def test_nothing_is_a_black_heat_map_with_codes_of_zero(random_tiny, given):
@@ -62,12 +67,27 @@ def test_a_drawn_reference_differs_from_the_mode_by_the_seed_alone(random_tiny):
 
 
 @pytest.mark.parametrize("control", list(Control))
-def test_the_stand_in_prepares_the_kind_that_is_asked_for(make_inputs, control):
-    case = make_inputs(2)
-    prepared = StandInTools(FaceSettings(control, side=128)).prepare(case.identity, case.driving)
-    assert prepared.control is control
-    assert prepared.canvas.frames.shape == (2, 128, 128, 3)
-    assert not torch.equal(prepared.condition[0], torch.zeros_like(prepared.condition[0]))
+def test_stand_ins_of_face_networks_are_read_by_the_real_tools(make_inputs, control):
+    found = prepared(make_inputs(3), control)
+    assert found.control is control
+    assert found.canvas.frames.shape == (3, 128, 128, 3)
+    assert found.held == ()
+    assert float(found.condition.max()) == 1.0
+    assert not torch.equal(found.condition[0], found.condition[2])  # the turn follows the driver
+    codes = found.expression_faces if control is Control.CNTRL2 else found.coefficients
+    assert not torch.equal(codes[0], codes[2])
+
+
+def test_the_stand_in_face_is_found_where_it_was_put(make_inputs):
+    """Detection, then three readings of crops cut by the points of the one before, stay with one face."""
+    from portraitbench.methods.hellomeme.face.tracking import follow_largest
+
+    models = stand_in_models(Control.CNTRL2)
+    clip = list(make_inputs(3).driving)
+    points = follow_largest(clip, models.detect, models.reader, "the clip").points
+    assert (points.min(axis=(0, 1)) + points.max(axis=(0, 1))) / 2 == pytest.approx([120, 120])
+    sizes = points.max(axis=1) - points.min(axis=1)
+    assert sizes.max(axis=1) == pytest.approx(120)  # half of the frame
 
 
 def test_the_half_with_conditions_is_the_second(random_tiny):
