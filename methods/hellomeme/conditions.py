@@ -29,7 +29,8 @@ class Conditions:
         cells: Side of the latents.
         latents: Of all rows as first sampled, shape (R, 4, h, w); None before that.
         pads: Features of keyframes by row as first sampled, each shape (2, 1, C, h, w).
-        row_pads: Features of rows as first sampled, for windows that a tuner chooses, each shape (1, 1, C, h, w).
+        row_pads: Features of all rows as first sampled, for windows that a tuner chooses, each shape (1, 1, C, h, w)
+            and on the CPU; empty before the first is asked for.
         held: Rows whose driving frame showed no face.
     """
 
@@ -42,7 +43,7 @@ class Conditions:
     cells: int
     latents: Tensor | None = None
     pads: dict[int, Maps] = field(default_factory=dict)
-    row_pads: dict[int, Maps] = field(default_factory=dict)
+    row_pads: list[Maps] = field(default_factory=list)
     held: int = 0
 
     @property
@@ -91,14 +92,18 @@ def compute_conditions(
     """
     latents = networks.encode(inputs.reference, random)
     prompts = ["", words]  # without conditions: upstream's empty negative prompt
-    reference = read_features(networks, latents, networks.reference_words(prompts))
-    canvas = Clip(inputs.canvas.frames[list(shown)], inputs.canvas.fps)
+    with networks.on_device("words", "reference_words"):
+        text, reference_text = networks.words(prompts), networks.reference_words(prompts)
+    with networks.on_device("helper"):
+        reference = read_features(networks, latents, reference_text.to(networks.device))
+    with networks.on_device("control", "expression", "vision"):
+        control, idle = networks.control_maps(inputs), networks.idle_maps(inputs)
     return Conditions(
-        text=networks.words(prompts).to(networks.device),
+        text=text.to(networks.device),
         reference=Maps((), reference.up),
-        control=networks.control_maps(inputs),
-        idle=networks.idle_maps(inputs),
-        canvas=canvas,
+        control=control,
+        idle=idle,
+        canvas=Clip(inputs.canvas.frames[list(shown)], inputs.canvas.fps),
         shown=tuple(shown),
         cells=latents.shape[-1],
     )
@@ -107,7 +112,7 @@ def compute_conditions(
 def read_features(networks: Networks, latents: Tensor, text: Tensor) -> Maps:
     """Features of one frame's clean latents (1, 4, h, w), and without conditions those of zeros; shape (2, C, h, w)."""
     latents = latents.to(networks.device)
-    return networks.keyframes.features(torch.cat([torch.zeros_like(latents), latents]), text.to(networks.device))
+    return networks.keyframes.features(torch.cat([torch.zeros_like(latents), latents]), text)
 
 
 def shown_rows(frames: int, clip_fps: float, fps: float) -> tuple[list[int], tuple[int, ...]]:

@@ -122,7 +122,9 @@ class HelloMeme(GeneratorBase):
         rows = [conditions.shown[frame] for frame in frames]
         given = conditions.given(rows)
         if conditions.is_clip:
-            given = replace(given, pads=joined([self._pad(conditions, rows[end]) for end in (0, -1)], 1))
+            own = self._row_pads(conditions)
+            pads = joined([own[rows[0]], own[rows[-1]]], 1)
+            given = replace(given, pads=pads.apply(lambda maps: maps.to(self._networks.device)))
         return Selection(conditions.text[-1:], with_conditions_only(given))
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
@@ -141,7 +143,8 @@ class HelloMeme(GeneratorBase):
 
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`: the mode of the encoder's distribution."""
-        return torch.cat([self._networks.encode(frame[None]) for frame in frames])
+        with self._networks.on_device("encoder"):  # once for all frames
+            return torch.cat([self._networks.encode(frame[None]) for frame in frames])
 
     def decode(self, latents: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.decode`."""
@@ -175,18 +178,21 @@ class HelloMeme(GeneratorBase):
         if not conditions.is_clip:
             return sampler.sample_image(frame_noise(random, 1, conditions.cells))
         noise = frame_noise(random, conditions.rows + WINDOW + 1, conditions.cells)
-        with mirrored_adapters(networks.denoiser, networks.helper, wanted=own.lora_keyframes):
+        mirrored = mirrored_adapters(networks.denoiser, networks.helper, wanted=own.lora_keyframes)
+        with mirrored, networks.on_device("helper"):
             latents = sampler.sample_clip(noise)
         if first:
             conditions.pads = sampler.pads
         return latents
 
-    def _pad(self, conditions: Conditions, row: int) -> Maps:
-        """Features of a row as first sampled, computed once."""
+    def _row_pads(self, conditions: Conditions) -> list[Maps]:
+        """Features of each row as first sampled, computed once: the rows beside a window that a tuner chooses."""
         if conditions.latents is None:
             raise RuntimeError("a clip's conditions are of use for tuning after it was sampled")
-        if row not in conditions.row_pads:
-            own = conditions.latents[row : row + 1]
-            features = self._networks.keyframes.features(own.to(self._networks.device), conditions.text[-1:])
-            conditions.row_pads[row] = features.apply(lambda maps: maps[:, None])
-        return conditions.row_pads[row]
+        if not conditions.row_pads:
+            networks, text = self._networks, conditions.text[-1:]
+            with networks.on_device("helper"):
+                for own in conditions.latents:
+                    maps = networks.keyframes.features(own[None].to(networks.device), text)
+                    conditions.row_pads.append(maps.apply(lambda one: one[:, None].cpu()))
+        return conditions.row_pads

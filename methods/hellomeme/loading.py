@@ -102,7 +102,7 @@ def _first(names: Sequence[Any]) -> str:
     return str(min(names, key=str))
 
 
-class ClipWords:
+class ClipWords(nn.Module):
     """CLIP's text encoder as HelloMeme asks it: 77 tokens, the last hidden state.
 
     Args:
@@ -111,11 +111,12 @@ class ClipWords:
     """
 
     def __init__(self, tokenizer: Any, encoder: Any) -> None:
+        super().__init__()
         self._tokenizer = tokenizer
         self._encoder = encoder
 
     @torch.no_grad()
-    def __call__(self, texts: Sequence[str]) -> Tensor:
+    def forward(self, texts: Sequence[str]) -> Tensor:
         """Embed texts, shape (N, 77, D)."""
         asked = {"padding": "max_length", "max_length": 77, "truncation": True, "return_tensors": "pt"}
         tokens = self._tokenizer(list(texts), **asked).input_ids
@@ -123,7 +124,7 @@ class ClipWords:
         return embedded
 
 
-def load_words(tokenizer: Path, encoder: Path, dtype: torch.dtype, device: str) -> ClipWords:
+def load_words(tokenizer: Path, encoder: Path, dtype: torch.dtype) -> ClipWords:
     """Load CLIP's text encoder with its tokenizer.
 
     Raises:
@@ -135,4 +136,4 @@ def load_words(tokenizer: Path, encoder: Path, dtype: torch.dtype, device: str) 
         words = CLIPTokenizer.from_pretrained(str(tokenizer), local_files_only=True)
     except (OSError, ValueError, TypeError) as error:
         raise WeightsError(f"{OWNER}: {tokenizer} holds no tokenizer (vocab.json, merges.txt): fetch it") from error
-    return ClipWords(words, load_stock(CLIPTextModel, encoder, dtype).to(device))
+    return ClipWords(words, load_stock(CLIPTextModel, encoder, dtype))

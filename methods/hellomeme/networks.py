@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,13 +20,19 @@ from .wiring import WiredUNet, share_into_motion_unet
 
 Words = Callable[[Sequence[str]], Tensor]
 """From texts to embeddings (N, 77, D)."""
+REST = torch.device("cpu")
+"""Where networks are that are not needed at the moment."""
+VISITORS = ("helper", "control", "expression", "vision", "words", "reference_words", "encoder")
+"""Those that a denoising or tuning step does not need; they go to the device for as long as they are asked."""
+_GUESTS = (*VISITORS, "motion", "animatediff")
+"""All that begin away from the device; those for clips come with the first clip and stay."""
 CHUNK = 8
 """Frames that go through the control network and the expression encoders together."""
 
 
 @dataclass(eq=False)
 class Networks:
-    """The networks, all on one device and in one precision.
+    """The networks, in one precision. The denoiser says on which device they work; ``VISITORS`` are there when needed.
 
     Attributes:
         denoiser: The image UNet of the base model; a tuner's adapters go into it.
@@ -59,6 +66,7 @@ class Networks:
         self.image = WiredUNet(self.denoiser, self.reference)
         self.keyframes = WiredUNet(self.helper, self.reference)
         self._clip: WiredUNet | None = None
+        self._present: set[str] = set()
 
     @property
     def clip(self) -> WiredUNet:
@@ -70,19 +78,40 @@ class Networks:
         if self._clip is None:
             if self.animatediff is None or self.motion is None:
                 raise RuntimeError("the motion modules have not been loaded")
+            for module in (self.animatediff, self.motion):
+                nn.Module.to(module, self.device)
             unet = share_into_motion_unet(self.denoiser, self.animatediff)
             self._clip = WiredUNet(unet, self.reference, self.motion, leader=self.denoiser)
         return self._clip
 
     @property
     def device(self) -> torch.device:
-        """Where they are."""
+        """Where they work."""
         return torch.device(self.denoiser.device)
 
-    def modules(self) -> list[nn.Module]:
-        """The networks that can be moved, cast and frozen; text encoders keep to themselves."""
-        parts = [getattr(self, name) for name in self.__dataclass_fields__]
-        return [part for part in parts if isinstance(part, nn.Module)]
+    def modules(self) -> dict[str, nn.Module]:
+        """By name, without what is no network (random words)."""
+        parts = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: part for name, part in parts.items() if isinstance(part, nn.Module)}
+
+    def settle(self, device: str, dtype: torch.dtype) -> None:
+        """Freeze all, cast them, and put each where it begins."""
+        for name, module in self.modules().items():
+            nn.Module.to(module, REST if name in _GUESTS else device, dtype).eval().requires_grad_(requires_grad=False)
+
+    @contextmanager
+    def on_device(self, *names: str) -> Iterator[None]:
+        """Have some of ``VISITORS`` on the device within the block, and its memory back afterwards; blocks may nest."""
+        coming = {name: module for name, module in self.modules().items() if name in {*names} - self._present}
+        self._present |= coming.keys()
+        for module in coming.values():
+            nn.Module.to(module, self.device)
+        try:
+            yield
+        finally:
+            self._present -= coming.keys()
+            for module in coming.values():
+                nn.Module.to(module, REST)
 
     @torch.no_grad()
     def control_maps(self, inputs: HelloMemeInputs) -> Maps:
@@ -106,7 +135,8 @@ class Networks:
             frames: In [-1, 1], shape (N, 3, H, W).
             random: Draws from the encoder's distribution; None takes its mode.
         """
-        posterior = self.encoder.encode(frames.to(self.device, self.encoder.dtype)).latent_dist
+        with self.on_device("encoder"):
+            posterior = self.encoder.encode(frames.to(self.device, self.encoder.dtype)).latent_dist
         latents = posterior.mean.float()
         if random is not None:
             noise = torch.randn(latents.shape, generator=random)

@@ -8,7 +8,6 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
-from torch import nn
 
 from ...core.digest import digest, file_sha256
 from .adapters import MotionKnits, ReferenceAdapter
@@ -90,7 +89,7 @@ class Parts:
         return load_tools(settings, self._folder, self._device)
 
     def load_networks(self) -> Networks:
-        """All networks on the device, frozen, for evaluation.
+        """All networks, frozen, for evaluation.
 
         Raises:
             WeightsError: When a file is missing, damaged or of another model.
@@ -98,8 +97,7 @@ class Parts:
         own = self._options
         dtype = _DTYPES[self.precision]
         networks = random_networks(own.style, own.control) if own.is_random else self._published(dtype)
-        for module in networks.modules():
-            nn.Module.to(module, self._device, dtype).eval().requires_grad_(requires_grad=False)
+        networks.settle(self._device, dtype)
         return networks
 
     def _published(self, dtype: torch.dtype) -> Networks:
@@ -117,6 +115,7 @@ class Parts:
             from transformers import CLIPVisionModelWithProjection
 
             vision = stock(CLIPVisionModelWithProjection, f"{VISION}/models/image_encoder")
+        reference_words = self._words(PLAIN, dtype)
         return Networks(
             denoiser=stock(UNet2DConditionModel, f"{BASE}/unet"),
             helper=stock(UNet2DConditionModel, f"{helper}/unet"),
@@ -126,15 +125,15 @@ class Parts:
             control=adapter(lambda: ControlNetwork(REAL.control_channels, REAL.channels), "hm3_control_mix"),
             expression=expression,
             vision=vision,
-            words=self._words(helper, dtype),
-            reference_words=self._words(PLAIN, dtype),
+            words=reference_words if helper == PLAIN else self._words(helper, dtype),
+            reference_words=reference_words,
             encoder=stock(AutoencoderKL, f"{helper}/vae"),
             decoder=stock(AutoencoderKL, f"{BASE}/vae"),
         )
 
     def _words(self, repository: str, dtype: torch.dtype) -> Any:
         encoder = self.find(f"{repository}/text_encoder")
-        return load_words(encoder.parent / "tokenizer", encoder, dtype, self._device)
+        return load_words(encoder.parent / "tokenizer", encoder, dtype)
 
 
 @lru_cache(maxsize=64)

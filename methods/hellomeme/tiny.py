@@ -53,8 +53,7 @@ def random_networks(style: str, control: Control) -> Networks:
             encoder=own_encoder,
             decoder=decoder,
         )
-    for module in networks.modules():
-        module.eval().requires_grad_(requires_grad=False)
+    networks.settle("cpu", torch.float32)
     return networks
 
 
