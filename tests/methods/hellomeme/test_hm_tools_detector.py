@@ -126,7 +126,7 @@ def test_missing_libraries_are_one_line(tmp_path, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
-    with pytest.raises(WeightsError, match=r"pip install 'portraitbench\[arcface\]'"):
+    with pytest.raises(WeightsError, match=r"pip install 'portraitbench\[hellomeme\]'"):
         OnnxNetwork(tmp_path / "any.onnx")
     monkeypatch.setitem(sys.modules, "cv2", None)
     detect = FaceDetector(lambda image: answers())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+
 import hm_native as native
 import pytest
 import torch
@@ -102,3 +104,21 @@ def test_an_image_generator_forgets_nothing_between_cases(make_generator, make_i
     alone = generator.animate(make_inputs(seed=5)).clip.frame_digests
     tune(make_generator, generator, make_inputs(seed=6))
     assert generator.animate(make_inputs(seed=5)).clip.frame_digests == alone
+
+
+@pytest.mark.parametrize("cases", [2, pytest.param(50, marks=pytest.mark.slow)])
+def test_many_cases_leave_no_memory_and_no_change(make_generator, make_inputs, cases):
+    generator, few = make_generator(steps=1), [make_inputs(seed=seed) for seed in range(2)]
+
+    def tensors():
+        gc.collect()
+        return sum(issubclass(type(one), torch.Tensor | torch.nn.Module) for one in gc.get_objects())
+
+    before = generator.probe()
+    for case in few:  # the observer remembers these pictures
+        tune(make_generator, generator, case)
+    held = tensors()
+    for index in range(cases):
+        tune(make_generator, generator, few[index % 2])
+        assert generator.probe() == before
+    assert tensors() == held
