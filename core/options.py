@@ -34,6 +34,8 @@ def parse_options(model: type[M], options: Mapping[str, Any], owner: str) -> M:
         return model.model_validate(dict(options))
     except ValidationError as error:
         field, message = first_problem(error)
+        if error.errors(include_url=False)[0]["type"] == "extra_forbidden":
+            message = "unknown"
         known = ", ".join(model.model_fields) or "none"
         raise ConfigError(f"{owner}: option {field or 'options'!r}: {message} (options: {known})") from error
 

@@ -81,6 +81,7 @@ class RunFile(_Open):
     suites: dict[str, SuiteAbout]
     methods: list[str]
     method_grades: dict[str, str] = {}
+    method_settings: dict[str, dict[str, Any]] = {}
     backends: list[BackendAbout]
     metrics: dict[str, MetricAbout]
     provenance: ProvenanceAbout
@@ -110,6 +111,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
         },
         "methods": methods,
         "method_grades": {label: grade_of(session.method(label)) for label in methods},
+        "method_settings": {label: dict(getattr(session.method(label), "settings", {})) for label in methods},
         "backends": [
             asdict(backend.info) | {"options": dict(backend.info.options)} for backend in session.observer.backends
         ],

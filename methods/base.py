@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from ..datasets.clip import Clip
@@ -107,6 +108,7 @@ class GeneratorBase:
         precedence: Methods with a higher one make all their outputs before the others: they leave something in the
             cache that the others then need not do again. Tuners may have it too.
         grade: Whether what it makes is a measurement of the method; printed beside its name.
+        settings: All options in effect, given or not, as plain data; printed in the report.
     """
 
     name: str
@@ -115,6 +117,7 @@ class GeneratorBase:
     frame_size: int | None = None
     precedence: int = 0
     grade: Grade = Grade.REAL
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""

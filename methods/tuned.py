@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeGuard
@@ -57,6 +57,12 @@ class TunedMethod(GeneratorBase):
     def grade(self) -> Grade:  # type: ignore[override]
         """The generator's."""
         return grade_of(self.generator)
+
+    @property
+    def settings(self) -> Mapping[str, Any]:  # type: ignore[override]
+        """The tuner's for this generator, where it tells them; the generator's stand in its own row."""
+        tell = getattr(self.tuner, "settings_for", None)
+        return tell(self.generator) if tell else {}
 
     def animate(self, inputs: Inputs) -> Animation:
         """Tune the generator for this case and sample from it.

@@ -138,10 +138,20 @@ def _page(run: RunFile, frame: pd.DataFrame, numbers: Report, several: list[list
     if several:
         headers = ["suite", "method", "cases", "output frames", "driving frames"]
         parts.append("## Several faces in a frame\n\n" + markdown(headers, several))
+    parts.append("## What was compared\n\n" + _methods(run))
     parts.append("## What was measured\n\n" + _metrics(run.metrics))
     parts.append("## Who measured\n\n" + _backends(run.backends))
     parts.append("## With what\n\n" + _provenance(run.provenance))
     return "\n".join(parts)
+
+
+def _methods(run: RunFile) -> str:
+    """Every method with all its settings, given or not: what a paper leaves open has to be told."""
+    rows = [
+        [name, run.method_grades.get(name, "real"), _settings(run.method_settings.get(name, {}))]
+        for name in run.methods
+    ]
+    return markdown(["method", "grade", "settings"], rows)
 
 
 def _metrics(metrics: Mapping[str, MetricAbout]) -> str:

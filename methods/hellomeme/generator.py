@@ -20,7 +20,7 @@ from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
 from ..diffusion import Epsilon, scaled_linear
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import Conditions, compute_conditions, shown_rows, with_conditions_only
-from .inputs import FaceTools
+from .inputs import CANVAS, FaceTools
 from .maps import Maps, joined
 from .networks import Networks
 from .options import LORA_TARGETS, HelloMemeOptions
@@ -59,17 +59,20 @@ class HelloMeme(GeneratorBase):
 
     name = "hellomeme"
     latent_stride = STRIDE
+    frame_size = CANVAS  # what it is given; it cuts its own frame out of that
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = own = parse_options(HelloMemeOptions, options, OWNER)
         check_device(context.device, OWNER)
-        self._parts = Parts(own, context.device)
+        self._parts, self._progress = Parts(own, context.device), context.progress
+        chosen = {"steps": own.sampling_steps, "precision": self._parts.precision}
+        self.settings = own.model_dump(mode="json", exclude={"weights"}) | chosen
         self.lora_targets = LORA_TARGETS[own.lora_targets]
         self.parameterization = Epsilon(scaled_linear(), "leading", 1)
         self.grade = Grade.RANDOM if own.is_random else Grade.REAL
         tuning: dict[str, Any] = {"segment": WINDOW} | ({"steps": _DRY_STEPS} if own.is_random else {})
         self.tuner_defaults: Mapping[str, Mapping[str, Any]] = {"strucbooth": tuning}
-        self.frame_size: int = (TINY if own.is_random else REAL).side
+        self._side = (TINY if own.is_random else REAL).side
 
     @cached_property
     def revision(self) -> str:  # type: ignore[override]
@@ -93,7 +96,7 @@ class HelloMeme(GeneratorBase):
 
     @cached_property
     def _tools(self) -> FaceTools:
-        return self._parts.load_tools(self._options.faces(self.frame_size))
+        return self._parts.load_tools(self._options.faces(self._side))
 
     def animate(self, inputs: Inputs) -> Animation:
         """See :meth:`Generator.animate`."""
@@ -173,17 +176,28 @@ class HelloMeme(GeneratorBase):
         own, networks = self._options, self._networks
         first = conditions.latents is None
         scheduler = own.video_scheduler if conditions.is_clip else "dpm-sde"
-        sampling = Sampling(scheduler, own.sampling_steps, own.guidance, random, on_step)
+        sampling = Sampling(scheduler, own.sampling_steps, own.guidance, random, self._told(on_step))
         sampler = CaseSampler(networks, conditions, sampling, {} if first or own.fresh_pads else conditions.pads)
         if not conditions.is_clip:
             return sampler.sample_image(frame_noise(random, 1, conditions.cells))
         noise = frame_noise(random, conditions.rows + WINDOW + 1, conditions.cells)
-        mirrored = mirrored_adapters(networks.denoiser, networks.helper, wanted=own.lora_keyframes)
+        mirrored = mirrored_adapters(networks.denoiser, networks.keyframes, wanted=own.lora_keyframes)
         with mirrored, networks.on_device("helper"):
             latents = sampler.sample_clip(noise)
         if first:
             conditions.pads = sampler.pads
         return latents
+
+    def _told(self, on_step: StepCallback | None) -> StepCallback:
+        """A callback that also says how far a sampling is; a clip has several, keyframes first."""
+
+        def told(index: int, count: int, t: Tensor) -> None:
+            if self._progress is not None:
+                self._progress(index + 1, count, {})
+            if on_step is not None:
+                on_step(index, count, t)
+
+        return told
 
     def _row_pads(self, conditions: Conditions) -> list[Maps]:
         """Features of each row as first sampled, computed once: the rows beside a window that a tuner chooses."""

@@ -128,8 +128,10 @@ class CaseSampler:
 
 
 @contextmanager
-def mirrored_adapters(source: nn.Module, target: nn.Module, *, wanted: bool = True) -> Iterator[None]:
+def mirrored_adapters(source: nn.Module, target: WiredUNet, *, wanted: bool = True) -> Iterator[None]:
     """Let the LoRA layers of one UNet act in another of the same layout too, switched on and off with them.
+
+    They act where the other one denoises, not where it reads features: upstream has a UNet of its own for these.
 
     Args:
         source: A UNet with or without LoRA layers.
@@ -137,7 +139,9 @@ def mirrored_adapters(source: nn.Module, target: nn.Module, *, wanted: bool = Tr
         wanted: If not, nothing is done.
     """
     layers = {name: layer for name, layer in source.named_modules() if isinstance(layer, LoraLayer)} if wanted else {}
-    hooks = [target.get_submodule(name).register_forward_hook(_adding(layer)) for name, layer in layers.items()]
+    hooks = [
+        target.unet.get_submodule(name).register_forward_hook(_adding(layer, target)) for name, layer in layers.items()
+    ]
     try:
         yield
     finally:
@@ -145,11 +149,11 @@ def mirrored_adapters(source: nn.Module, target: nn.Module, *, wanted: bool = Tr
             hook.remove()
 
 
-def _adding(layer: Any) -> Any:
+def _adding(layer: Any, target: WiredUNet) -> Any:
     """A forward hook that adds what a LoRA layer would add."""
 
     def hook(_module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        if layer.disable_adapters:
+        if layer.disable_adapters or target.is_reading:
             return output
         for name in layer.active_adapters:
             down, up = layer.lora_A[name], layer.lora_B[name]

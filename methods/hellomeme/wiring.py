@@ -106,6 +106,11 @@ class WiredUNet:
         prediction: Tensor = noise.float()
         return prediction
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether features are being read, which no tuner's layers have a part in."""
+        return self._record is not None
+
     @torch.no_grad()
     def features(self, latents: Tensor, text: Tensor) -> Maps:
         """Read the maps of clean latents at all blocks.

@@ -78,6 +78,7 @@ class Pocket(GeneratorBase):
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = parse_options(PocketOptions, options, "method pocket")
+        self.settings = self._options.model_dump(mode="json")
         self._device = context.device
 
     @cached_property

@@ -74,6 +74,10 @@ class StrucBooth:
         merged = {**generator.tuner_defaults.get(self.name, {}), **self._options}
         return parse_options(StrucBoothConfig, merged, OWNER)
 
+    def settings_for(self, generator: DiffusionGenerator) -> Mapping[str, Any]:
+        """All settings in effect for a generator, as plain data."""
+        return self.config_for(generator).model_dump(mode="json")
+
     @contextmanager
     def tune(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -123,7 +124,8 @@ def test_adapters_of_one_unet_act_in_another_while_they_are_on():
     source, target = net(), net()
     given = torch.randn(2, 4)
     plain = target(given)
-    with injected_lora(source, "0|1", rank=2, seed=0) as lora, mirrored_adapters(source, target):
+    wired = SimpleNamespace(unet=target, is_reading=False)
+    with injected_lora(source, "0|1", rank=2, seed=0) as lora, mirrored_adapters(source, wired):
         for parameter in lora.parameters:
             parameter.data.normal_()
         a, b = lora.state()["0.lora_A.weight"], lora.state()["0.lora_B.weight"]
@@ -131,10 +133,13 @@ def test_adapters_of_one_unet_act_in_another_while_they_are_on():
         inner = target[0].weight + b @ a, target[1].weight + d @ c
         expected = (given @ inner[0].T + target[0].bias) @ inner[1].T + target[1].bias
         assert torch.allclose(target(given), expected, atol=1e-5)
+        wired.is_reading = True
+        assert torch.equal(target(given), plain)
+        wired.is_reading = False
         lora.enable(on=False)
         assert torch.equal(target(given), plain)
     assert torch.equal(target(given), plain)
-    with injected_lora(source, "0", rank=2, seed=0), mirrored_adapters(source, target, wanted=False):
+    with injected_lora(source, "0", rank=2, seed=0), mirrored_adapters(source, wired, wanted=False):
         assert not target[0]._forward_hooks
 
 
