@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from ....datasets.clip import Frame
-from ....faces.alignment import apply
 from ....faces.base import Floats
 from .networks import FaceNetwork, first_row, picture
 from .pixels import warp
-from .points import COUNT, roll
-from .windows import align_box, align_points
+from .points import COUNT, Number, Points, roll
+from .windows import align_box, align_points, moved_back
 
 _SIDE, _MARGIN, _PASSES = 128, 0.15, 3
 
@@ -29,10 +28,10 @@ class Reading:
         crop_roll: Tilt of the eyes in the crop that was read, in degrees.
     """
 
-    points: Floats
-    pitch: float
-    yaw: float
-    score: float
+    points: Points
+    pitch: Number
+    yaw: Number
+    score: Number
     crop_roll: float
 
 
@@ -46,11 +45,11 @@ class LandmarkReader:
     def __init__(self, network: FaceNetwork) -> None:
         self._network = network
 
-    def in_box(self, frame: Frame, box: Floats) -> Reading:
+    def in_box(self, frame: Frame, box: Points) -> Reading:
         """Read the face in a detected box, shape (4,)."""
         return self._passes(frame, align_box(box, _SIDE, _MARGIN))
 
-    def near(self, frame: Frame, points: Floats) -> Reading:
+    def near(self, frame: Frame, points: Points) -> Reading:
         """Read the face whose points of the frame before are known, shape (222, 2)."""
         return self._passes(frame, _around(points, roll(points)))
 
@@ -66,11 +65,10 @@ class LandmarkReader:
         answers = self._network(picture(warp(frame, matrix, _SIDE), bgr=True))
         landmark, euler, score = answers[:3]
         in_crop = first_row(landmark, 2 * COUNT, "the landmark network").reshape(2, -1).T * _SIDE
-        inverse = np.linalg.inv(np.vstack([matrix, [0, 0, 1]]))
-        pitch, yaw = np.rad2deg(first_row(euler, 2, "the landmark network")[:2]).tolist()
-        certain = float(first_row(score, 1, "the landmark network")[0])
-        return Reading(apply(inverse, in_crop), pitch, yaw, certain, roll(in_crop))
+        pitch, yaw = np.rad2deg(first_row(euler, 2, "the landmark network")[:2])
+        certain = first_row(score, 1, "the landmark network")[0]
+        return Reading(moved_back(matrix, in_crop), pitch, yaw, certain, roll(in_crop))
 
 
-def _around(points: Floats, degrees: float) -> Floats:
+def _around(points: Points, degrees: float) -> Floats:
     return align_points(points, _SIDE, _MARGIN, degrees).matrix

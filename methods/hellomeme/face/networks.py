@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from ....core.errors import ConfigError, WeightsError, one_line
 from ....datasets.clip import Frame
-from ....faces.base import Floats
 from ..weights import OWNER
 
 Array = NDArray[np.float32]
@@ -70,13 +69,13 @@ def picture(frame: Frame, *, bgr: bool) -> Array:
     return (ordered.transpose(2, 0, 1)[None] / np.float32(255)).astype(np.float32)
 
 
-def first_row(answer: Array, width: int, what: str) -> Floats:
-    """The first row of an output as float64.
+def first_row(answer: Array, width: int, what: str) -> Array:
+    """The first row of an output.
 
     Raises:
         WeightsError: When it has fewer than ``width`` numbers.
     """
-    row: Floats = np.asarray(answer, np.float64).reshape(len(answer) or 1, -1)[0]
+    row: Array = np.asarray(answer, np.float32).reshape(len(answer) or 1, -1)[0]
     if row.size < width:
         raise WeightsError(f"{OWNER}: {what} gives {row.size} numbers, not {width}: the file is of another model")
     return row

@@ -7,7 +7,7 @@ import hm_faces
 import numpy as np
 import pytest
 import torch
-from hm_faces_golden import FILE, case, off, sampled
+from hm_faces_golden import FILE, WINDOWS, case, off, sampled
 
 from portraitbench.core.errors import NoFaceError, WeightsError
 from portraitbench.datasets.clip import Clip
@@ -44,7 +44,7 @@ def unlike_upstream(root, control):
     golden = np.load(FILE)
     kept = np.flatnonzero(out.found)
     wrong = []
-    for name in golden.files:
+    for name in set(golden.files) - {WINDOWS}:
         value = out.canvas.frames if name == "canvas" else getattr(out, name)
         if value is None:
             continue
