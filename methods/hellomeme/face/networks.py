@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ....core.errors import ConfigError, WeightsError, one_line
@@ -41,6 +42,10 @@ class OnnxNetwork:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # its warnings are for whoever exports files
+        # Left to itself it takes every processor, whatever a run was allowed: others would wait, and another machine
+        # could take sums in another order. torch's number is the one that a run sets and records.
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=providers)
         except Exception as error:

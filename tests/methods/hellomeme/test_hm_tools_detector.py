@@ -7,6 +7,7 @@ import math
 import hm_faces
 import numpy as np
 import pytest
+import torch
 
 from portraitbench.core.errors import ConfigError, WeightsError
 from portraitbench.methods.hellomeme.face.detector import FaceDetector, decode, keep_best, letterbox
@@ -120,6 +121,14 @@ def test_a_file_that_cannot_run_is_one_line(tmp_path):
         OnnxNetwork(reader)(np.zeros((1, 3, 100, 100), np.float32))
     with pytest.raises(WeightsError, match="not finite"):
         OnnxNetwork(reader)(np.full((1, 3, 224, 224), np.nan, np.float32))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_onnxruntime_takes_as_many_threads_as_the_run_was_given(tmp_path, count):
+    torch.set_num_threads(count)  # as the harness does; a fixture puts it back
+    network = OnnxNetwork(hm_faces.save_detector(tmp_path / "hello_face_det.onnx"))
+    options = network._session.get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (count, 1)
 
 
 def test_missing_libraries_are_one_line(tmp_path, monkeypatch):
