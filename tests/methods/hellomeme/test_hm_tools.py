@@ -7,7 +7,7 @@ import hm_faces
 import numpy as np
 import pytest
 import torch
-from hm_faces_golden import FILE, WINDOWS, case, off, sampled
+from hm_faces_golden import FILE, WINDOWS, case, moved_windows, off, sampled
 
 from portraitbench.core.errors import NoFaceError, WeightsError
 from portraitbench.datasets.clip import Clip
@@ -138,6 +138,16 @@ def eager(self, frame, matrix):
     return reading
 
 
+def blind(self, frame, start=None):
+    """A step that looks for faces only where none is followed."""
+    detect = self._detect
+    self._detect = (lambda frame: np.empty((0, 4))) if self._tracks else detect
+    try:
+        return step(self, frame, start)
+    finally:
+        self._detect = detect
+
+
 def one_part_window_per_frame(frames, positions):
     return torch.cat([face_parts(frames[row : row + 1], positions[row : row + 1]) for row in range(len(frames))])
 
@@ -157,6 +167,10 @@ TRAPS = {
     "detector fed red first": (detector, "warp_to", lambda *a: pixels.warp_to(*a)[..., ::-1], CODE),
     "no smoothing": (smoothing.Smoother, "__call__", lambda self, found, size: found, CODE),
     "second round starts from nothing": (tracking.Tracker, "step", lambda self, frame, _=None: step(self, frame), CODE),
+    "no fresh detection": (tracking.Tracker, "step", blind, CODE),
+    "no fresh detection of a face that is followed": (tracking.Tracker, "step", blind, WINDOWS),
+    "window not raised": (windows, "_WINDOW_RAISE", 0.0, CODE),
+    "window around a face that fills the frame not raised": (windows, "_WINDOW_RAISE", 0.0, WINDOWS),
     "window of two faces": (windows, "_WINDOW_SIZE", 2.0, CODE),
     "heat map rounded": (tools, "heat_map", rounded_heat_map, CODE),
     "heat map blue first": (pose, "_COLOURS", tuple(colour[::-1] for colour in pose._COLOURS), CODE),
@@ -174,7 +188,8 @@ def test_a_planted_trap_is_noticed(root, monkeypatch, trap):
     owner, name, planted, seen_by = TRAPS[trap]
     monkeypatch.setattr(owner, name, planted)
     try:
-        wrong = unlike_upstream(root, Control.CNTRL2 if seen_by == CODE else Control.CNTRL1)
+        control = Control.CNTRL2 if seen_by == CODE else Control.CNTRL1
+        wrong = moved_windows() if seen_by == WINDOWS else unlike_upstream(root, control)
     except NoFaceError:
         wrong = ["no face is found any more"]
     assert wrong

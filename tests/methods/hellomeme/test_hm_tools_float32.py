@@ -6,17 +6,11 @@ import hm_faces
 import hm_filling
 import numpy as np
 import pytest
-from hm_faces_golden import CLIPS, FILE, WINDOWS
+from hm_faces_golden import moved_windows
 
 from portraitbench.methods.hellomeme.face import tracking
 from portraitbench.methods.hellomeme.face.landmarks import LandmarkReader
 from portraitbench.methods.hellomeme.face.smoothing import Smoother
-
-
-def moved_windows():
-    """How many windows around faces that fill the frame are not upstream's, to the pixel."""
-    found = np.array([hm_filling.window(seed) for seed in range(CLIPS)])
-    return int((found != np.load(FILE)[WINDOWS]).any(axis=1).sum())
 
 
 def test_windows_around_faces_that_fill_the_frame_are_upstreams_to_the_pixel():
