@@ -128,6 +128,30 @@ def window(seed):
     return left, top, right, bottom
 
 
+def kept(boxes):
+    """Which of some boxes of faces, shape (N, 4), last in upstream's tracker."""
+
+    class Alignment:
+        face_image_size = 128
+
+        def detect(self, _):
+            return np.column_stack([np.tile(np.arange(len(boxes))[:, None], 3), np.arange(len(boxes)) + 1]), None, None
+
+        @property
+        def face_detector(self):
+            return self
+
+        def forward(self, _, face_box, **__):
+            points = np.float32(boxes[face_box[0]]).reshape(2, 2)
+            return {"pt222": np.tile(points, (111, 1)), "euler_rad": np.float32([0, 0, 0]), "prob": np.float32([0.9])}
+
+    hm_upstream.load()
+    tools = importlib.import_module("hellomeme.tools")
+    faces = tools.HelloCameraDemo(face_alignment_module=Alignment(), reset=False).forward(None)
+    rows = [np.float32(face["face_rect"]).tolist() for face in faces]
+    return [np.float32(boxes).tolist().index(row) for row in rows]
+
+
 def _read(utils, kit, clip, crop):
     kept, landmarks = utils.det_landmarks(kit["face_aligner"], [frame[..., ::-1].copy() for frame in clip])
     return utils.get_drive_pose(kit, kept, landmarks, crop=crop)

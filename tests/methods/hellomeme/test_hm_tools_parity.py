@@ -18,6 +18,7 @@ import hm_faces_upstream
 import hm_filling
 
 from portraitbench.datasets.clip import Clip
+from portraitbench.methods.hellomeme.face.tracking import Track, without_overlaps
 from portraitbench.methods.hellomeme.inputs import Control, FaceSettings
 from portraitbench.methods.hellomeme.tools import load_tools
 
@@ -48,6 +49,15 @@ def test_answers_are_upstreams_where_the_face_fills_the_frame(root, rows):
 def test_windows_around_faces_that_fill_the_frame_are_upstreams_to_the_pixel():
     seeds = range(CLIPS, 2 * CLIPS)  # the first ones are kept as golden answers
     assert {seed: hm_filling.window(seed) for seed in seeds} == {seed: hm_faces_upstream.window(seed) for seed in seeds}
+
+
+def test_of_overlapping_faces_the_same_ones_last():
+    draw = np.random.default_rng(5)
+    for _ in range(300):
+        corners, sizes = draw.uniform(0, 200, (5, 2)), draw.uniform(97, 300, (5, 2))
+        boxes = np.hstack([corners, corners + sizes]).astype(np.float32)
+        tracks = [Track(box, 1.0) for box in boxes]
+        assert [tracks.index(track) for track in without_overlaps(tracks)] == hm_faces_upstream.kept(boxes)
 
 
 def compare(root, identity, clip, crop_reference, hidden=()):
