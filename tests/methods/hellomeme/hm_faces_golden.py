@@ -15,6 +15,8 @@ import numpy as np
 import torch
 
 from portraitbench.datasets.clip import Clip
+from portraitbench.methods.hellomeme.inputs import FaceSettings
+from portraitbench.methods.hellomeme.tools import load_tools
 
 FILE = Path(__file__).with_name("faces_golden.npz")
 SAMPLES = 2000
@@ -53,6 +55,27 @@ def off(name, found, expected):
     # Another processor's last digits move a few pixels by one gray level (up to 0.03 in CLIP's scale).
     level = 1.01 if name == "canvas" else 0.032
     return bool((apart > level).any() or (apart > level / 1000).mean() > 0.01)
+
+
+def prepare(root, control, **settings):
+    """The case by our face tools."""
+    return load_tools(FaceSettings(control=control, **settings), root, "cpu").prepare(*case())
+
+
+def unlike_upstream(root, control):
+    """Names of the answers that are not upstream's. It drops frames without a face; ours has them as repeats."""
+    out = prepare(root, control)
+    golden = np.load(FILE)
+    kept = np.flatnonzero(out.found)
+    wrong = []
+    for name in set(golden.files) - {WINDOWS}:
+        value = out.canvas.frames if name == "canvas" else getattr(out, name)
+        if value is None:
+            continue
+        value = torch.tensor(np.asarray(value))
+        found = sampled(value if name == "reference" else value[kept])
+        wrong += [name] if off(name, found, golden[name]) else []
+    return wrong
 
 
 def moved_windows():
