@@ -51,7 +51,8 @@ class FaceDetector:
         # Rounded before they are cut off: what lies a hair before a whole pixel comes to lie on it.
         inside = np.clip(corners, 0, [width, height]).astype(np.float32)
         whole: Floats = np.trunc(inside).astype(np.float64).reshape(-1, 4)
-        return whole
+        is_extended = (whole[:, 2:] > whole[:, :2]).any(axis=1)  # within one pixel there is nothing to read
+        return whole[is_extended]
 
 
 def letterbox(width: int, height: int) -> Floats:

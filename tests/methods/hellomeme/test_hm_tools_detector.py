@@ -106,6 +106,15 @@ def test_a_marked_head_is_found_where_it_is(detect, centre):
     assert len(detect(hm_faces.portrait(centre, marked=False))) == 0
 
 
+@pytest.mark.parametrize(("reach", "expected"), [(0, []), (1, [[180, 80, 220, 120]])])
+def test_a_box_within_one_pixel_is_no_face(reach, expected):
+    maps = [np.zeros((1, cells, 1), np.float32) for cells in (680, 170, 45)]
+    maps[0][0, 20 * 17 + 10] = 0.8  # at (80, 136), the picture's middle
+    maps += [np.zeros((1, cells, 32), np.float32) for cells in (680, 170, 45)]
+    maps[3][..., reach::8] = 200.0  # every side lies so many cells of 8 pixels away, at a scale of 0.4
+    assert FaceDetector(lambda image: maps)(np.zeros((200, 400, 3), np.uint8)).tolist() == expected
+
+
 def test_colours_are_read_in_the_networks_order(detect):
     blue = np.ascontiguousarray(hm_faces.portrait((200, 220))[..., ::-1])
     assert len(detect(blue)) == 0
