@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 import torch
 from hm_faces_golden import CLIPS
+from PIL import Image
 
 if not os.environ.get("HELLOMEME_UPSTREAM"):
     pytest.skip("needs HELLOMEME_UPSTREAM, a checkout of HelloMeme", allow_module_level=True)
 
 import hm_faces_upstream
 import hm_filling
+from test_hm_tools_edges import marked
 
 from portraitbench.datasets.clip import Clip
 from portraitbench.methods.hellomeme.face.tracking import Track, without_overlaps
@@ -44,6 +46,16 @@ def test_answers_are_upstreams(root, hidden, crop_reference):
 def test_answers_are_upstreams_where_the_face_fills_the_frame(root, rows):
     identity, clip = hm_faces.portrait((410, 425), -0.1, seed=6)[rows], hm_faces.moving_clip(6).frames[:, rows]
     compare(root, Clip.from_image(identity), Clip(np.ascontiguousarray(clip), Fraction(8)), crop_reference=True)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_answers_on_photographs_of_any_shape_are_upstreams(root, shared, seed):
+    draw = np.random.default_rng(seed)
+    paths, size = sorted((shared / "portraits" / "identities").iterdir()), draw.integers(330, 900, 2).tolist()
+    photos = [np.asarray(Image.open(paths[row]).convert("RGB").resize(size)) for row in draw.integers(0, 10, 2)]
+    places = draw.uniform(0.2, 0.7, 2) + draw.uniform(-0.03, 0.03, (4, 2)).cumsum(axis=0)
+    clip = Clip(np.stack([marked(photos[1], *place) for place in places]), Fraction(8))
+    compare(root, Clip.from_image(marked(photos[0])), clip, crop_reference=True)
 
 
 def test_windows_around_faces_that_fill_the_frame_are_upstreams_to_the_pixel():
