@@ -29,7 +29,7 @@ from .samplers import WINDOW, CaseSampler, mirrored_adapters
 from .schedule import Sampling, frame_noise
 from .wiring import Given
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 OWNER = "method hellomeme"
 _PROBE_CELLS, _PROBE_TIME = 16, 500
 _DRY_STEPS = 3

@@ -17,6 +17,7 @@ from .face.heads import ExpressionReader, Head, HeadReader
 from .face.landmarks import LandmarkReader
 from .face.networks import OnnxNetwork
 from .face.pixels import blur, resize, warp
+from .face.points import Points
 from .face.pose import heat_map
 from .face.tracking import Detector, Followed, Reader, follow_largest
 from .face.windows import PART_SIDE, clip_window, part_matrices, pdfgc_matrix
@@ -90,8 +91,8 @@ class OnnxTools:
         return HelloMemeInputs(
             reference=signed(reference.frames),
             condition=signed(self._heat_maps(heads, reference.heads[0])),
-            rotation=np.stack([head.angles for head in heads]),
-            translation=np.stack([head.translation for head in heads]),
+            rotation=np.stack([head.angles for head in heads]).astype(np.float64),
+            translation=np.stack([head.translation for head in heads]).astype(np.float64),
             canvas=Clip(cropped.frames, driving.fps),
             held=cropped.followed.held,
             **self._expression(cropped),
@@ -149,7 +150,7 @@ def load_tools(settings: FaceSettings, weights: Path | None, device: str) -> Onn
     return OnnxTools(settings, Models(detect, reader, HeadReader(network(HEAD)), expression))
 
 
-def on_canvas(frames: NDArray[np.uint8], points: Floats, side: int, *, crop: bool) -> tuple[NDArray[np.uint8], Floats]:
+def on_canvas(frames: NDArray[np.uint8], points: Points, side: int, *, crop: bool) -> tuple[NDArray[np.uint8], Floats]:
     """Put a clip onto the canvas, in one window around its face or as a whole, and its points with it.
 
     Args:
@@ -162,7 +163,8 @@ def on_canvas(frames: NDArray[np.uint8], points: Floats, side: int, *, crop: boo
     left, top, right, bottom = clip_window(points, width, height) if crop else (0, 0, width, height)
     resized = [resize(frame[top:bottom, left:right], side) for frame in frames]
     scale = side / np.array([right - left, bottom - top])
-    return np.stack(resized), (points - [left, top]) * scale
+    # float64 from here on, as upstream
+    return np.stack(resized), (points.astype(np.float64) - [left, top]) * scale
 
 
 def expression_faces(frames: NDArray[np.uint8], points: Floats) -> NDArray[np.uint8]:

@@ -22,9 +22,9 @@ STRIDES = (8, 16, 32)
 """Pixels per cell of the three grids, in the order of the file's outputs."""
 _BINS = 8
 _SCORE, _OVERLAP, _CANDIDATES = 0.4, 0.3, 200
-_MEAN = np.array([103.53, 116.28, 123.675], np.float32)
-_DEVIATION = np.array([57.375, 57.12, 58.395], np.float32)
-"""Of the picture's channels, blue first."""
+_MEAN = np.array([103.53, 116.28, 123.675], np.float32) / 255
+_DEVIATION = np.array([57.375, 57.12, 58.395], np.float32) / 255
+"""Of the picture's channels in [0, 1], blue first."""
 
 
 class FaceDetector:
@@ -41,14 +41,18 @@ class FaceDetector:
         """Boxes in whole pixels of the frame, best score first, shape (N, 4)."""
         height, width = frame.shape[:2]
         matrix = letterbox(width, height)
-        image = (warp_to(frame, matrix, WIDTH, HEIGHT)[..., ::-1].astype(np.float32) - _MEAN) / _DEVIATION
+        pixels = warp_to(frame, matrix, WIDTH, HEIGHT)[..., ::-1]
+        image = (pixels.astype(np.float32) / 255 - _MEAN) / _DEVIATION
         answers = self._network(np.ascontiguousarray(image.transpose(2, 0, 1)[None]))
         boxes, scores = decode(answers)
         boxes = boxes[keep_best(boxes, scores)]
         scale, shift = matrix[0, 0], matrix[:2, 2]
         corners = (boxes.reshape(-1, 2, 2) - shift) / scale
-        whole: Floats = np.trunc(np.clip(corners, 0, [width, height]).reshape(-1, 4))
-        return whole
+        # Rounded before they are cut off: what lies a hair before a whole pixel comes to lie on it.
+        inside = np.clip(corners, 0, [width, height]).astype(np.float32)
+        whole: Floats = np.trunc(inside).astype(np.float64).reshape(-1, 4)
+        is_extended = (whole[:, 2:] > whole[:, :2]).any(axis=1)  # within one pixel there is nothing to read
+        return whole[is_extended]
 
 
 def letterbox(width: int, height: int) -> Floats:
@@ -84,8 +88,8 @@ def decode(answers: list[Array]) -> tuple[Floats, Floats]:
     for row, stride in enumerate(STRIDES):
         score = answers[row].reshape(-1).astype(np.float64)
         likely = score > _SCORE
-        bins = answers[3 + row].reshape(-1, 4, _BINS)[likely].astype(np.float64)
-        distances = softmax(bins, axis=-1) @ np.arange(_BINS) * stride
+        bins = answers[3 + row].reshape(-1, 4, _BINS)[likely]
+        distances = (softmax(bins, axis=-1) * np.arange(_BINS)).sum(axis=-1) * stride
         y, x = np.divmod(np.flatnonzero(likely), -(-WIDTH // stride))
         centre = np.stack([x, y, x, y], axis=1) * stride  # a cell's corner, not its middle
         boxes.append(centre + distances * [-1, -1, 1, 1])

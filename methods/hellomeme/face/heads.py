@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from ....datasets.clip import Frame
 from ....faces.base import Floats
-from .networks import FaceNetwork, first_row, picture
+from .networks import Array, FaceNetwork, first_row, picture
 from .pixels import warp
 from .points import roll
 from .pose import translation_in_frame
@@ -29,8 +27,8 @@ class Head:
         translation: In the face model's units, shape (3,).
     """
 
-    angles: Floats
-    translation: Floats
+    angles: Array
+    translation: Array
 
 
 class HeadReader:
@@ -65,9 +63,9 @@ class ExpressionReader:
         self._network = network
         self._count = count
 
-    def __call__(self, frame: Frame, points: Floats) -> Floats:
+    def __call__(self, frame: Frame, points: Floats) -> Array:
         """Coefficients of the face whose points are known, shape (count,)."""
         alignment = align_points(points, _SIDE, _EXPRESSION_MARGIN, roll(points))
         answers = self._network(picture(warp(frame, alignment.matrix, _SIDE), bgr=True))
         row = first_row(answers[0], self._count, "the blendshape network")
-        return np.asarray(row[: self._count])
+        return row[: self._count]

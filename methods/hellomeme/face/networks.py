@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ....core.errors import ConfigError, WeightsError, one_line
 from ....datasets.clip import Frame
-from ....faces.base import Floats
 from ..weights import OWNER
 
 Array = NDArray[np.float32]
@@ -42,6 +42,10 @@ class OnnxNetwork:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # its warnings are for whoever exports files
+        # Left to itself it takes every processor, whatever a run was allowed: others would wait, and another machine
+        # could take sums in another order. torch's number is the one that a run sets and records.
+        options.intra_op_num_threads = torch.get_num_threads()
+        options.inter_op_num_threads = 1
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:
@@ -70,13 +74,13 @@ def picture(frame: Frame, *, bgr: bool) -> Array:
     return (ordered.transpose(2, 0, 1)[None] / np.float32(255)).astype(np.float32)
 
 
-def first_row(answer: Array, width: int, what: str) -> Floats:
-    """The first row of an output as float64.
+def first_row(answer: Array, width: int, what: str) -> Array:
+    """The first row of an output.
 
     Raises:
         WeightsError: When it has fewer than ``width`` numbers.
     """
-    row: Floats = np.asarray(answer, np.float64).reshape(len(answer) or 1, -1)[0]
+    row: Array = np.asarray(answer, np.float32).reshape(len(answer) or 1, -1)[0]
     if row.size < width:
         raise WeightsError(f"{OWNER}: {what} gives {row.size} numbers, not {width}: the file is of another model")
     return row

@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any, TypeAlias
 
-from ....faces.base import Floats
+import numpy as np
+from numpy.typing import NDArray
+
+Number: TypeAlias = np.floating[Any]
+Points: TypeAlias = NDArray[Number]
+"""Places in pixels, float32 in a frame and float64 on the canvas, as upstream has them.
+
+What is computed from them keeps their precision: where a face fills the frame, the clip's window lies on whole pixels
+before it is cut off, and its edge would move by one.
+"""
 
 COUNT = 222
 CONTOUR, NOSE, BROWS = slice(0, 33), slice(33, 48), slice(48, 74)
@@ -15,24 +24,25 @@ LEFT_CORNER, RIGHT_CORNER = 74, 96
 """Outer eye corners whose line gives the face's roll."""
 
 
-def roll(points: Floats) -> float:
+def roll(points: Points) -> float:
     """Angle of the line between the eye corners in degrees, positive where the right one is lower."""
     x, y = points[RIGHT_CORNER] - points[LEFT_CORNER]
     return float(np.rad2deg(np.arctan2(y, x + 1e-8)))  # as upstream, which keeps the angle of one point defined
 
 
-def box_around(points: Floats) -> Floats:
+def box_around(points: Points) -> Points:
     """Left, top, right and bottom of points, shape (4,)."""
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
 
 
-def area(box: Floats) -> float:
+def area(box: Points) -> Number:
     """Of a box in square pixels."""
-    return float((box[2] - box[0]) * (box[3] - box[1]))
+    size: Number = (box[2] - box[0]) * (box[3] - box[1])
+    return size
 
 
-def overlap(one: Floats, other: Floats, slack: float = 0.0) -> float:
+def overlap(one: Points, other: Points, slack: float = 0.0) -> Number | float:
     """Intersection over union of two boxes; ``slack`` is added to the union."""
-    width, height = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2])
-    shared = max(float(width), 0.0) * max(float(height), 0.0)
+    width, height = np.maximum(np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]), 0)
+    shared: Number = width * height
     return shared / (area(one) + area(other) - shared + slack) if shared else 0.0

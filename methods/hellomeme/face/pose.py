@@ -10,6 +10,7 @@ import numpy as np
 
 from ....datasets.clip import Frame
 from ....faces.base import Floats
+from .networks import Array
 from .pixels import opencv
 from .windows import Alignment
 
@@ -18,12 +19,13 @@ FOCAL = 5.0 / 0.4 * 386.2879122887948
 
 _NEAR = 0.05
 """The square is drawn by a camera of this share of the focal length, at this share of the distance."""
+_NEARER = np.array([1, 1, _NEAR], np.float32)
 _CORNERS: Floats = 0.05 * np.array([[-1, -1, 0], [-1, 1, 0], [1, 1, 0], [1, -1, 0]])
 _COLOURS = ((0, 255, 0), (0, 0, 255), (255, 0, 0), (255, 0, 255))
 _THICKNESS = 15
 
 
-def rotation_matrix(angles: Floats) -> Floats:
+def rotation_matrix(angles: Array) -> Floats:
     """Turn about x, then y, then z, shape (3, 3), for columns."""
     (sx, sy, sz), (cx, cy, cz) = np.sin(angles), np.cos(angles)
     about_x = np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
@@ -33,7 +35,7 @@ def rotation_matrix(angles: Floats) -> Floats:
     return matrix
 
 
-def translation_in_frame(in_crop: Floats, alignment: Alignment, width: int, height: int) -> Floats:
+def translation_in_frame(in_crop: Array, alignment: Alignment, width: int, height: int) -> Array:
     """Position before the frame's camera of a head that was read in a crop.
 
     Args:
@@ -43,21 +45,22 @@ def translation_in_frame(in_crop: Floats, alignment: Alignment, width: int, heig
         height: Of the frame.
 
     Returns:
-        Shape (3,), rounded to float32 as upstream does.
+        Shape (3,).
     """
-    depth = in_crop[2] * alignment.scale
+    across, up, away = in_crop.tolist()
+    depth = away * alignment.scale
     x, y = (alignment.centre - [width / 2, height / 2]) * (depth / FOCAL)
-    return np.array([in_crop[0] - x, in_crop[1] + y, depth], np.float32).astype(np.float64)
+    return np.array([across - x, up + y, depth], np.float32)
 
 
-def project_square(angles: Floats, translation: Floats, side: int) -> Floats:
+def project_square(angles: Array, translation: Array, side: int) -> Floats:
     """Corners of a turned square before the head, in pixels of a frame of ``side``, shape (4, 2)."""
-    moved = _CORNERS @ rotation_matrix(angles).T + translation * [1, 1, _NEAR]
+    moved = _CORNERS @ rotation_matrix(angles).T + translation * _NEARER
     flat = moved[:, :2] / -moved[:, 2:] * (FOCAL * _NEAR) + side / 2
     return np.column_stack([flat[:, 0], side - flat[:, 1]])
 
 
-def heat_map(angles: Floats, translation: Floats, side: int) -> Frame:
+def heat_map(angles: Array, translation: Array, side: int) -> Frame:
     """The square's edges, each in its colour, on black; shape (side, side, 3)."""
     corners = project_square(angles, translation, side).astype(np.int32).tolist()  # cut off, not rounded
     image = np.zeros((side, side, 3), np.uint8)

@@ -10,8 +10,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....faces.base import Floats
-from .points import BROWS, CONTOUR, LEFT_EYE, LEFT_PUPIL, MOUTH, NOSE, RIGHT_EYE, RIGHT_PUPIL
+from .points import (
+    BROWS,
+    CONTOUR,
+    LEFT_EYE,
+    LEFT_PUPIL,
+    MOUTH,
+    NOSE,
+    RIGHT_EYE,
+    RIGHT_PUPIL,
+    Number,
+    Points,
+)
 
 _CUTOFF = 1.0
 """Lowest cut-off of positions, and the cut-off of speeds."""
@@ -37,9 +47,13 @@ class Steadiness:
     high: float
     watched: slice | None = None
 
-    def rate(self, movement: float) -> float:
+    def rate(self, movement: Number) -> Number | float:
         """The filter's number for a mean movement: from 0 to ``low`` to ``high``, in two straight lines."""
-        return float(np.interp(movement, [0, self.still, _FAST], [0, self.low, self.high]))
+        if movement < self.still:
+            return self.low * (movement / self.still)
+        if movement < _FAST:
+            return self.low + (self.high - self.low) * ((movement - self.still) / (_FAST - self.still))
+        return self.high
 
 
 STEADINESS = (
@@ -58,10 +72,10 @@ class Smoother:
     """Steadies the points of one face from frame to frame."""
 
     def __init__(self) -> None:
-        self._last: Floats | None = None
-        self._speeds: list[Floats | float] = [0.0] * len(STEADINESS)
+        self._last: Points | None = None
+        self._speeds: list[Points | float] = [0.0] * len(STEADINESS)
 
-    def __call__(self, points: Floats, face_size: float) -> Floats:
+    def __call__(self, points: Points, face_size: Number | float) -> Points:
         """Take the points of the next frame and give them steadied.
 
         Args:
@@ -74,23 +88,23 @@ class Smoother:
         movement = np.linalg.norm(points - self._last, axis=1) / face_size
         steadied = points.copy()
         for row, own in enumerate(STEADINESS):
-            rate = own.rate(float(movement[own.watched or own.part].mean()))
+            rate = own.rate(movement[own.watched or own.part].mean())
             steadied[own.part] = self._filter(row, points[own.part], self._last[own.part], rate)
         self._last = steadied
         return steadied
 
-    def _filter(self, row: int, points: Floats, last: Floats, rate: float) -> Floats:
+    def _filter(self, row: int, points: Points, last: Points, rate: Number | float) -> Points:
         if rate == 0:  # Nothing moved: no time went by for this filter, and speeds are not defined.
             return last
         share = _share(rate, _CUTOFF)
-        speed = share * (points - last) / rate + (1 - share) * self._speeds[row]
+        speed = share * ((points - last) / rate) + (1 - share) * self._speeds[row]
         self._speeds[row] = speed
         follow = _share(rate, _CUTOFF + rate * np.abs(speed))
-        steadied: Floats = follow * points + (1 - follow) * last
+        steadied: Points = follow * points + (1 - follow) * last
         return steadied
 
 
-def _share(step: float, cutoff: float | Floats) -> float | Floats:
+def _share(step: Number | float, cutoff: float | Points) -> Number | float | Points:
     """Share of the new value in exponential smoothing with a cut-off frequency."""
     turns = 2 * np.pi * cutoff * step
     return turns / (turns + 1)

@@ -12,7 +12,7 @@ from ....core.errors import NoFaceError
 from ....datasets.clip import Frame
 from ....faces.base import Floats
 from .landmarks import Reading
-from .points import area, box_around, overlap
+from .points import Number, Points, area, box_around, overlap
 from .smoothing import Smoother
 
 SMALLEST = 96
@@ -26,11 +26,11 @@ Detector = Callable[[Frame], Floats]
 class Reader(Protocol):
     """Places the points of a face; see :class:`.landmarks.LandmarkReader`."""
 
-    def in_box(self, frame: Frame, box: Floats) -> Reading:
+    def in_box(self, frame: Frame, box: Points) -> Reading:
         """Read the face in a detected box."""
         ...
 
-    def near(self, frame: Frame, points: Floats) -> Reading:
+    def near(self, frame: Frame, points: Points) -> Reading:
         """Read the face whose points of the frame before are known."""
         ...
 
@@ -46,9 +46,9 @@ class Track:
         smoother: Its own.
     """
 
-    box: Floats
-    face_size: float
-    points: Floats | None = None
+    box: Points
+    face_size: Number | float
+    points: Points | None = None
     smoother: Smoother = field(default_factory=Smoother)
 
 
@@ -68,7 +68,7 @@ class Tracker:
         self._reader = reader
         self._tracks: list[Track] = []
 
-    def step(self, frame: Frame, start: Floats | None = None) -> list[Track]:
+    def step(self, frame: Frame, start: Points | None = None) -> list[Track]:
         """Go on to the next frame.
 
         Args:
@@ -96,11 +96,11 @@ class Tracker:
         track.box = box_around(track.points)
         # From ear to ear, made larger the more the face is turned away and that line is short.
         turned = abs(reading.pitch) + 0.6 * abs(reading.yaw)
-        track.face_size = float(np.linalg.norm(track.points[0] - track.points[32])) * (1 + turned / 18)
+        track.face_size = np.linalg.norm(track.points[0] - track.points[32]) * (1 + turned / 18)
         return bool((track.box[2:] - track.box[:2] >= SMALLEST).all())
 
 
-def _begin(box: Floats) -> Track:
+def _begin(box: Points) -> Track:
     return Track(box, float(np.linalg.norm(box[2:] - box[:2])))
 
 
@@ -128,7 +128,7 @@ class Followed:
         count: T.
     """
 
-    points: Floats
+    points: Points
     found: tuple[int, ...]
     count: int
 
@@ -163,12 +163,12 @@ def follow_largest(frames: Sequence[Frame], detect: Detector, reader: Reader, wh
     Raises:
         NoFaceError: When no frame has a face.
     """
-    boxes: dict[int, Floats] = {}
+    boxes: dict[int, Points] = {}
     tracker = Tracker(detect, reader)
     for row, frame in enumerate(frames):
         if (largest := _largest(tracker.step(frame))) is not None:
             boxes[row] = largest.box
-    found: dict[int, Floats] = {}
+    found: dict[int, Points] = {}
     tracker = Tracker(detect, reader)
     for row, box in boxes.items():
         largest = _largest(tracker.step(frames[row], box))

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ....faces.alignment import apply, umeyama
+from ....faces.alignment import umeyama
 from ....faces.base import Floats
-from .points import box_around
+from .pixels import opencv
+from .points import Points, box_around
 
 PDFGC_POINTS = [182, 202, 36, 149, 133]
 """Both pupils, the nose tip, both mouth corners."""
@@ -44,27 +45,38 @@ class Alignment:
     """
 
     matrix: Floats
-    centre: Floats
+    centre: Points
     scale: float
 
 
-def turn(centre: Floats, degrees: float, scale: float) -> Floats:
-    """Turn counter-clockwise (as one sees it) about a point, and scale; shape (2, 3)."""
-    angle = np.deg2rad(degrees)
-    a, b = scale * np.cos(angle), scale * np.sin(angle)
-    linear = np.array([[a, b], [-b, a]])
-    return np.column_stack([linear, centre - linear @ centre])
+def turn(centre: Points, degrees: float, scale: float) -> Floats:
+    """Turn counter-clockwise (as one sees it) about a point, and scale; shape (2, 3).
+
+    By OpenCV, which rounds the point to float32: upstream's pictures are cut out by such matrices.
+    """
+    return np.asarray(opencv().getRotationMatrix2D(centre.tolist(), degrees, scale), np.float64)
 
 
-def align_box(box: Floats, side: int, margin: float) -> Floats:
+def moved(matrix: Floats, points: Points) -> Points:
+    """Points (K, 2) moved by a matrix of shape (2, 3), in their own precision."""
+    there: Points = opencv().transform(points[:, None], matrix)[:, 0]
+    return there
+
+
+def moved_back(matrix: Floats, points: Points) -> Points:
+    """Points (K, 2) moved by the inverse of a matrix of shape (2, 3), in their own precision."""
+    return moved(opencv().invertAffineTransform(matrix), points)
+
+
+def align_box(box: Points, side: int, margin: float) -> Floats:
     """Matrix that centres a detected box in a square crop, its longer side filling all but a share ``margin``."""
     size, centre = box[2:] - box[:2], (box[:2] + box[2:]) / 2
-    matrix = turn(centre, 0.0, side / float(size.max()) * (1 - margin))
+    matrix = turn(centre, 0.0, float(side / size.max() * (1 - margin)))
     matrix[:, 2] += side / 2 - centre
     return matrix
 
 
-def align_points(points: Floats, side: int, margin: float, degrees: float = 0.0) -> Alignment:
+def align_points(points: Points, side: int, margin: float, degrees: float = 0.0) -> Alignment:
     """Cut a face out so that its turned points' box is centred and fills all but a share ``margin``.
 
     As upstream, the turn is about the centre of the box before it, and the scale is of the box after it.
@@ -77,15 +89,15 @@ def align_points(points: Floats, side: int, margin: float, degrees: float = 0.0)
     """
     low, high = np.split(box_around(points), 2)
     centre = (low + high) / 2
-    turned = box_around(apply(turn(centre, degrees, 1.0), points))
-    scale = side / float((turned[2:] - turned[:2]).max()) * (1 - margin)
+    turned = box_around(moved(turn(centre, degrees, 1.0), points))
+    scale = float(side / (turned[2:] - turned[:2]).max() * (1 - margin))
     matrix = turn(centre, degrees, scale)
-    scaled = box_around(apply(matrix, points))
+    scaled = box_around(moved(matrix, points))
     matrix[:, 2] += side / 2 - (scaled[:2] + scaled[2:]) / 2
     return Alignment(matrix, centre, scale)
 
 
-def clip_window(points: Floats, width: int, height: int) -> tuple[int, int, int, int]:
+def clip_window(points: Points, width: int, height: int) -> tuple[int, int, int, int]:
     """One square window that follows no frame: around all faces of a clip, three mean faces wide.
 
     It is raised a little, since hair needs room above the points, and moved inside the frame.
@@ -98,21 +110,20 @@ def clip_window(points: Floats, width: int, height: int) -> tuple[int, int, int,
     Returns:
         Left, top, right, bottom; the last two are one past the window's pixels.
     """
-    # Faces often fill the frame, and the window's ends then lie on whole pixels before they are cut off: float32 and
-    # the order of these steps are upstream's; where its own rounding decides, one pixel may still differ.
-    points = points.astype(np.float32)
+    # Faces often fill the frame, and the window's ends then lie on whole pixels before they are cut off: the points'
+    # float32 and the order of these steps are upstream's, since rounding decides there.
     low, high = points.min(axis=1), points.max(axis=1)
-    side = min(float((high - low).mean(axis=0).max() * np.float32(_WINDOW_SIZE)), min(width, height) - 1)
-    centre = (low.min(axis=0) + high.max(axis=0)) * np.float32(0.5)
+    side = min((high - low).mean(axis=0).max() * _WINDOW_SIZE, min(width, height) - 1)
+    centre = (low.min(axis=0) + high.max(axis=0)) * 0.5
     centre[1] -= side * _WINDOW_RAISE
     first, last = centre - side * 0.5, centre + side * 0.5
     first, last = np.maximum(first, 0), np.where(first < 0, last - first, last)
-    ends = np.array([width, height], np.float32)
+    ends = np.array([width, height], points.dtype)
     is_beyond = last >= ends
     first, last = np.where(is_beyond, first - (last - ends + 1), first), np.where(is_beyond, ends - 1, last)
-    centre, whole = (first + last) * np.float32(0.5), np.floor(last - first).min()
-    left, top = (centre - whole * np.float32(0.5)).astype(int).tolist()
-    right, bottom = (centre + whole * np.float32(0.5)).astype(int).tolist()
+    centre, whole = (first + last) * 0.5, np.floor(last - first).min()
+    left, top = (centre - whole * 0.5).astype(int).tolist()
+    right, bottom = (centre + whole * 0.5).astype(int).tolist()
     return left, top, right, bottom
 
 
@@ -133,12 +144,13 @@ def part_matrices(points: Floats, side: int) -> tuple[list[Floats], list[Floats]
         its crop of ``PART_SIDE`` pixels, shape (2, 3), the same in all frames.
     """
     poses = [umeyama(one[PART_POINTS], PART_TEMPLATE * side) for one in points]
-    placed = np.stack([apply(matrix, one) for matrix, one in zip(poses, points, strict=True)])
+    pairs = zip(poses, points.astype(np.float32), strict=True)
+    placed = np.stack([moved(matrix[:2], one) for matrix, one in pairs])
     crops = []
     for part in PARTS:
         low, high = np.split(box_around(placed[:, part].reshape(-1, 2)), 2)
         centre = (low + high) / 2
-        crop = turn(centre, 0.0, PART_SIDE / float((high - low).max() * PART_MARGIN))
+        crop = turn(centre, 0.0, float(PART_SIDE / ((high - low).max() * PART_MARGIN)))
         crop[:, 2] += PART_SIDE / 2 - centre
         crops.append(crop)
     return poses, crops

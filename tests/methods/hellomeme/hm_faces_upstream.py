@@ -11,6 +11,7 @@ import io
 import sys
 import types
 
+import hm_filling
 import hm_upstream
 import numpy as np
 import torch
@@ -88,6 +89,67 @@ def prepare(root, identity, driving, *, crop_reference=True, ratio=RATIO):
         "coefficients": coefficients,
         "face_parts": torch.cat(kit["image_encoder"].seen).reshape(3, count, 3, 224, 224).transpose(0, 1),
     }
+
+
+def window(seed):
+    """Upstream's window for one of the clips of ``hm_filling``."""
+    face = hm_filling.FillingFace(seed)
+    frames = [np.full((face.height, face.width, 3), row, np.uint8) for row in range(hm_filling.FRAMES)]
+
+    class Alignment:
+        face_image_size = 128
+
+        def detect(self, frame):
+            return face.detect(frame[0, 0, 0]).astype(np.int32), None, None
+
+        @property
+        def face_detector(self):
+            return self
+
+        def forward(self, frame, **_):
+            row = frame[0, 0, 0]
+            euler = np.append(face.euler[row], np.float32(0))
+            return {"pt222": face.points[row], "euler_rad": euler, "prob": np.float32([0.9])}
+
+    hm_upstream.load()
+    utils, tools = importlib.import_module("hellomeme.utils"), importlib.import_module("hellomeme.tools")
+    with contextlib.redirect_stderr(io.StringIO()):
+        kept, points = utils.det_landmarks(
+            tools.HelloCameraDemo(face_alignment_module=Alignment(), reset=False), frames
+        )
+    _, moved = utils.crop_and_resize(np.stack(kept), points, save_size=512)
+    low, high = points[0].argmin(axis=0), points[0].argmax(axis=0)
+    ends = []
+    for axis in (0, 1):
+        (one, other), (new_one, new_other) = (side[0, [low[axis], high[axis]], axis] for side in (points, moved))
+        scale = (new_other - new_one) / (float(other) - float(one))
+        ends.append((round(one - new_one / scale), round(one - new_one / scale + 512 / scale)))
+    (left, right), (top, bottom) = ends
+    return left, top, right, bottom
+
+
+def kept(boxes):
+    """Which of some boxes of faces, shape (N, 4), last in upstream's tracker."""
+
+    class Alignment:
+        face_image_size = 128
+
+        def detect(self, _):
+            return np.column_stack([np.tile(np.arange(len(boxes))[:, None], 3), np.arange(len(boxes)) + 1]), None, None
+
+        @property
+        def face_detector(self):
+            return self
+
+        def forward(self, _, face_box, **__):
+            points = np.float32(boxes[face_box[0]]).reshape(2, 2)
+            return {"pt222": np.tile(points, (111, 1)), "euler_rad": np.float32([0, 0, 0]), "prob": np.float32([0.9])}
+
+    hm_upstream.load()
+    tools = importlib.import_module("hellomeme.tools")
+    faces = tools.HelloCameraDemo(face_alignment_module=Alignment(), reset=False).forward(None)
+    rows = [np.float32(face["face_rect"]).tolist() for face in faces]
+    return [np.float32(boxes).tolist().index(row) for row in rows]
 
 
 def _read(utils, kit, clip, crop):

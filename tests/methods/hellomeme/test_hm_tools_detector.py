@@ -7,6 +7,7 @@ import math
 import hm_faces
 import numpy as np
 import pytest
+import torch
 
 from portraitbench.core.errors import ConfigError, WeightsError
 from portraitbench.methods.hellomeme.face.detector import FaceDetector, decode, keep_best, letterbox
@@ -105,6 +106,15 @@ def test_a_marked_head_is_found_where_it_is(detect, centre):
     assert len(detect(hm_faces.portrait(centre, marked=False))) == 0
 
 
+@pytest.mark.parametrize(("reach", "expected"), [(0, []), (1, [[180, 80, 220, 120]])])
+def test_a_box_within_one_pixel_is_no_face(reach, expected):
+    maps = [np.zeros((1, cells, 1), np.float32) for cells in (680, 170, 45)]
+    maps[0][0, 20 * 17 + 10] = 0.8  # at (80, 136), the picture's middle
+    maps += [np.zeros((1, cells, 32), np.float32) for cells in (680, 170, 45)]
+    maps[3][..., reach::8] = 200.0  # every side lies so many cells of 8 pixels away, at a scale of 0.4
+    assert FaceDetector(lambda image: maps)(np.zeros((200, 400, 3), np.uint8)).tolist() == expected
+
+
 def test_colours_are_read_in_the_networks_order(detect):
     blue = np.ascontiguousarray(hm_faces.portrait((200, 220))[..., ::-1])
     assert len(detect(blue)) == 0
@@ -120,6 +130,14 @@ def test_a_file_that_cannot_run_is_one_line(tmp_path):
         OnnxNetwork(reader)(np.zeros((1, 3, 100, 100), np.float32))
     with pytest.raises(WeightsError, match="not finite"):
         OnnxNetwork(reader)(np.full((1, 3, 224, 224), np.nan, np.float32))
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_onnxruntime_takes_as_many_threads_as_the_run_was_given(tmp_path, count):
+    torch.set_num_threads(count)  # as the harness does; a fixture puts it back
+    network = OnnxNetwork(hm_faces.save_detector(tmp_path / "hello_face_det.onnx"))
+    options = network._session.get_session_options()
+    assert (options.intra_op_num_threads, options.inter_op_num_threads) == (count, 1)
 
 
 def test_missing_libraries_are_one_line(tmp_path, monkeypatch):

@@ -106,6 +106,42 @@ def test_overlapping_faces_leave_the_larger_one_and_of_equal_ones_the_first():
     assert without_overlaps(touching) == touching
 
 
+def lasting(boxes, steps_on=True):
+    """Which boxes last, by counting cells; where not ``steps_on``, a dropped one is compared no more."""
+    cells = [{(x, y) for x in range(a, c) for y in range(b, d)} for a, b, c, d in boxes]
+    alive = set(range(len(boxes)))
+    for one in range(len(boxes)):
+        rivals = sorted(alive - {one}) if one in alive else []
+        for other in rivals:
+            if 100 * len(cells[one] & cells[other]) > 12 * len(cells[one] | cells[other]):
+                alive.discard(one if len(cells[one]) < len(cells[other]) else other)
+            if one not in alive and not steps_on:
+                break
+    return sorted(alive)
+
+
+def kept(boxes):
+    tracks = [Track(np.float32(box), 1.0) for box in boxes]
+    return [tracks.index(track) for track in without_overlaps(tracks)]
+
+
+def test_a_dropped_face_still_drops_smaller_ones():
+    middle, large, small = (10, 0, 20, 10), (0, 0, 16, 12), (17, 0, 24, 9)
+    assert lasting([middle, large, small], steps_on=False) == [1, 2]
+    # The large face drops the middle one, which drops the small one all the same, though that is clear of the large.
+    assert kept([middle, large, small]) == [1]
+    # After the large face's own turn the middle one is gone before it can do so.
+    assert kept([large, middle, small]) == [0, 2]
+
+
+def test_what_lasts_is_what_counting_cells_says():
+    draw = np.random.default_rng(4)
+    corners, sizes = draw.integers(0, 14, (400, 5, 2)), draw.integers(4, 14, (400, 5, 2))
+    boxes = np.concatenate([corners, corners + sizes], axis=2).tolist()
+    assert [kept(some) for some in boxes] == [lasting(some) for some in boxes]
+    assert any(lasting(some) != lasting(some, steps_on=False) for some in boxes)
+
+
 def test_turned_faces_count_as_larger():
     class Turned(World):
         def _read(self, frame, centre):

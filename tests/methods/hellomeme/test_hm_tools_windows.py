@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import hm_faces
 import numpy as np
 import pytest
@@ -17,6 +16,8 @@ from portraitbench.methods.hellomeme.face.windows import (
     align_box,
     align_points,
     clip_window,
+    moved,
+    moved_back,
     part_matrices,
     pdfgc_matrix,
     turn,
@@ -33,9 +34,21 @@ def face(seed=0, tilt=0.2, size=180.0, centre=(250, 240)):
 
 @settings(max_examples=30, deadline=None)
 @given(st.floats(-170, 170), st.floats(0.2, 4), st.integers(-50, 600), st.integers(-50, 600))
-def test_turning_is_opencvs(degrees, scale, x, y):
-    expected = cv2.getRotationMatrix2D((x, y), degrees, scale)
-    assert np.allclose(turn(np.array([x, y], float), degrees, scale), expected, atol=1e-8)
+def test_turning_keeps_the_centre_and_turns_counter_clockwise(degrees, scale, x, y):
+    matrix = turn(np.array([x, y], float), degrees, scale)
+    # As complex numbers with y down, in which a counter-clockwise turn is a negative angle.
+    way = scale * np.exp(-1j * np.deg2rad(degrees)) * (30 - 20j)
+    assert np.allclose(apply(matrix, np.array([[x, y], [x + 30, y - 20]])), [[x, y], [x + way.real, y + way.imag]])
+
+
+@pytest.mark.parametrize("kind", [np.float32, np.float64])
+def test_points_move_there_and_back_in_their_own_precision(kind):
+    points, matrix = face().astype(kind), turn(np.array([120.0, 80]), 33, 0.7)
+    there = moved(matrix, points)
+    back = moved_back(matrix, there)
+    assert (there.dtype, back.dtype) == (kind, kind)
+    assert np.allclose(there, apply(matrix, points), atol=1e-3)
+    assert np.allclose(back, points, atol=1e-3)
 
 
 def test_a_box_fills_its_crop_but_for_the_margin():
