@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import textwrap
 from typing import Annotated
 
 import typer
@@ -10,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..core.errors import BenchError, one_line
+from ..core.options import Options, describe_options
 from ..datasets.catalog import SUITES, open_suite
 from ..harness.session import default_cache
 from ..methods import METHODS
@@ -55,8 +57,18 @@ def list_methods() -> None:
 
 @methods_app.command("explain")
 def explain_method(method: Annotated[str, typer.Argument(help="Method name.")]) -> None:
-    """A method's own description."""
-    typer.echo(inspect.getdoc(METHODS.get(method)) or "no description")
+    """A method's own description, and its options with their defaults."""
+    made = METHODS.get(method)
+    about = (inspect.getdoc(made) or "no description").partition("\nArgs:")[0]
+    typer.echo(about.rstrip())
+    options = describe_options(getattr(made, "options_model", Options))
+    if not options:
+        return
+    typer.echo(f"\nOptions, as in {method}:{options[0].name}=VALUE,...")
+    for option in options:
+        typer.echo(f"  {option.name} ({option.default})")
+        for line in textwrap.wrap(option.text, width=96):
+            typer.echo(f"      {line}")
 
 
 @suites_app.command("list")

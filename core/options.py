@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -38,6 +40,47 @@ def parse_options(model: type[M], options: Mapping[str, Any], owner: str) -> M:
             message = "unknown"
         known = ", ".join(model.model_fields) or "none"
         raise ConfigError(f"{owner}: option {field or 'options'!r}: {message} (options: {known})") from error
+
+
+@dataclass(frozen=True)
+class OptionAbout:
+    """One option as a person is told of it.
+
+    Attributes:
+        name: Its name.
+        default: Its default as text; "required" without one.
+        text: What it means.
+    """
+
+    name: str
+    default: str
+    text: str
+
+
+def describe_options(model: type[Options]) -> list[OptionAbout]:
+    """All options of a model, with the texts of its docstring's section ``Attributes``."""
+    section = (inspect.getdoc(model) or "").partition("Attributes:\n")[2]
+    texts: dict[str, str] = {}
+    name = ""
+    for line in inspect.cleandoc(section).splitlines():
+        start, colon, rest = line.partition(": ")
+        if colon and start in model.model_fields:
+            name, line = start, rest
+        if name:
+            texts[name] = f"{texts.get(name, '')} {line.strip()}".strip()
+    return [
+        OptionAbout(own, "required" if field.is_required() else _plain(field.default), texts.get(own, ""))
+        for own, field in model.model_fields.items()
+    ]
+
+
+def _plain(value: object) -> str:
+    """A default as the command line would have it."""
+    if isinstance(value, tuple):
+        return "+".join(map(str, value)) or "none"
+    if value is None or isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value) or '""'
 
 
 def first_problem(error: ValidationError) -> tuple[str, str]:

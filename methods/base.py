@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from ..core.options import Options
 from ..datasets.clip import Clip
 from ..faces.base import Grade
 from ..faces.observer import Observer
@@ -108,6 +109,7 @@ class GeneratorBase:
         precedence: Methods with a higher one make all their outputs before the others: they leave something in the
             cache that the others then need not do again. Tuners may have it too.
         grade: Whether what it makes is a measurement of the method; printed beside its name.
+        options_model: What its options are; for ``bench methods explain``. Tuners have it too.
         settings: All options in effect, given or not, as plain data; printed in the report.
     """
 
@@ -117,6 +119,7 @@ class GeneratorBase:
     frame_size: int | None = None
     precedence: int = 0
     grade: Grade = Grade.REAL
+    options_model: type[Options] = Options
     settings: Mapping[str, Any] = MappingProxyType({})
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case

@@ -39,6 +39,7 @@ class Outputs(GeneratorBase):
     """
 
     name = "outputs"
+    options_model = OutputsOptions
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:  # noqa: ARG002 - needs nothing
         self._folder = parse_options(OutputsOptions, options, "method outputs").dir

@@ -46,6 +46,7 @@ class Warp(GeneratorBase):
     """
 
     name = "warp"
+    options_model = WarpOptions
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = parse_options(WarpOptions, options, "method warp")

@@ -50,7 +50,7 @@ class Selection:
 
 
 class HelloMeme(GeneratorBase):
-    """Puts a driver's expression and head turn onto an identity image by diffusion.
+    """HelloMeme v3: puts a driver's expression and head turn onto an identity image by diffusion.
 
     Args:
         options: See :class:`HelloMemeOptions`.
@@ -58,6 +58,7 @@ class HelloMeme(GeneratorBase):
     """
 
     name = "hellomeme"
+    options_model = HelloMemeOptions
     latent_stride = STRIDE
     frame_size = CANVAS  # what it is given; it cuts its own frame out of that
 

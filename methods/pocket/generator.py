@@ -70,6 +70,7 @@ class Pocket(GeneratorBase):
     """
 
     name = "pocket"
+    options_model = PocketOptions
     frame_size = SIZE
     parameterization = VPrediction(scaled_linear())
     lora_targets = r".*(to_q|to_k|to_v|to_out\.0|ff\.net\.0\.proj|ff\.net\.2|proj_in|proj_out|conv1|conv2|conv)"

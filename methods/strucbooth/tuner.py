@@ -43,6 +43,7 @@ class StrucBooth:
     """
 
     name = "strucbooth"
+    options_model = StrucBoothConfig
     regions: Mapping[str, tuple[str, ...]] = REGION_NAMES
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
@@ -76,7 +77,8 @@ class StrucBooth:
 
     def settings_for(self, generator: DiffusionGenerator) -> Mapping[str, Any]:
         """All settings in effect for a generator, as plain data."""
-        return self.config_for(generator).model_dump(mode="json")
+        config = self.config_for(generator)
+        return config.model_dump(mode="json") | {"lora_targets": config.lora_targets or generator.lora_targets}
 
     @contextmanager
     def tune(
