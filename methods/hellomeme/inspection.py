@@ -129,7 +129,7 @@ def _compare(path: Path, sha256: str | None, size: int | None) -> None:
 def _check(path: Path, part: Part) -> None:
     """Raise a :class:`WeightsError` that completes a sentence about the file."""
     if path.suffix == ".safetensors":
-        _check_tensors(tensor_shapes(path), part)
+        _check_tensors(tensor_shapes(path), part, path.parent)
     elif path.suffix == ".onnx":
         _check_onnx(path)
     elif path.suffix == ".json":
@@ -162,13 +162,12 @@ def tensor_shapes(path: Path) -> Shapes:
     return shapes
 
 
-def _check_tensors(shapes: Shapes, part: Part) -> None:
+def _check_tensors(shapes: Shapes, part: Part, folder: Path) -> None:
     """Compare with our own network of that part, or with the number of parameters where it is a stock one."""
-    table = own_tables().get(part.name)
+    table = own_tables(folder).get(part.name)
     if table is None:
         count = sum(math.prod(shape) for name, shape in shapes.items() if not name.endswith("position_ids"))
-        is_motion = part.name == "hm3_animatediff"  # how many it has is said by its config only
-        if count > part.parameters or (count < part.parameters and not is_motion):
+        if count != part.parameters:
             raise WeightsError(f"belongs to another model: it has {count:,} parameters, not {part.parameters:,}")
         return
     own = table()
@@ -182,9 +181,14 @@ def _check_tensors(shapes: Shapes, part: Part) -> None:
         raise WeightsError(f"belongs to another model: {', '.join(wrong)}")
 
 
-def own_tables() -> dict[str, Callable[[], Shapes]]:
-    """For each network of HelloMeme's own: a function that gives its tensors' names and shapes."""
+def own_tables(folder: Path) -> dict[str, Callable[[], Shapes]]:
+    """For each network that HelloMeme trained: a function that gives its tensors' names and shapes.
+
+    Args:
+        folder: With the ``config.json`` of the motion modules, the only one that says anything about sizes.
+    """
     import torch
+    from diffusers import MotionAdapter
 
     from .adapters import MotionKnits, ReferenceAdapter
     from .architecture import REAL
@@ -198,7 +202,15 @@ def own_tables() -> dict[str, Callable[[], Shapes]]:
 
         return shapes
 
+    def motion_modules() -> Shapes:
+        config = folder / "config.json"
+        try:
+            return table(lambda: MotionAdapter.from_config(MotionAdapter.load_config(config)))()
+        except (OSError, ValueError, TypeError) as error:
+            raise WeightsError(f"cannot be judged without a readable {config}") from error
+
     return {
+        "hm3_animatediff": motion_modules,
         "hm3_reference": table(lambda: ReferenceAdapter(REAL.up_channels)),
         "hm3_motion": table(lambda: MotionKnits(REAL.channels, REAL.up_channels)),
         "hm3_control_mix": table(lambda: ControlNetwork(REAL.control_channels, REAL.channels)),

@@ -110,7 +110,7 @@ PARTS = (
     *_words(PLAIN),
     Part("hm3_reference", "puts the reference's features in", parameters=90_544_000),
     Part("hm3_control_mix", "puts head turn and expression in", parameters=198_735_616),
-    Part("hm3_animatediff", "motion modules, for clips", parameters=453_209_280),
+    Part("hm3_animatediff", "motion modules, for clips", parameters=453_813_440),
     Part("hm3_motion", "ties windows of a clip together", parameters=183_478_400),
     Part("pd_fgc_motion", "expression code", parameters=8_506_313, only=_CNTRL2),
     Part(f"{VISION}/models/image_encoder", "reads face parts", parameters=632_076_800, only=_CNTRL1),
@@ -119,7 +119,7 @@ PARTS = (
     _face(HEAD, "reads the head's turn and place"),
     _face(BLENDSHAPES, "reads expression coefficients", "cntrl1"),
 )
-"""All parts of version 3. Parameters of the motion modules are the most they can be."""
+"""All parts of version 3. Parameters of the motion modules are those of diffusers' defaults; their config decides."""
 
 
 def needed(style: str | None = None, control: str | None = None) -> list[Part]:

@@ -31,13 +31,18 @@ FRAMES = {"image": 1, "video": 5, "long": 14, "longest": 24}
 PROMPT = "a face"
 
 
-def tokenizer():
-    """CLIP's tokenizer over single letters."""
-    folder = Path(tempfile.mkdtemp())
+def write_tokenizer(folder):
+    """The files of CLIP's tokenizer, over single letters."""
     letters = [chr(code) for code in range(33, 127)]
     words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
     (folder / "vocab.json").write_text(json.dumps({word: row for row, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
+
+
+def tokenizer():
+    """CLIP's tokenizer over single letters."""
+    folder = Path(tempfile.mkdtemp())
+    write_tokenizer(folder)
     return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77)
 
 

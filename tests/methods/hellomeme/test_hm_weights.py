@@ -10,12 +10,15 @@ import re
 
 import onnx
 import pytest
+import torch
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from onnx import TensorProto, helper
 
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.hellomeme import inspection
+from portraitbench.methods.hellomeme.architecture import REAL
 from portraitbench.methods.hellomeme.inspection import RECORD, inspect, require
-from portraitbench.methods.hellomeme.weights import FACES, PARTS, needed, part_folder, part_named
+from portraitbench.methods.hellomeme.weights import BASE, FACES, PARTS, needed, part_folder, part_named
 
 INPUTS = {
     "hello_face_det.onnx": ((272, 160), 6),
@@ -52,7 +55,7 @@ def write_onnx(path, sides, outputs):
 
 def write_part(root, part):
     folder = root / part.repository / part.below
-    tables = inspection.own_tables()
+    tables = inspection.own_tables(folder)
     for name in part.files:
         folder.mkdir(parents=True, exist_ok=True)
         if name.endswith(".onnx"):
@@ -60,9 +63,10 @@ def write_part(root, part):
         else:
             (folder / name).write_text("{}")
     if not part.files:
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "config.json").write_text("{}")
         shapes = tables[part.name]() if part.name in tables else {"all": (part.parameters,)}
         write_tensors(folder / "diffusion_pytorch_model.safetensors", shapes)
-        (folder / "config.json").write_text("{}")
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +121,7 @@ def test_a_file_cut_short_is_told_by_its_header(name, tmp_path):
 
 
 def test_files_of_other_models_are_told_by_their_tensors(tmp_path):
-    shapes = inspection.own_tables()["hm3_reference"]()
+    shapes = inspection.own_tables(tmp_path)["hm3_reference"]()
     path = tmp_path / "hm3_reference" / "diffusion_pytorch_model.safetensors"
     (tmp_path / "hm3_reference").mkdir()
     (path.parent / "config.json").write_text("{}")
@@ -134,10 +138,30 @@ def test_files_of_other_models_are_told_by_their_tensors(tmp_path):
     assert "859,520,963 parameters, not 859,520,964" in problem("stable-diffusion-v1-5/unet", tmp_path)
 
 
-def test_fewer_motion_modules_are_as_good(tmp_path):
-    write_tensors(tmp_path / "hm3_animatediff" / "diffusion_pytorch_model.safetensors", {"all": (416_000_000,)})
-    (tmp_path / "hm3_animatediff" / "config.json").write_text("{}")
+def test_motion_modules_are_what_their_own_config_says(tmp_path):
+    """Whether they have a middle block and how many positions they know cannot be told without the published file."""
+    folder = tmp_path / "hm3_animatediff"
+    with torch.device("meta"):
+        adapter = MotionAdapter(use_motion_mid_block=False, motion_max_seq_length=24)
+    adapter.save_config(folder)
+    shapes = {name: tuple(value.shape) for name, value in adapter.state_dict().items()}
+    write_tensors(folder / "diffusion_pytorch_model.safetensors", shapes)
     assert len(require(part_named("hm3_animatediff"), tmp_path)) == 2
+    (folder / "config.json").write_text("{}")
+    assert "tensors missing ('mid_block" in problem("hm3_animatediff", tmp_path)
+    (folder / "config.json").write_text('{"block_out_channels": 3}')
+    assert "config.json" in problem("hm3_animatediff", tmp_path)
+
+
+def test_sizes_that_are_told_beforehand_are_those_of_the_networks():
+    with torch.device("meta"):
+        own = {
+            "hm3_animatediff": MotionAdapter(),
+            f"{BASE}/unet": UNet2DConditionModel(**REAL.unet()),
+            f"{BASE}/vae": AutoencoderKL(**REAL.codec()),
+        }
+    for name, network in own.items():
+        assert sum(value.numel() for value in network.state_dict().values()) == part_named(name).parameters
 
 
 @pytest.mark.parametrize("file", INPUTS)
