@@ -1,0 +1,187 @@
+"""Time and memory of one tuning step of StrucBooth: patch-wise and global decoding, without and with identity loss."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+
+from ..methods.hellomeme.options import HelloMemeOptions
+from ..methods.lora import Lora
+from ..methods.strucbooth.case import Case
+from ..methods.strucbooth.config import StrucBoothConfig
+from .profile_tuning_subject import TuningSubject
+from .turns import Moment, Tell, Turns, take_turns
+
+ARMS = {
+    "patch": ("patch", False),
+    "global": ("global", False),
+    "patch + identity": ("patch", True),
+    "global + identity": ("global", True),
+}
+"""StrucBooth's option ``decoding`` of each arm, and whether it has the identity loss."""
+
+Parts = dict[str, Moment]
+"""What the parts of a step took."""
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Medians over the timed steps.
+
+    Attributes:
+        wall: Of the clock on the wall.
+        processor: Of this process' own computing; see :class:`Moment`.
+    """
+
+    wall: float
+    processor: float
+
+
+@dataclass(frozen=True)
+class StepCost:
+    """What one arm's step costs.
+
+    Attributes:
+        arm: Its name.
+        seconds: Of every timed step, in order.
+        median_seconds: Of those.
+        processor_seconds: Their median by the process' own computing.
+        peak_bytes: Of one more step, above model, latents and guides; gradients and the optimizer's state count.
+        parts: How a step's time splits. What is left of it draws noise.
+    """
+
+    arm: str
+    seconds: list[float]
+    median_seconds: float
+    processor_seconds: float
+    peak_bytes: int
+    parts: dict[str, Seconds]
+
+
+@dataclass(frozen=True)
+class SamplingCost:
+    """What one whole sampling costs.
+
+    Attributes:
+        steps: Of each denoising loop.
+        loops: Denoising loops: one for an image, more for a clip.
+        guidance: Scale of classifier-free guidance; above 1 each step goes through the denoiser with a batch of two.
+        seconds: Wall time, decoding included.
+        processor_seconds: Of this process' own computing.
+    """
+
+    steps: int
+    loops: int
+    guidance: float
+    seconds: float
+    processor_seconds: float
+
+
+class TuningArm:
+    """Takes real tuning steps.
+
+    Args:
+        subject: What is tuned.
+        lora: The adapters in it.
+        decoding: StrucBooth's option.
+        identity: Whether the identity loss takes part.
+        seed: Of times and noise; the first draw of all arms is the same.
+
+    Attributes:
+        case: Computes losses and gradients.
+        parameters: The adapters' weights.
+    """
+
+    def __init__(self, subject: TuningSubject, lora: Lora, decoding: str, *, identity: bool, seed: int) -> None:
+        config = subject.config.model_copy(update={"decoding": decoding})
+        guide = subject.guide(identity=identity)
+        self.case = Case(subject.generator, subject.conditions, guide, config, seed)
+        self.parameters = lora.parameters
+        self._generator = subject.generator
+        self._optimizer = torch.optim.AdamW(self.parameters, lr=config.learning_rate)
+
+    def step(self) -> Parts:
+        """Do what the tuner does in one step."""
+        marks = self._generator.marks
+        marks.clear()
+        self.case.backward(self.parameters)
+        arrived = Moment.now(self._generator.place)
+        self._optimizer.step()
+        self._optimizer.zero_grad(set_to_none=True)
+        stepped = Moment.now(self._generator.place)
+        return {
+            "denoiser forward": marks["predicted"].since(marks["asked"]),
+            "pixels": marks["pulled"].since(marks["predicted"]),
+            "denoiser backward": arrived.since(marks["pulled"]),
+            "optimizer": stepped.since(arrived),
+        }
+
+
+def arms(subject: TuningSubject, lora: Lora, seed: int) -> dict[str, TuningArm]:
+    """All arms, over the same adapters; each has an optimizer of its own."""
+    return {
+        name: TuningArm(subject, lora, decoding, identity=identity, seed=seed)
+        for name, (decoding, identity) in ARMS.items()
+    }
+
+
+def measure_steps(ways: Mapping[str, TuningArm], steps: int, device: torch.device, tell: Tell) -> list[StepCost]:
+    """Time the arms in turns, after a warm-up in which their memory is measured.
+
+    Args:
+        ways: The arms.
+        steps: Timed steps of each.
+        device: Where they run.
+        tell: Told after each step.
+    """
+    turns = take_turns({name: arm.step for name, arm in ways.items()}, steps, device, tell)
+    return [_cost(name, own) for name, own in turns.items()]
+
+
+def measure_sampling(subject: TuningSubject, seed: int, tell: Tell) -> SamplingCost:
+    """Time one whole sampling with the method's default steps and guidance, from noise to frames.
+
+    Args:
+        subject: What samples, made with ``samples=True``, without adapters in it.
+        seed: Of the noise.
+        tell: Told before each denoising step: its number within the loop, and their number.
+    """
+    options, loops = HelloMemeOptions(), 0
+
+    def on_step(index: int, steps: int, _t: torch.Tensor) -> None:
+        nonlocal loops
+        loops += index == 0
+        tell(index + 1, steps)
+
+    conditions = subject.fresh_conditions()
+    start = Moment.now(subject.generator.place)
+    subject.generator.sample(conditions, seed=seed, on_step=on_step)
+    spent = Moment.now(subject.generator.place).since(start)
+    return SamplingCost(options.steps, loops, options.guidance, spent.wall, spent.processor)
+
+
+def as_data(costs: Sequence[StepCost], sampling: SamplingCost | None) -> dict[str, Any]:
+    """The measurements as plain data, and what a whole tuning would take at the steps' rate."""
+    full = StrucBoothConfig().steps
+    return {
+        "arms": [asdict(cost) for cost in costs],
+        "full_steps": full,
+        "full_seconds": {cost.arm: full * cost.median_seconds for cost in costs},
+        "sampling": None if sampling is None else asdict(sampling),
+    }
+
+
+def _cost(name: str, turns: Turns[Parts]) -> StepCost:
+    parts = {
+        part: Seconds(
+            statistics.median(one[part].wall for one in turns.found),
+            statistics.median(one[part].processor for one in turns.found),
+        )
+        for part in turns.first
+    }
+    middle = statistics.median(turns.wall), statistics.median(turns.processor)
+    return StepCost(name, turns.wall, *middle, turns.peak_bytes, parts)
