@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -15,6 +15,9 @@ from ..methods.strucbooth.case import Case
 from ..methods.strucbooth.config import StrucBoothConfig
 from .profile_tuning_subject import TuningSubject
 from .turns import Moment, Tell, Turns, take_turns
+
+if TYPE_CHECKING:
+    from ..methods.base import DiffusionGenerator
 
 ARMS = {
     "patch": ("patch", False),
@@ -99,7 +102,9 @@ class TuningArm:
     def __init__(self, subject: TuningSubject, lora: Lora, decoding: str, *, identity: bool, seed: int) -> None:
         config = subject.config.model_copy(update={"decoding": decoding})
         guide = subject.guide(identity=identity)
-        self.case = Case(subject.generator, subject.conditions, guide, config, seed)
+        # The protocol's attributes can be set, which no generator needs: mypy takes that for a difference.
+        generator = cast("DiffusionGenerator", subject.generator)
+        self.case = Case(generator, subject.conditions, guide, config, seed)
         self.parameters = lora.parameters
         self._generator = subject.generator
         self._optimizer = torch.optim.AdamW(self.parameters, lr=config.learning_rate)
@@ -150,18 +155,18 @@ def measure_sampling(subject: TuningSubject, seed: int, tell: Tell) -> SamplingC
         seed: Of the noise.
         tell: Told before each denoising step: its number within the loop, and their number.
     """
-    options, loops = HelloMemeOptions(), 0
+    loops: list[int] = []  # the steps of each
 
     def on_step(index: int, steps: int, _t: torch.Tensor) -> None:
-        nonlocal loops
-        loops += index == 0
+        if index == 0:
+            loops.append(steps)
         tell(index + 1, steps)
 
     conditions = subject.fresh_conditions()
     start = Moment.now(subject.generator.place)
     subject.generator.sample(conditions, seed=seed, on_step=on_step)
     spent = Moment.now(subject.generator.place).since(start)
-    return SamplingCost(options.steps, loops, options.guidance, spent.wall, spent.processor)
+    return SamplingCost(loops[0], len(loops), HelloMemeOptions().guidance, spent.wall, spent.processor)
 
 
 def as_data(costs: Sequence[StepCost], sampling: SamplingCost | None) -> dict[str, Any]:

@@ -135,6 +135,7 @@ class TuningSubject:
             is_clip=setting.frames > 1,
             samples=setting.samples,
         )
+        self._resident = self.generator.resident()
         self.conditions = self.generator.random_conditions(setting.frames, setting.side, sampled=True)
         self.config = StrucBoothConfig(**self.generator.tuner_defaults["strucbooth"])
         cells, random = setting.side // STRIDE, torch.Generator().manual_seed(setting.seed)
@@ -174,9 +175,7 @@ class TuningSubject:
         layers = [module for module in self.generator.denoiser.modules() if isinstance(module, LoraLayer)]
         parameters = sum(one.numel() for one in lora.parameters)
         identity = sum(one.numel() for one in self._twin.parameters())
-        resident = self.generator.resident()
-        adapters = sum(one.nbytes for one in lora.parameters)
-        resident |= {"denoiser": resident["denoiser"] - adapters, "LoRA": adapters}
+        more = {"LoRA": lora.parameters, "identity network": self._twin.parameters()}
         return {
             "weights": f"random weights, seed {self.setting.seed}",
             "latent_shape": list(self.latents.shape),
@@ -185,7 +184,7 @@ class TuningSubject:
             "decoded_frames": min(self.config.frames, self.setting.frames),
             "lora": {"modules": len(layers), "parameters": parameters, "rank": self.config.rank},
             "identity_network": {"name": "pocket, embedded", "parameters": identity},
-            "resident_bytes": resident | {"identity network": sum(one.nbytes for one in self._twin.parameters())},
+            "resident_bytes": self._resident | {name: sum(one.nbytes for one in own) for name, own in more.items()},
         }
 
     def _identity(self) -> IdentityGuide:
