@@ -61,7 +61,7 @@ class RandomHelloMeme(HelloMeme):
         with torch.device("meta"):
             self._networks = _described(architecture, is_clip=is_clip)
         networks = self._networks
-        for module in networks.modules():
+        for module in (own for own in vars(networks).values() if isinstance(own, nn.Module)):
             nn.Module.to(module, self._dtype).eval().requires_grad_(requires_grad=False)
         decoder = [networks.decoder.decoder, networks.decoder.post_quant_conv]
         motion = [networks.motion, networks.animatediff, *([networks.helper] if samples else [])] if is_clip else []
@@ -117,7 +117,7 @@ class RandomHelloMeme(HelloMeme):
         if sampled:
             conditions.latents = torch.randn((frames, LATENT_CHANNELS, cells, cells), generator=random)
         if sampled and frames > 1:
-            conditions.row_pads = {row: all_maps(1, 1) for row in (0, frames - 1)}
+            conditions.row_pads = {row: all_maps(1, 1) for row in range(frames)}
         return conditions
 
 
