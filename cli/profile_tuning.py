@@ -15,7 +15,7 @@ from .profile_common import check_plain, machine, print_machine, print_table, wr
 from .progress import duration
 
 if TYPE_CHECKING:
-    from ..harness.profile_tuning_subject import Setting
+    from ..harness.profile_tuning_setting import Setting
 
 _CAUTION = "The weights are random: time and memory are those of the real networks, losses and gradients mean nothing."
 _IDENTITY = (
@@ -55,7 +55,7 @@ def tuning(
     import torch  # after what needs no torch has been checked
 
     from ..faces.checkpoints import check_device
-    from ..harness.profile_tuning_subject import Setting
+    from ..harness.profile_tuning_setting import Setting
 
     setting = Setting(generator, size, frames, precision, checkpointing, sampling, device, seed)
     setting.check()
@@ -89,6 +89,7 @@ def _measure(console: Console, setting: Setting, steps: int) -> dict[str, Any]:
     import torch
 
     from ..harness import profile_tuning as profile
+    from ..harness.profile_tuning_arms import arms
     from ..harness.profile_tuning_subject import TuningSubject
 
     with CaseProgress(console) as progress:
@@ -101,7 +102,7 @@ def _measure(console: Console, setting: Setting, steps: int) -> dict[str, Any]:
         with subject.adapters() as lora:
             about = subject.about(lora)
             progress.phase("steps")
-            ways = profile.arms(subject, lora, setting.seed)
+            ways = arms(subject, lora, setting.seed)
             costs = profile.measure_steps(ways, steps, torch.device(setting.device), tell)
         sampled = None
         if setting.samples:

@@ -9,8 +9,10 @@ import torch
 
 from portraitbench.core.errors import ConfigError
 from portraitbench.harness.peak_memory import measured_peak
-from portraitbench.harness.profile_tuning import ARMS, arms, as_data, measure_sampling, measure_steps
-from portraitbench.harness.profile_tuning_subject import Setting, TuningSubject
+from portraitbench.harness.profile_tuning import as_data, measure_sampling, measure_steps
+from portraitbench.harness.profile_tuning_arms import ARMS, arms
+from portraitbench.harness.profile_tuning_setting import Setting
+from portraitbench.harness.profile_tuning_subject import TuningSubject
 from portraitbench.methods.hellomeme import random_parts
 from portraitbench.methods.hellomeme.architecture import REAL
 
