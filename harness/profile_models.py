@@ -6,26 +6,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ..core.errors import ConfigError
-from ..datasets.catalog import POCKET_IMAGE
-from ..datasets.clip import Clip
-from ..datasets.images import read_image
-from ..faces.pocket_net import load_pocket_face
-from ..methods.strucbooth.frames import as_tensor
-from ..methods.strucbooth.gradients import Guide, resample
 from ..methods.strucbooth.patches import Decode, Patch
-from ..methods.strucbooth.regions import Box, BoxKind, Growth, carry, region_boxes, snap
-
-FLAT = 1e-2
-"""StrucBooth's default: driving pixels with a smaller gradient have no direction."""
-
-_OUTPUT, _DRIVER = "pii1-as-pid1.png", "pid1.png"
-"""Renders of the embedded suite: the ideal output of its first case, and that case's driver."""
+from .profile_faces import SOURCE, face_patches, face_render
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,7 +34,7 @@ class Subject:
     patches: list[Patch]
     weights: str
     parameters: int
-    landmarks: str = f"embedded face network on {_OUTPUT} and {_DRIVER} of the suite pocket-image; anchored boxes"
+    landmarks: str = SOURCE
 
     @property
     def covered(self) -> float:
@@ -74,46 +60,14 @@ def make_subject(generator: str, size: int, device: torch.device, seed: int) -> 
     return BUILDERS[generator](size, device, seed)
 
 
-def face_patches(size: int, stride: int, device: torch.device) -> list[Patch]:
-    """The six regions of a rendered face at any frame size, and the gradients of its driver."""
-    frames = torch.cat([_render(name) for name in (_OUTPUT, _DRIVER)])
-    with torch.no_grad():
-        points = load_pocket_face()(frames).landmarks.double().numpy()
-    # Landmarks have pixel centres at integers; edges, which scale, are half a pixel further.
-    scaled = (points + 0.5) * size / frames.shape[-1] - 0.5
-    own, driving = (region_boxes(each, BoxKind.ANCHORED, Growth(), size) for each in scaled)
-    driver = F.interpolate(frames[1:], size=(size, size), mode="bicubic", antialias=True, align_corners=False)
-    patches = [_patch(name, box, driving[name], driver.clamp(-1, 1), stride) for name, box in own.items()]
-    return [
-        Patch(patch.region, patch.cells, Guide(patch.guide.gradients.to(device), patch.guide.weights.to(device)))
-        for patch in patches
-    ]
-
-
-def _patch(region: str, box: Box, other: Box, driver: Tensor, stride: int) -> Patch:
-    size = driver.shape[-1]
-    cells = snap(box, stride, size // stride, size // stride)
-    if cells is None:
-        raise ValueError(f"the region {region} lies outside the render")
-    snapped = cells.pixels(stride)
-    pixels = resample(driver, carry(box, snapped, other), int(snapped.height), int(snapped.width))
-    return Patch(region, cells, Guide.of_patch(pixels, flat=FLAT, by_norm=False))
-
-
-def _render(name: str) -> Tensor:
-    frame = read_image(POCKET_IMAGE.parent / "pocket" / name)
-    return as_tensor(Clip(np.asarray(frame)[None]))
-
-
 def _pocket(size: int, device: torch.device, seed: int) -> Subject:  # noqa: ARG001 - nothing of it is random
     """The embedded generator's decoder with its packaged weights, on the latents of a render."""
     from ..methods.pocket.autoencoder import STRIDE, load_autoencoder
 
     _check_size(size, STRIDE)
     model = load_autoencoder(device=str(device)).requires_grad_(False)
-    frame = F.interpolate(_render(_OUTPUT), size=(size, size), mode="bicubic", antialias=True, align_corners=False)
     with torch.no_grad():
-        latents = model.encode(frame.clamp(-1, 1).to(device))
+        latents = model.encode(face_render(size).to(device))
     parameters = _count(model.expand) + _count(model.refine_out)
     return Subject(model.decode, STRIDE, latents, face_patches(size, STRIDE, device), "packaged, trained", parameters)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from portraitbench.harness.profile import arms
+from portraitbench.harness.profile_decoding import arms
 from portraitbench.harness.profile_models import make_subject
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, replace
@@ -16,8 +15,9 @@ from torch.nn import functional as F
 from ..methods.strucbooth.gradients import Guide, gradient_loss
 from ..methods.strucbooth.losses import PixelTerm, pull_back
 from ..methods.strucbooth.patches import PatchDecoder, window
-from .peak_memory import measured_peak
-from .profile_models import FLAT, Subject
+from .profile_faces import FLAT
+from .profile_models import Subject
+from .turns import Tell, take_turns
 
 EPS = 1e-2
 """StrucBooth's default in the cosine."""
@@ -27,8 +27,6 @@ PRECISIONS = {"fp32": None, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 Arm = Callable[[], Tensor]
 """One step: returns its gradient on the latents."""
-Tell = Callable[[int, int], None]
-"""Told how many of how many steps are done."""
 
 
 @dataclass(frozen=True)
@@ -114,32 +112,17 @@ def decoding_at(subject: Subject, precision: str) -> Callable[[Tensor], Tensor]:
 def measure_arms(ways: dict[str, Arm], steps: int, device: torch.device, tell: Tell) -> list[ArmCost]:
     """Time the arms in turns, after a warm-up in which their memory is measured.
 
-    In turns, so that whatever else the machine does falls on all of them alike.
-
     Args:
         ways: The arms; one is called "global".
         steps: Timed steps of each.
         device: Where they run.
         tell: Told after each step.
     """
-    total, done = len(ways) * (steps + 1), 0
-    peaks, gradients = {}, {}
-    times: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
-    for turn in range(steps + 1):
-        for name, arm in ways.items():
-            if turn == 0:
-                with measured_peak(device) as peak:
-                    gradients[name] = arm()
-                peaks[name] = peak.bytes
-            else:
-                times[name].append(_timed(arm, device))
-            done += 1
-            tell(done, total)
+    turns = take_turns(ways, steps, device, tell)
     found = []
-    for name, own in times.items():
-        wall, processor = ([pair[index] for pair in own] for index in (0, 1))
-        middle = statistics.median(wall), statistics.median(processor)
-        found.append(ArmCost(name, wall, *middle, peaks[name], _cosine(gradients[name], gradients["global"])))
+    for name, own in turns.items():
+        middle = statistics.median(own.wall), statistics.median(own.processor)
+        found.append(ArmCost(name, own.wall, *middle, own.peak_bytes, _cosine(own.first, turns["global"].first)))
     return found
 
 
@@ -183,23 +166,6 @@ def _difference(subject: Subject, decoder: PatchDecoder, whole: Tensor) -> HaloD
         cells += rows * (min(width, own.right + halo) - max(0, own.left - halo))
     count = len(subject.patches)
     return HaloDifference(decoder.halo, levels / count, distances / count, cells / (height * width))
-
-
-def _timed(arm: Arm, device: torch.device) -> tuple[float, float]:
-    """Wall and processor seconds of one step."""
-    _wait(device)
-    start, computed = time.perf_counter(), time.process_time()
-    arm()
-    _wait(device)
-    return time.perf_counter() - start, time.process_time() - computed
-
-
-def _wait(device: torch.device) -> None:
-    """Let a GPU finish what it was told."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 def _cosine(one: Tensor, other: Tensor) -> float:

@@ -7,8 +7,9 @@ import torch
 
 from portraitbench.core.errors import ConfigError
 from portraitbench.harness.peak_memory import measured_peak
-from portraitbench.harness.profile import arms, as_data, decoding_at, measure_arms, measure_halos
-from portraitbench.harness.profile_models import Subject, face_patches, make_subject
+from portraitbench.harness.profile_decoding import arms, as_data, decoding_at, measure_arms, measure_halos
+from portraitbench.harness.profile_faces import face_patches
+from portraitbench.harness.profile_models import Subject, make_subject
 from portraitbench.methods.strucbooth.gradients import Guide
 from portraitbench.methods.strucbooth.patches import Patch, PatchDecoder, patch_difference
 from portraitbench.methods.strucbooth.regions import REGIONS, Cells

@@ -1,0 +1,65 @@
+"""The settings of ``bench profile tuning``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from ..core.errors import ConfigError
+from ..methods.hellomeme.architecture import REAL, TINY, Architecture
+from ..methods.hellomeme.random_parts import PRECISIONS
+from ..methods.hellomeme.samplers import WINDOW
+
+GENERATORS: Mapping[str, Architecture] = {"hellomeme": REAL, "hellomeme-tiny": TINY}
+
+_SIDES = range(64, 513, 64)
+"""Sides in pixels that the UNet halves without a rest; the reference adapter knows no larger maps."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is profiled, and how.
+
+    Attributes:
+        generator: One of :data:`GENERATORS`.
+        size: Frame side in pixels; None takes the generator's own.
+        frames: That are denoised together: 1 is an image, more are a window of a clip.
+        precision: What the networks are held in; adapters stay in float32.
+        checkpointing: Compute the denoiser's activations again instead of keeping them.
+        samples: Load what sampling needs too.
+        device: Where it runs: "cpu", "cuda", "cuda:1" or "mps".
+        seed: Of weights, conditions, latents, noise and times.
+    """
+
+    generator: str = "hellomeme"
+    size: int | None = None
+    frames: int = 1
+    precision: str = "fp32"
+    checkpointing: bool = False
+    samples: bool = False
+    device: str = "cpu"
+    seed: int = 0
+
+    @property
+    def side(self) -> int:
+        """Frame side in pixels."""
+        return GENERATORS[self.generator].side if self.size is None else self.size
+
+    def check(self) -> None:
+        """Refuse what cannot be built.
+
+        Raises:
+            ConfigError: In one line that names the flag.
+        """
+        for flag, value, choices in (
+            ("--generator", self.generator, GENERATORS),
+            ("--precision", self.precision, PRECISIONS),
+        ):
+            if value not in choices:
+                raise ConfigError(f"{flag} {value!r}: must be one of {', '.join(choices)}")
+        if self.side not in _SIDES:
+            raise ConfigError(f"--size {self.side}: must be a multiple of {_SIDES.step}, {_SIDES[0]} to {_SIDES[-1]}")
+        if not 1 <= self.frames <= WINDOW:
+            raise ConfigError(f"--frames {self.frames}: must be 1, an image, to {WINDOW}, the longest window of a clip")
+        if not 0 <= self.seed < 2**32:
+            raise ConfigError(f"--seed {self.seed}: must be 0 to {2**32 - 1}")
