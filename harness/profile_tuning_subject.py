@@ -99,7 +99,8 @@ class TuningSubject:
             identity: Whether the identity loss takes part.
         """
         frames = self.setting.frames
-        return CaseGuide(self.latents, [self.patches] * frames, self._identity() if identity else None)
+        guided = self._identity() if identity else None
+        return CaseGuide(list(range(frames)), self.latents, [self.patches] * frames, guided)
 
     @contextmanager
     def adapters(self) -> Iterator[Lora]:

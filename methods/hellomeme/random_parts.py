@@ -117,7 +117,7 @@ class RandomHelloMeme(HelloMeme):
         if sampled:
             conditions.latents = torch.randn((frames, LATENT_CHANNELS, cells, cells), generator=random)
         if sampled and frames > 1:
-            conditions.row_pads = {row: all_maps(1, 1) for row in range(frames)}
+            conditions.row_pads = [all_maps(1, 1).apply(Tensor.cpu) for _ in range(frames)]
         return conditions
 
 
