@@ -9,7 +9,8 @@ import typer
 
 from ..core.errors import ConfigError
 from ..core.options import parse_options
-from ..harness.config import EMBEDDED, load_config, part_spec
+from ..harness.config import load_config, part_spec
+from ..harness.defaults import EMBEDDED
 from ..harness.session import Session
 from ..methods.strucbooth.ablation import Rows, decoding_rows, lay_over, loss_rows, step_rows
 from ..methods.strucbooth.config import StrucBoothConfig

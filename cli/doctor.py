@@ -15,7 +15,8 @@ from ..core.errors import BenchError, one_line
 from ..core.files import human_size
 from ..faces import BACKENDS
 from ..faces.base import provided_features
-from ..harness.config import PartSpec, part_spec
+from ..harness.config import part_spec
+from ..harness.part_spec import PartSpec
 from ..harness.provenance import package_versions
 from ..harness.session import default_cache
 

@@ -2,84 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Mapping
-from contextlib import suppress
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Literal, Self
 
-import yaml
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..core.errors import ConfigError
 from ..core.options import Options, first_problem
 from ..core.yamlfile import load_mapping
-from ..methods.base import RANDOM_TINY
-
-LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}$")
-REFERENCE_METHODS = ("copy-identity", "copy-driving", "warp")
-EMBEDDED = "pocket"
-"""Name of the embedded generator, of its face model and of its suites: what runs without a download."""
-_DRY_FACES = f"{EMBEDDED}:threshold=0"
-"""Takes every picture for a portrait: random weights make none, and a dry run is to go through every step."""
-_DRY_CASES = 2
-_RESERVED_LABELS = {"identity", "driving", "target"}
-
-
-class PartSpec(Options):
-    """A method, face backend or metric by registry name, with its options.
-
-    Attributes:
-        name: Registry name.
-        label: What rows and files call it; two uses of one method need different labels.
-        options: Handed to the part, which checks them.
-    """
-
-    name: str = Field(min_length=1)
-    label: str = ""
-    options: dict[str, Any] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        return parse_part(value) if isinstance(value, str) else value
-
-    @model_validator(mode="after")
-    def _label_is_a_file_name(self) -> Self:
-        label = self.label or re.sub(r"[^A-Za-z0-9._+=-]", "-", self.name)
-        if not LABEL.match(label) or label in _RESERVED_LABELS or label.endswith(".canvas"):
-            reserved = ", ".join(sorted(_RESERVED_LABELS))
-            raise ValueError(
-                f"label {label!r} must be letters, digits and . _ + = -, none of {reserved}, and not end in .canvas"
-            )
-        object.__setattr__(self, "label", label)
-        return self
-
-
-def parse_part(text: str) -> dict[str, Any]:
-    """Read the short form of the command line, ``name:key=value,key=value``; the key ``as`` gives the label.
-
-    Values are read as YAML scalars, so that ``true`` and ``0.5`` mean what they look like.
-
-    Raises:
-        ValueError: When a part has no ``=``.
-
-    >>> parse_part("warp:kind=tps,strength=0.5,as=soft")
-    {'name': 'warp', 'options': {'kind': 'tps', 'strength': 0.5}, 'label': 'soft'}
-    """
-    name, _, rest = text.partition(":")
-    options: dict[str, Any] = {}
-    for item in filter(None, rest.split(",")):
-        key, equals, value = item.partition("=")
-        if not equals or not key:
-            raise ValueError(f"{text!r}: {item!r} is not key=value")
-        try:
-            options[key] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            options[key] = value
-    return {"name": name, "options": options, "label": str(options.pop("as", ""))}
+from .defaults import filled
+from .part_spec import PartSpec
 
 
 class RunConfig(Options):
@@ -122,7 +56,7 @@ class RunConfig(Options):
     @model_validator(mode="before")
     @classmethod
     def _what_was_left_open(cls, data: object) -> object:
-        return _filled(data) if isinstance(data, dict) else data
+        return filled(data) if isinstance(data, dict) else data
 
     @model_validator(mode="after")
     def _labels_differ(self) -> Self:
@@ -158,72 +92,6 @@ class RunConfig(Options):
         """The shard as (index from 0, count)."""
         index, count = self.shard.split("/")
         return int(index) - 1, int(count)
-
-
-def _filled(data: dict[str, Any]) -> dict[str, Any]:
-    """Lay defaults under a configuration.
-
-    Nothing given: StrucBooth on the embedded generator, and the ideal output beside it. A suite alone: the reference
-    methods on it, or all that the embedded suites are for. A generator alone: the suites it was made for.
-    Random weights: a dry run of few cases, with face models that see a face in anything.
-    """
-    data = dict(data)
-    weights = data.pop("weights", None)
-    if weights is not None:
-        _give_weights(data, weights)
-    is_dry = _is_dry(data)
-    embedded = all(str(name).startswith(EMBEDDED) for name in data.get("suites") or [])
-    if not data.get("methods") and not data.get("baseline"):
-        job = {"methods": ["strucbooth", "ideal"], "baseline": EMBEDDED}
-        data |= job if embedded else {"methods": list(REFERENCE_METHODS)}
-        if embedded:
-            # It is meant for whoever has just installed this: as quick as the machine allows, same numbers.
-            data.setdefault("workers", min(4, os.cpu_count() or 1))
-    if "suites" not in data:
-        baseline = data.get("baseline")
-        name = baseline.get("name") if isinstance(baseline, dict) else getattr(baseline, "name", baseline)
-        embedded = name is None or str(name).partition(":")[0] == EMBEDDED
-        data["suites"] = [EMBEDDED if embedded else "public-cross-image"]
-    if "faces" not in data:
-        data["faces"] = [_DRY_FACES if is_dry else EMBEDDED if embedded else "dlib"]
-    if is_dry and not data.get("full") and not data.get("cases"):
-        data.setdefault("limit", _DRY_CASES)
-    return data
-
-
-def _generators(data: Mapping[str, Any]) -> tuple[str, list[PartSpec]]:
-    """The field that names what makes pictures, and its parts: the baseline, or without one all methods.
-
-    Malformed ones are left out; the check of their field says what is wrong.
-    """
-    field = "baseline" if data.get("baseline") else "methods"
-    given, specs = data.get(field) or [], []
-    for part in given if isinstance(given, list) else [given]:
-        with suppress(ValidationError):
-            specs.append(PartSpec.model_validate(part))
-    return field, specs
-
-
-def _is_dry(data: Mapping[str, Any]) -> bool:
-    """Whether a generator has random weights."""
-    return any(spec.options.get("weights") == RANDOM_TINY for spec in _generators(data)[1])
-
-
-def _give_weights(data: dict[str, Any], weights: Any) -> None:
-    """Make the short field ``weights`` an option of the generators.
-
-    Raises:
-        ValueError: When there is none, or one has other weights already.
-    """
-    field, specs = _generators(data)
-    if not data.get(field):
-        raise ValueError(f"weights {str(weights)!r}: name the baseline that they are for, like --baseline hellomeme")
-    for spec in specs:
-        if spec.options.get("weights", weights) != weights:
-            raise ValueError(f"weights {str(weights)!r}: {spec.name} has weights={spec.options['weights']} already")
-    given = [spec.model_copy(update={"options": {**spec.options, "weights": weights}}) for spec in specs]
-    if given:
-        data[field] = given[0] if field == "baseline" else given
 
 
 def load_config(path: Path | None, flags: dict[str, Any]) -> RunConfig:

@@ -12,7 +12,7 @@ from ..core.digest import digest, seed_for
 from ..core.errors import ConfigError
 from ..datasets.catalog import OpenSuite
 from ..datasets.manifest import Case, Suite
-from .config import PartSpec
+from .part_spec import PartSpec
 from .session import Session
 from .store import Record
 

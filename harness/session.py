@@ -25,7 +25,8 @@ from ..methods.base import Generator, MethodContext, Progress
 from ..methods.tuned import TunedMethod, is_tuner, is_tuner_class
 from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
-from .config import PartSpec, RunConfig
+from .config import RunConfig
+from .part_spec import PartSpec
 
 REPORT_FILES = {"index", "cost", "ablation"}
 """Files of a report that are not named after a suite."""

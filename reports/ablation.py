@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..core.files import atomic_path
 from ..datasets.manifest import SuiteKind
-from ..harness.config import PartSpec
+from ..harness.part_spec import PartSpec
 from ..harness.run_file import RunFile
 from .plots import Panel, Spot, draw, save
 from .statistics import per_clip, two_way

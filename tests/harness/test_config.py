@@ -7,14 +7,9 @@ from pathlib import Path
 import pytest
 
 from portraitbench.core.errors import ConfigError
-from portraitbench.harness.config import (
-    REFERENCE_METHODS,
-    PartSpec,
-    check_config,
-    load_config,
-    parse_part,
-    stored_config,
-)
+from portraitbench.harness.config import check_config, load_config, stored_config
+from portraitbench.harness.defaults import REFERENCE_METHODS
+from portraitbench.harness.part_spec import PartSpec, parse_part
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portraitbench.harness.config import PartSpec
+from portraitbench.harness.part_spec import PartSpec
 from portraitbench.harness.plan import PlanItem, PlannedMetric
 from portraitbench.harness.run_file import RunFile
 from portraitbench.harness.store import Store
