@@ -147,6 +147,17 @@ class Outcome:
 
 
 @pytest.fixture
+def one_thread() -> Iterator[None]:
+    """One thread for torch, as in a worker: answers do not depend on the machine, and tests do not fight over cores."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
 def bench(capsys, monkeypatch, fresh_registries: None) -> Callable[..., Outcome]:
     """The command ``bench`` inside this process."""
 

@@ -23,16 +23,11 @@ def tiny(**options):
     return TuningSubject(Setting("hellomeme-tiny", 64, **options))
 
 
+pytestmark = pytest.mark.usefixtures("one_thread")
+
+
 def nothing(done, total):
     pass
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture(scope="module")

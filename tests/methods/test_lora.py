@@ -16,14 +16,6 @@ from portraitbench.methods.lora import injected_lora, unchanged
 TARGETS = r".*\.(to_q|to_v|conv1)"
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def make_unet(seed=0):
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

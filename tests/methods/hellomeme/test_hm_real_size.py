@@ -59,10 +59,17 @@ def test_the_doctor_finds_all_files_whole(bench, weights):
     assert "damaged" not in told.out.split("weights of method hellomeme")[1]
 
 
-@pytest.mark.parametrize("options", ["precision=bf16", "precision=bf16,style=x2,control=cntrl1"])
-def test_an_image_is_tuned(bench, public, weights, tmp_path, options):
-    baseline = ["--baseline", f"hellomeme:steps=1,{options}", "--weights", weights]
-    run = bench("run", "--method", "strucbooth:steps=1", *baseline, *public("public-cross-image"))
+@pytest.mark.parametrize(
+    ("suite", "options"),
+    [
+        ("public-cross-image", "style=x1"),
+        ("public-cross-image", "style=x2,control=cntrl1"),
+        ("public-cross-video", "fps=1"),  # three frames of three seconds
+    ],
+)
+def test_a_case_is_tuned(bench, public, weights, tmp_path, suite, options):
+    baseline = ["--baseline", f"hellomeme:steps=1,precision=bf16,{options}", "--weights", weights]
+    run = bench("run", "--method", "strucbooth:steps=1,checkpointing=true", *baseline, *public(suite))
     assert run.code == 0, run.err
     records = [
         json.loads(line)

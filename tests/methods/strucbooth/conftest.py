@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from portraitbench.core.registry import load_plugin
 from portraitbench.datasets.clip import Clip
@@ -16,14 +15,6 @@ from portraitbench.methods import METHODS
 from portraitbench.methods.base import Inputs, MethodContext
 
 TINY = Path(__file__).with_name("tiny_generators.py")
-
-
-@pytest.fixture(autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 @pytest.fixture
