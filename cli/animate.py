@@ -18,11 +18,12 @@ from ..core.options import first_problem
 from ..datasets.clip import Clip
 from ..datasets.export import check_ending, check_length, export
 from ..datasets.manifest import Crop
+from ..faces.base import Grade
 from ..harness.animate import Animated, animate, check_method
 from ..harness.config import check_config, part_spec
 from ..harness.session import Session
 from ..harness.single_case import CaseFiles, SingleCase, parse_regions, read_case
-from ..methods.tuned import is_tuner_class
+from ..methods.tuned import grade_of, is_tuner_class
 from ..reports.strip import draw_strip
 from .case_progress import CaseProgress
 from .progress import duration
@@ -201,6 +202,9 @@ def _print_summary(
         for name, value in ((key.removesuffix("_first"), own) for key, own in detail.items() if key.endswith("_first"))
     ]
     console.print(f"{steps}{duration(sum(seconds.values()))}{''.join(losses)}", soft_wrap=True)
+    grade = grade_of(session.method(session.labels[0]))
+    if grade is not Grade.REAL:
+        console.print(f"{session.labels[0]}: {grade}", style="bold yellow")
     if animated.tuned is not None:
         grades = sorted({str(backend.info.grade) for backend in session.observer.backends} - {"real"})
         if grades:

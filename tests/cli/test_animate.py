@@ -169,3 +169,11 @@ def test_the_defaults_are_the_embedded_parts():
     shown = CliRunner().invoke(app, ["animate", "--help"], env={"COLUMNS": "250", "NO_COLOR": "1"}).output
     for text in ("[default: pocket]", "Default: strucbooth", "Default: pocket", "lossless", "PasteDrive"):
         assert text in shown
+
+
+def test_random_weights_are_told_beside_the_picture(animate, folder):
+    baseline = "hellomeme:weights=random-tiny,steps=1"
+    done = animate("--no-tune", "--size", 256, drive="c.png", out="e.png", baseline=baseline)
+    assert done.code == 0, done.err
+    assert "hellomeme: random weights, not a measurement" in done.out
+    assert read_clip(folder / "e.png").frames.shape == (1, 128, 128, 3)
