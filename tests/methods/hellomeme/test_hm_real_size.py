@@ -11,6 +11,10 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
+from diffusers import UNet2DConditionModel
+
+from portraitbench.methods.hellomeme.weights import BASE
 
 ROOT = os.environ.get("PORTRAITBENCH_REAL_SIZE", "")
 if not ROOT:
@@ -69,7 +73,8 @@ def test_the_doctor_finds_all_files_whole(bench, weights):
 )
 def test_a_case_is_tuned(bench, public, weights, tmp_path, suite, options):
     baseline = ["--baseline", f"hellomeme:steps=1,precision=bf16,{options}", "--weights", weights]
-    run = bench("run", "--method", "strucbooth:steps=1,checkpointing=true", *baseline, *public(suite))
+    tuner = f"strucbooth:steps=1,checkpointing=true,save={tmp_path / 'lora'}"
+    run = bench("run", "--method", tuner, *baseline, *public(suite))
     assert run.code == 0, run.err
     records = [
         json.loads(line)
@@ -78,4 +83,8 @@ def test_a_case_is_tuned(bench, public, weights, tmp_path, suite, options):
     ]
     made = [record for record in records if record["stage"] == "generate"]
     assert [record["status"] for record in made] == ["ok", "ok"]
+    (lora,) = (tmp_path / "lora").glob("*.safetensors")
+    unet = UNet2DConditionModel.from_pretrained(weights / BASE / "unet", torch_dtype=torch.bfloat16)
+    unet.load_lora_adapter(str(lora), prefix="unet")
+    assert sum(name.endswith("lora_A") for name, _ in unet.named_modules()) == 128
     print({record["method"]: (record["seconds"], record["peak_bytes"]) for record in made})
