@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
 from .adapters import MotionKnits, ReferenceAdapter
@@ -16,7 +17,7 @@ from .control import ControlNetwork
 from .inputs import Control, HelloMemeInputs
 from .maps import Maps, joined
 from .pdfgc import PdFgcEncoder
-from .wiring import WiredUNet, share_into_motion_unet
+from .wiring import WiredUNet, recompute_when, share_into_motion_unet
 
 Words = Callable[[Sequence[str]], Tensor]
 """From texts to embeddings (N, 77, D)."""
@@ -65,6 +66,9 @@ class Networks:
     def __post_init__(self) -> None:
         self.image = WiredUNet(self.denoiser, self.reference)
         self.keyframes = WiredUNet(self.helper, self.reference)
+        for module in self.decoder.modules():
+            if isinstance(module, ResnetBlock2D):  # a whole decoded frame is what a tuning step keeps most of
+                recompute_when(module, self._is_recomputing)
         self._clip: WiredUNet | None = None
         self._present: set[str] = set()
 
@@ -150,6 +154,9 @@ class Networks:
         plain = latents.to(self.device) / self.decoder.config.scaling_factor
         frames: Tensor = self.decoder.decode(plain.to(self.decoder.dtype), return_dict=False)[0].float()
         return frames
+
+    def _is_recomputing(self) -> bool:
+        return torch.is_grad_enabled() and bool(self.denoiser.is_gradient_checkpointing)
 
     def _control_chunk(self, inputs: HelloMemeInputs, rows: slice) -> Maps:
         maps: Maps = self.control(self._cast(inputs.condition[rows]), self._tokens(inputs, rows, lambda code: code))

@@ -76,7 +76,7 @@ class WiredUNet:
         if isinstance(unet, UNetMotionModel):
             for name, module in unet.named_modules():
                 if name.rpartition(".")[0].endswith("motion_modules"):
-                    _recompute_when(module, self._is_recomputing)
+                    recompute_when(module, self._is_recomputing)
 
     def __call__(self, latents: Tensor, t: Tensor, text: Tensor, given: Given) -> Tensor:
         """Predict the noise.
@@ -215,7 +215,7 @@ def _take_children(block: nn.Module, donor: nn.Module) -> None:
         setattr(block, name, child)
 
 
-def _recompute_when(module: nn.Module, is_on: Callable[[], bool]) -> None:
+def recompute_when(module: nn.Module, is_on: Callable[[], bool]) -> None:
     """Let a module drop its activations and compute them again for the gradients, while ``is_on`` says so.
 
     Diffusers' own switch leaves motion modules out.

@@ -51,6 +51,31 @@ def test_recomputing_covers_adapters_and_motion_modules(frames, monkeypatch):
     assert kept_again < 0.8 * kept_by_stock
 
 
+def test_recomputing_covers_the_decoder(make_generator):
+    generator = make_generator()
+    latents = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(0)).requires_grad_(True)
+
+    def decode():
+        kept = {}
+
+        def pack(tensor):
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            frame = generator.decode(latents)
+        return torch.autograd.grad(frame.square().sum(), latents)[0], sum(kept.values())
+
+    plain, size = decode()
+    generator.denoiser.enable_gradient_checkpointing()
+    try:
+        again, smaller = decode()
+    finally:
+        generator.denoiser.disable_gradient_checkpointing()
+    assert torch.allclose(plain, again, rtol=1e-4, atol=1e-6 * float(plain.abs().max()))
+    assert smaller < 0.5 * size
+
+
 def tune(make_generator, generator, case, **options):
     method = TunedMethod(generator, StrucBooth({"steps": 1, "learning_rate": 1e-2} | options, make_generator.context))
     return method.animate(case)
