@@ -114,12 +114,18 @@ def test_encoding_is_deterministic_and_decoding_differentiable(make_generator):
     assert torch.autograd.grad(decoded.sum(), crop)[0].abs().sum() > 0
 
 
+SLOWER = [{"checkpointing": True}, {"precision": "bf16"}]
+
+
 def tuned(make_generator, generator, **options):
     options = {"steps": 2, "learning_rate": 1e-2} | options
     return TunedMethod(generator, StrucBooth(options, make_generator.context))
 
 
-@pytest.mark.parametrize("more", [{}, {"checkpointing": True}, {"precision": "bf16"}, {"decoding": "global"}])
+@pytest.mark.parametrize(
+    "more",
+    [{}, {"decoding": "global"}, *(pytest.param(more, marks=pytest.mark.slow) for more in SLOWER)],
+)
 def test_strucbooth_tunes_an_image_and_leaves_no_trace(make_generator, make_inputs, more):
     generator = make_generator()
     method, before = tuned(make_generator, generator, **more), generator.probe()
