@@ -148,4 +148,6 @@ def load_pocket_face(path: Path = WEIGHTS, device: str = "cpu") -> PocketFaceNet
     Raises:
         WeightsError: When the file is missing, damaged or of another model.
     """
-    return load_packaged(PocketFaceNet(), path, OWNER).to(device)
+    with torch.random.fork_rng(devices=[]):  # the numbers that a new network begins with are nobody's noise
+        network = PocketFaceNet()
+    return load_packaged(network, path, OWNER).to(device)
