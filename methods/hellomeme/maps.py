@@ -25,16 +25,6 @@ class Maps:
         """Change each map in the same way."""
         return Maps(tuple(map(change, self.down)), tuple(map(change, self.up)))
 
-    def frames(self, index: Sequence[int]) -> Maps:
-        """The maps of some frames."""
-        chosen = list(index)
-        return self.apply(lambda maps: maps[:, chosen])
-
-    @property
-    def size(self) -> int:
-        """Values in all maps."""
-        return sum(maps.numel() for maps in (*self.down, *self.up))
-
 
 def joined(several: Sequence[Maps], axis: int) -> Maps:
     """Join maps: along axis 0 as a batch, along axis 1 as frames."""

@@ -172,18 +172,6 @@ def part_folder(part: Part, weights: Path | None) -> Path:
     raise missing(part, part.name, weights)
 
 
-def part_file(part: Part, weights: Path | None) -> Path:
-    """The one file of a face model.
-
-    Raises:
-        WeightsError: When it is missing; says what to fetch and from where.
-    """
-    path = part_folder(part, weights) / part.files[0]
-    if not path.is_file():
-        raise missing(part, path.name, weights)
-    return path
-
-
 def missing(part: Part, name: str, weights: Path | None) -> WeightsError:
     """The error for a file or folder that is not there."""
     place = "the Hugging Face cache" if weights is None else str(weights)

@@ -95,20 +95,3 @@ def window(frame: Tensor, cells: Cells, stride: int) -> Tensor:
     """The pixels of some cells in a decoded frame, shape (N, 3, stride * rows, stride * columns)."""
     rows = slice(cells.top * stride, cells.bottom * stride)
     return frame[:, :, rows, cells.left * stride : cells.right * stride]
-
-
-def patch_difference(decoder: PatchDecoder, latents: Tensor, cells: Cells) -> float:
-    """How far a patch decoded alone is from the same window of the whole frame.
-
-    Args:
-        decoder: Its halo is what is judged.
-        latents: One frame, shape (1, C, h, w).
-        cells: The patch.
-
-    Returns:
-        Mean absolute difference in gray levels, 0 to 255.
-    """
-    with torch.no_grad():
-        alone = decoder.alone(latents, cells)
-        within = window(decoder.decode(latents), cells, decoder.stride)
-        return float((alone.float() - within.float()).abs().mean()) * 127.5

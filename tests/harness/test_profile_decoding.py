@@ -11,7 +11,7 @@ from portraitbench.harness.profile_decoding import arms, as_data, decoding_at, m
 from portraitbench.harness.profile_faces import face_patches
 from portraitbench.harness.profile_models import Subject, make_subject
 from portraitbench.methods.strucbooth.gradients import Guide
-from portraitbench.methods.strucbooth.patches import Patch, PatchDecoder, patch_difference
+from portraitbench.methods.strucbooth.patches import Patch, PatchDecoder, window
 from portraitbench.methods.strucbooth.regions import REGIONS, Cells
 
 CPU = torch.device("cpu")
@@ -97,7 +97,9 @@ def test_difference_against_halo(subject):
     assert halos[2].extra_distance == pytest.approx(0, abs=1e-5)
     for row in halos:
         decoder = PatchDecoder(subject.decode, 2, row.halo)
-        each = [patch_difference(decoder, subject.latents, cells) for cells in CELLS]
+        whole = decoder.decode(subject.latents)
+        pairs = [(decoder.alone(subject.latents, cells), window(whole, cells, decoder.stride)) for cells in CELLS]
+        each = [float((alone - within).abs().mean()) * 127.5 for alone, within in pairs]
         assert row.gray_levels == pytest.approx(sum(each) / 4, rel=1e-4, abs=1e-4)
     area = 3 * 4 + 3 * 4 + 3 * 6 + 4 * 8
     assert halos[0].decoded == pytest.approx(area / 196)
