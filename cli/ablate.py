@@ -9,8 +9,9 @@ import typer
 
 from ..core.errors import ConfigError
 from ..core.options import parse_options
-from ..harness.config import load_config, part_spec
+from ..harness.config import load_config
 from ..harness.defaults import EMBEDDED
+from ..harness.part_spec import part_spec
 from ..harness.session import Session
 from ..methods.strucbooth.ablation import Rows, decoding_rows, lay_over, loss_rows, step_rows
 from ..methods.strucbooth.config import StrucBoothConfig

@@ -20,7 +20,8 @@ from ..datasets.export import check_ending, check_length, export
 from ..datasets.manifest import Crop
 from ..faces.base import Grade
 from ..harness.animate import Animated, animate, check_method
-from ..harness.config import check_config, part_spec
+from ..harness.config import check_config
+from ..harness.part_spec import part_spec
 from ..harness.session import Session
 from ..harness.single_case import CaseFiles, SingleCase, parse_regions, read_case
 from ..methods.tuned import grade_of, is_tuner_class

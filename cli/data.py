@@ -24,7 +24,7 @@ from ..datasets.manifest import Suite, SuiteKind
 from ..faces import BACKENDS
 from ..faces.crops import portrait_crop
 from ..faces.observer import Observer
-from ..harness.config import part_spec
+from ..harness.part_spec import part_spec
 from ..harness.session import default_cache
 
 app = typer.Typer(help="Fetch, check and build suites.", no_args_is_help=True)

@@ -15,8 +15,7 @@ from ..core.errors import BenchError, one_line
 from ..core.files import human_size
 from ..faces import BACKENDS
 from ..faces.base import provided_features
-from ..harness.config import part_spec
-from ..harness.part_spec import PartSpec
+from ..harness.part_spec import PartSpec, part_spec
 from ..harness.provenance import package_versions
 from ..harness.session import default_cache
 

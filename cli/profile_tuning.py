@@ -37,7 +37,10 @@ def tuning(
     frames: Annotated[int, typer.Option(help="1: an image. 2 to 12: a window of a clip.")] = 1,
     steps: Annotated[int, typer.Option(help="Timed steps of each arm.")] = 3,
     checkpointing: Annotated[
-        bool, typer.Option("--checkpointing", help="Compute the denoiser's activations again instead of keeping them.")
+        bool,
+        typer.Option(
+            "--checkpointing", help="Compute activations of denoiser and decoder again instead of keeping them."
+        ),
     ] = False,
     sampling: Annotated[
         bool, typer.Option("--sampling", help="Also time one whole sampling; takes minutes on a CPU.")

@@ -141,18 +141,6 @@ def stored_config(data: dict[str, Any], folder: Path) -> RunConfig:
     return config.model_copy(update={"out": folder.parent, "name": folder.name})
 
 
-def part_spec(text: str, flag: str) -> PartSpec:
-    """Read one part from a flag's short form.
-
-    Raises:
-        ConfigError: In one line that starts with the flag.
-    """
-    try:
-        return PartSpec.model_validate(text)
-    except ValidationError as error:
-        raise ConfigError(f"{flag} {text!r}: {_first_problem(error)}") from error
-
-
 def _first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     field, message = first_problem(error)

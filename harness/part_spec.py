@@ -6,9 +6,10 @@ import re
 from typing import Any, Self
 
 import yaml
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationError, model_validator
 
-from ..core.options import Options
+from ..core.errors import ConfigError
+from ..core.options import Options, first_problem
 
 LABEL = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._+=-]{0,79}$")
 _RESERVED_LABELS = {"identity", "driving", "target"}
@@ -66,3 +67,16 @@ def parse_part(text: str) -> dict[str, Any]:
         except yaml.YAMLError:
             options[key] = value
     return {"name": name, "options": options, "label": str(options.pop("as", ""))}
+
+
+def part_spec(text: str, flag: str) -> PartSpec:
+    """Read one part from a flag's short form.
+
+    Raises:
+        ConfigError: In one line that starts with the flag.
+    """
+    try:
+        return PartSpec.model_validate(text)
+    except ValidationError as error:
+        field, message = first_problem(error)
+        raise ConfigError(f"{flag} {text!r}: {field + ': ' if field else ''}{message}") from error

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..core.errors import ConfigError
-from ..methods.hellomeme.architecture import REAL, TINY, Architecture
-from ..methods.hellomeme.random_parts import PRECISIONS
+from ..methods.hellomeme.architecture import PRECISIONS, REAL, TINY, Architecture
 from ..methods.hellomeme.samplers import WINDOW
 
 GENERATORS: Mapping[str, Architecture] = {"hellomeme": REAL, "hellomeme-tiny": TINY}
@@ -25,7 +24,7 @@ class Setting:
         size: Frame side in pixels; None takes the generator's own.
         frames: That are denoised together: 1 is an image, more are a window of a clip.
         precision: What the networks are held in; adapters stay in float32.
-        checkpointing: Compute the denoiser's activations again instead of keeping them.
+        checkpointing: Compute activations of denoiser and decoder again instead of keeping them.
         samples: Load what sampling needs too.
         device: Where it runs: "cpu", "cuda", "cuda:1" or "mps".
         seed: Of weights, conditions, latents, noise and times.

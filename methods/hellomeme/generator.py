@@ -32,8 +32,8 @@ from .wiring import Given
 CODE_VERSION = 2
 OWNER = "method hellomeme"
 _PROBE_CELLS, _PROBE_TIME = 16, 500
-_DRY_STEPS = 3
-"""Of tuning with random weights."""
+_DRY_TUNING_STEPS = 3
+"""With random weights."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +71,7 @@ class HelloMeme(GeneratorBase):
         self.lora_targets = LORA_TARGETS[own.lora_targets]
         self.parameterization = Epsilon(scaled_linear(), "leading", 1)
         self.grade = Grade.RANDOM if own.is_random else Grade.REAL
-        tuning: dict[str, Any] = {"segment": WINDOW} | ({"steps": _DRY_STEPS} if own.is_random else {})
+        tuning: dict[str, Any] = {"segment": WINDOW} | ({"steps": _DRY_TUNING_STEPS} if own.is_random else {})
         self.tuner_defaults: Mapping[str, Mapping[str, Any]] = {"strucbooth": tuning}
         self._side = (TINY if own.is_random else REAL).side
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ...core.errors import WeightsError, one_line
 from ...faces.checkpoints import load_state, load_strictly
+from .architecture import TOKENS
 from .weights import FILES, OWNER
 
 M = TypeVar("M", bound=nn.Module)
@@ -118,7 +119,7 @@ class ClipWords(nn.Module):
     @torch.no_grad()
     def forward(self, texts: Sequence[str]) -> Tensor:
         """Embed texts, shape (N, 77, D)."""
-        asked = {"padding": "max_length", "max_length": 77, "truncation": True, "return_tensors": "pt"}
+        asked = {"padding": "max_length", "max_length": TOKENS, "truncation": True, "return_tensors": "pt"}
         tokens = self._tokenizer(list(texts), **asked).input_ids
         embedded: Tensor = self._encoder(tokens.to(self._encoder.device))[0]
         return embedded

@@ -11,7 +11,7 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 
 from ...core.digest import digest, file_sha256
 from .adapters import MotionKnits, ReferenceAdapter
-from .architecture import REAL
+from .architecture import PRECISIONS, REAL
 from .control import ControlNetwork
 from .face.networks import providers
 from .face.pixels import opencv
@@ -24,8 +24,6 @@ from .standin import stand_in_models
 from .tiny import random_networks
 from .tools import OnnxTools, load_tools
 from .weights import BASE, PLAIN, VISION, missing, needed, part_folder, part_named
-
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
 
 class Parts:
@@ -95,7 +93,7 @@ class Parts:
             WeightsError: When a file is missing, damaged or of another model.
         """
         own = self._options
-        dtype = _DTYPES[self.precision]
+        dtype = PRECISIONS[self.precision]
         networks = random_networks(own.style, own.control) if own.is_random else self._published(dtype)
         networks.settle(self._device, dtype)
         return networks

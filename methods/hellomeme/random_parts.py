@@ -20,17 +20,12 @@ from ...datasets.clip import Clip
 from ...faces.base import Grade
 from ..base import MethodContext
 from .adapters import MotionKnits, ReferenceAdapter
-from .architecture import DOWN_STRIDES, LATENT_CHANNELS, STRIDE, UP_STRIDES, Architecture
+from .architecture import DOWN_STRIDES, LATENT_CHANNELS, PRECISIONS, STRIDE, TOKENS, UP_STRIDES, Architecture
 from .conditions import Conditions
 from .control import ControlNetwork
 from .generator import HelloMeme
 from .maps import Maps
 from .networks import Networks
-
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""What the networks can be held in; values of the method's option ``precision``."""
-
-_TOKENS = 77
 
 
 class RandomHelloMeme(HelloMeme):
@@ -61,7 +56,7 @@ class RandomHelloMeme(HelloMeme):
         with torch.device("meta"):
             self._networks = _described(architecture, is_clip=is_clip)
         networks = self._networks
-        for module in (own for own in vars(networks).values() if isinstance(own, nn.Module)):
+        for module in networks.modules().values():
             nn.Module.to(module, self._dtype).eval().requires_grad_(requires_grad=False)
         decoder = [networks.decoder.decoder, networks.decoder.post_quant_conv]
         motion = [networks.motion, networks.animatediff, *([networks.helper] if samples else [])] if is_clip else []
@@ -106,7 +101,7 @@ class RandomHelloMeme(HelloMeme):
             return Maps(maps(own.channels, DOWN_STRIDES, *lead), maps(own.up_channels, UP_STRIDES, *lead))
 
         conditions = Conditions(
-            text=draw(2, _TOKENS, own.text_width),
+            text=draw(2, TOKENS, own.text_width),
             reference=Maps((), maps(own.up_channels, UP_STRIDES, 2)),
             control=all_maps(frames),
             idle=all_maps(1),

@@ -12,7 +12,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from ...core.digest import seed_for
 from .adapters import MotionKnits, ReferenceAdapter
-from .architecture import TINY
+from .architecture import TINY, TOKENS
 from .control import CLIP_WIDTH, ControlNetwork
 from .inputs import FACE, Control
 from .networks import Networks
@@ -20,7 +20,6 @@ from .pdfgc import PdFgcEncoder
 
 M = TypeVar("M", bound=nn.Module)
 _SEED = 4
-_TOKENS = 77
 
 
 def random_networks(style: str, control: Control) -> Networks:
@@ -60,7 +59,7 @@ def random_networks(style: str, control: Control) -> Networks:
 def random_words(texts: Sequence[str]) -> Tensor:
     """Standard normal numbers that follow from each text, shape (N, 77, D)."""
     seeds = [torch.Generator().manual_seed(seed_for(_SEED, text)) for text in texts]
-    return torch.stack([torch.randn((_TOKENS, TINY.text_width), generator=seed) for seed in seeds])
+    return torch.stack([torch.randn((TOKENS, TINY.text_width), generator=seed) for seed in seeds])
 
 
 def _awake(module: M) -> M:
