@@ -91,15 +91,13 @@ def compute_conditions(
         random: For the reference's latents, which are drawn from the encoder's distribution.
     """
     latents = networks.encode(inputs.reference, random)
-    prompts = ["", words]  # without conditions: upstream's empty negative prompt
-    with networks.on_device("words", "reference_words"):
-        text, reference_text = networks.words(prompts), networks.reference_words(prompts)
+    text, reference_text = networks.texts(["", words])  # without conditions: upstream's empty negative prompt
     with networks.on_device("helper"):
-        reference = read_features(networks, latents, reference_text.to(networks.device))
+        reference = read_features(networks, latents, reference_text)
     with networks.on_device("control", "expression", "vision"):
         control, idle = networks.control_maps(inputs), networks.idle_maps(inputs)
     return Conditions(
-        text=text.to(networks.device),
+        text=text,
         reference=Maps((), reference.up),
         control=control,
         idle=idle,

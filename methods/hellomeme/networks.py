@@ -70,6 +70,8 @@ class Networks:
             if isinstance(module, ResnetBlock2D):  # a whole decoded frame is what a tuning step keeps most of
                 recompute_when(module, self._is_recomputing)
         self._clip: WiredUNet | None = None
+        self._texts: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
+        self._idle: dict[int, Maps] = {}
         self._present: set[str] = set()
 
     @property
@@ -125,11 +127,27 @@ class Networks:
 
     @torch.no_grad()
     def idle_maps(self, inputs: HelloMemeInputs) -> Maps:
-        """Its maps of nothing, for guidance: a black heat map and a code of zeros, shape (1, C, h, w)."""
-        black = self._cast(torch.full_like(inputs.condition[:1], -1))
-        tokens = self._tokens(inputs, slice(0, 1), torch.zeros_like)
-        maps: Maps = self.control(black, tokens)
-        return maps
+        """Its maps of nothing, for guidance: a black heat map and a code of zeros, shape (1, C, h, w).
+
+        The same for all cases of a run, computed with the first.
+        """
+        side = inputs.condition.shape[-1]
+        if side not in self._idle:
+            black = self._cast(torch.full_like(inputs.condition[:1], -1))
+            self._idle[side] = self.control(black, self._tokens(inputs, slice(0, 1), torch.zeros_like))
+        return self._idle[side]
+
+    def texts(self, prompts: Sequence[str]) -> tuple[Tensor, Tensor]:
+        """Embeddings for the denoiser and for reading the reference, on the device, each (N, 77, D).
+
+        The same for all cases of a run, computed with the first.
+        """
+        key = tuple(prompts)
+        if key not in self._texts:
+            with self.on_device("words", "reference_words"):
+                own, reference = self.words(prompts), self.reference_words(prompts)
+            self._texts[key] = own.to(self.device), reference.to(self.device)
+        return self._texts[key]
 
     @torch.no_grad()
     def encode(self, frames: Tensor, random: torch.Generator | None = None) -> Tensor:

@@ -77,6 +77,8 @@ class OnnxTools:
     def __init__(self, settings: FaceSettings, models: Models) -> None:
         self._settings = settings
         self._models = models
+        # A suite shows each clip in many cases; where its face is depends on nothing else, and takes the longest.
+        self._known: dict[tuple[str, ...], Followed] = {}
 
     def prepare(self, identity: Clip, driving: Clip) -> HelloMemeInputs:
         """See :meth:`.inputs.FaceTools.prepare`.
@@ -99,7 +101,10 @@ class OnnxTools:
         )
 
     def _cropped(self, clip: Clip, what: str, *, crop: bool) -> Cropped:
-        followed = follow_largest(list(clip), self._models.detect, self._models.reader, what)
+        key = clip.frame_digests
+        if key not in self._known:
+            self._known[key] = follow_largest(list(clip), self._models.detect, self._models.reader, what)
+        followed = self._known[key]
         frames, points = on_canvas(clip.frames, followed.points, self._settings.side, crop=crop)
         faces = frames[list(followed.found)]
         heads = [self._models.head(frame, one) for frame, one in zip(faces, points, strict=True)]

@@ -45,6 +45,33 @@ def test_frames_are_encoded_one_by_one_whatever_the_chunks(random_tiny, given):
         assert torch.allclose(own[9:], other, atol=1e-4 * float(other.abs().max()))
 
 
+def test_what_is_the_same_for_all_cases_is_computed_once(make_inputs, monkeypatch):
+    from portraitbench.methods.hellomeme import tools as module
+    from portraitbench.methods.hellomeme.conditions import compute_conditions
+    from portraitbench.methods.hellomeme.tiny import random_networks
+
+    networks, tools = (
+        random_networks("x1", Control.CNTRL2),
+        OnnxTools(FaceSettings(side=128), stand_in_models(Control.CNTRL2)),
+    )
+    asked, followed, words, follow = [], [], networks.words, module.follow_largest
+    networks.words = lambda texts: asked.append(texts) or words(texts)
+    monkeypatch.setattr(module, "follow_largest", lambda *given: followed.append(given[-1]) or follow(*given))
+
+    def conditions(case):
+        read = tools.prepare(case.identity, case.driving)
+        return compute_conditions(networks, read, "a face", range(2), torch.Generator().manual_seed(0))
+
+    case, other = make_inputs(2), make_inputs(3)  # of one identity, whose driving clips differ
+    first, _ = conditions(case), conditions(other)
+    again = conditions(case)
+    assert len(asked) == 1
+    assert followed == ["the identity image", "the driving clip", "the driving clip"]
+    assert torch.equal(first.text, again.text)
+    for one, same in zip((*first.control.up, *first.idle.up), (*again.control.up, *again.idle.up), strict=True):
+        assert torch.equal(one, same)
+
+
 def test_features_without_conditions_are_those_of_zeros(random_tiny):
     latents = torch.randn((1, 4, 16, 16), generator=torch.Generator().manual_seed(0))
     text = random_tiny.words(["", "a face"])
