@@ -50,7 +50,7 @@ class StrucBoothConfig(Options):
         segment: Most frames denoised together; of a longer clip, a random run of consecutive frames.
         frames: Most frames of them whose regions are decoded in a step, drawn at random.
         precision: "bf16" runs denoiser and decoder under autocast.
-        checkpointing: Recompute activations instead of keeping them: the denoiser's, and the decoder's where it follows.
+        checkpointing: Recompute activations instead of keeping them: the denoiser's, and its decoder's where that can.
         compile: Compile the denoiser.
         snapshots: Step counts at which the LoRA weights are also kept.
         save: Folder for the LoRA weights, one file per case and snapshot.
