@@ -4,7 +4,7 @@ from pathlib import Path
 
 from invoke import Context, task
 
-ROOMS = ("core", "datasets", "faces", "metrics", "methods", "harness", "reports", "cli")
+ROOMS = ("core", "datasets", "faces", "metrics", "methods", "harness", "profiling", "reports", "cli")
 
 
 @task

@@ -9,9 +9,9 @@ import typer
 
 from ..core.errors import ConfigError
 from ..core.options import parse_options
+from ..harness.component import component_spec
 from ..harness.config import load_config
 from ..harness.defaults import EMBEDDED
-from ..harness.part_spec import part_spec
 from ..harness.session import Session
 from ..methods.strucbooth.ablation import Rows, decoding_rows, lay_over, loss_rows, step_rows
 from ..methods.strucbooth.config import StrucBoothConfig
@@ -122,7 +122,7 @@ def _rows(what: Ablation, counts: list[int], options: dict[str, Any], baseline_a
 
 
 def _options(texts: list[str]) -> dict[str, Any]:
-    part = part_spec(f"{TUNER}:{','.join(texts)}", "--set")
+    part = component_spec(f"{TUNER}:{','.join(texts)}", "--set")
     if part.label != TUNER:
         raise ConfigError("--set as: the rows of an ablation have labels of their own")
     return part.options

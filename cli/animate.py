@@ -20,11 +20,11 @@ from ..datasets.export import check_ending, check_length, export
 from ..datasets.manifest import Crop
 from ..faces.base import Grade
 from ..harness.animate import Animated, animate, check_method
+from ..harness.component import component_spec
 from ..harness.config import check_config
-from ..harness.part_spec import part_spec
 from ..harness.session import Session
 from ..harness.single_case import CaseFiles, SingleCase, parse_regions, read_case
-from ..methods.tuned import grade_of, is_tuner_class
+from ..methods.tuned_method import grade_of, is_tuner_class
 from ..reports.strip import draw_strip
 from .case_progress import CaseProgress
 from .progress import duration
@@ -102,7 +102,7 @@ def animate_case(
         method,
         no_tune,
         {
-            "faces": [part_spec(text, "--faces") for text in faces or ["pocket"]],
+            "faces": [component_spec(text, "--faces") for text in faces or ["pocket"]],
             "seed": seed,
             "device": device,
             "threads": threads,
@@ -135,9 +135,9 @@ def _session(baseline: str, method: str | None, no_tune: bool, fields: dict[str,
     """
     if no_tune and method is not None:
         raise ConfigError("--no-tune and --method: give one of them")
-    methods = [] if no_tune else [part_spec(method or "strucbooth", "--method")]
+    methods = [] if no_tune else [component_spec(method or "strucbooth", "--method")]
     session = Session(
-        check_config(fields | {"baseline": part_spec(baseline, "--baseline"), "methods": methods}, "flags")
+        check_config(fields | {"baseline": component_spec(baseline, "--baseline"), "methods": methods}, "flags")
     )
     for spec in methods:
         if not is_tuner_class(spec.name):

@@ -24,7 +24,7 @@ from ..datasets.manifest import Suite, SuiteKind
 from ..faces import BACKENDS
 from ..faces.crops import portrait_crop
 from ..faces.observer import Observer
-from ..harness.part_spec import part_spec
+from ..harness.component import component_spec
 from ..harness.session import default_cache
 
 app = typer.Typer(help="Fetch, check and build suites.", no_args_is_help=True)
@@ -155,7 +155,7 @@ def build(
     """Write a manifest for your own images and clips; files that cannot be used are named and left out."""
     crop_of = None
     if faces != "none":
-        backend = part_spec(faces, "--faces")
+        backend = component_spec(faces, "--faces")
         observer = Observer([BACKENDS.get(backend.name)(backend.options)])
         crop_of = lambda clip: portrait_crop(observer.observe(clip, ["landmarks"]))  # noqa: E731
     console = Console(highlight=False)

@@ -15,7 +15,7 @@ from ..core.errors import BenchError, one_line
 from ..core.files import human_size
 from ..faces import BACKENDS
 from ..faces.base import provided_features
-from ..harness.part_spec import PartSpec, part_spec
+from ..harness.component import ComponentSpec, component_spec
 from ..harness.provenance import package_versions
 from ..harness.session import default_cache
 
@@ -35,7 +35,7 @@ def doctor(
     """
     console = Console(highlight=False)
     _machine(console, cache or default_cache())
-    given = [part_spec(text, "--faces") for text in faces or []]
+    given = [component_spec(text, "--faces") for text in faces or []]
     broken = _backends(console, given)
     _weights(console, given)
     whole = _hellomeme(console, weights)
@@ -60,7 +60,7 @@ def _machine(console: Console, cache: Path) -> None:
     console.print(f"cache: {escape(str(cache))} ({writable}, {free} free)", soft_wrap=True)
 
 
-def _backends(console: Console, given: list[PartSpec]) -> set[str]:
+def _backends(console: Console, given: list[ComponentSpec]) -> set[str]:
     """Make every backend, with the options given for it; returns the names of those that fail."""
     options = {spec.name: spec.options for spec in given}
     broken: set[str] = set()
@@ -77,7 +77,7 @@ def _backends(console: Console, given: list[PartSpec]) -> set[str]:
     return broken
 
 
-def _weights(console: Console, given: list[PartSpec]) -> None:
+def _weights(console: Console, given: list[ComponentSpec]) -> None:
     from ..faces.weights import describe_weights  # imports torch, which other verbs must not wait for
 
     console.print("\nweights files")

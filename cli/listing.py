@@ -15,7 +15,7 @@ from ..core.options import Options, describe_options
 from ..datasets.catalog import SUITES, open_suite
 from ..harness.session import default_cache
 from ..methods import METHODS
-from ..methods.tuned import is_tuner_class
+from ..methods.tuned_method import is_tuner_class
 from ..metrics.resolve import all_metrics, explain, resolve
 
 metrics_app = typer.Typer(help="List and explain metrics.", no_args_is_help=True)

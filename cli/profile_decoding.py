@@ -49,9 +49,9 @@ def decoding(
         raise ConfigError(f"--size {size}: must be {_SMALLEST} to {_LARGEST}")
     import torch  # after what needs no torch has been checked
 
-    from ..faces.checkpoints import check_device
-    from ..harness import profile_decoding as profile
-    from ..harness import profile_models
+    from ..core.checkpoints import check_device
+    from ..profiling import decoders as profile_models
+    from ..profiling import decoding as profile
 
     check_choice("--generator", generator, profile_models.BUILDERS)
     check_choice("--precision", precision, profile.PRECISIONS)

@@ -15,7 +15,7 @@ from .profile_common import check_plain, machine, print_machine, print_table, wr
 from .progress import duration
 
 if TYPE_CHECKING:
-    from ..harness.profile_tuning_setting import Setting
+    from ..profiling.tuning_setting import Setting
 
 _CAUTION = "The weights are random: time and memory are those of the real networks, losses and gradients mean nothing."
 _IDENTITY = (
@@ -57,8 +57,8 @@ def tuning(
     check_plain(device, steps, out)
     import torch  # after what needs no torch has been checked
 
-    from ..faces.checkpoints import check_device
-    from ..harness.profile_tuning_setting import Setting
+    from ..core.checkpoints import check_device
+    from ..profiling.tuning_setting import Setting
 
     setting = Setting(generator, size, frames, precision, checkpointing, sampling, device, seed)
     setting.check()
@@ -91,9 +91,9 @@ def tuning(
 def _measure(console: Console, setting: Setting, steps: int) -> dict[str, Any]:
     import torch
 
-    from ..harness import profile_tuning as profile
-    from ..harness.profile_tuning_arms import arms
-    from ..harness.profile_tuning_subject import TuningSubject
+    from ..profiling import tuning as profile
+    from ..profiling.tuning_arms import arms
+    from ..profiling.tuning_subject import TuningSubject
 
     with CaseProgress(console) as progress:
 

@@ -17,7 +17,7 @@ from ..harness.session import Session
 from ..reports.cost import cost_of
 from ..reports.report import write_report
 from .progress import RunProgress, duration
-from .tables import print_cost, print_tables
+from .report_tables import print_cost, print_tables
 
 Texts = list[str] | None
 _PART = "NAME or NAME:key=value,...; as=LABEL names the row"

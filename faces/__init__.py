@@ -7,11 +7,11 @@ BACKENDS: Registry[FaceBackendFactory] = Registry(
     "face backend",
     "portraitbench.faces",
     {
-        "dlib": "portraitbench.faces.dlib_backend:DlibBackend",
-        "insightface": "portraitbench.faces.insightface_backend:InsightFaceBackend",
-        "face-alignment": "portraitbench.faces.face_alignment_backend:FaceAlignmentBackend",
-        "emonet": "portraitbench.faces.emonet_backend:EmoNetBackend",
-        "pocket": "portraitbench.faces.pocket_backend:PocketBackend",
+        "dlib": "portraitbench.faces.backends.dlib:DlibBackend",
+        "insightface": "portraitbench.faces.backends.insightface:InsightFaceBackend",
+        "face-alignment": "portraitbench.faces.backends.face_alignment:FaceAlignmentBackend",
+        "emonet": "portraitbench.faces.backends.emonet:EmoNetBackend",
+        "pocket": "portraitbench.faces.backends.pocket:PocketBackend",
     },
 )
 """Face backends by name: ``BACKENDS.get("dlib")(options, device="cpu")`` makes one."""

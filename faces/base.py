@@ -122,7 +122,7 @@ class FindsLandmarks(FaceBackend, Protocol):
 
 @runtime_checkable
 class EmbedsIdentity(FaceBackend, Protocol):
-    """Turns a face into an identity vector. ``space`` names the space: "arcface", "dlib128", ..."""
+    """Timings a face into an identity vector. ``space`` names the space: "arcface", "dlib128", ..."""
 
     @property
     def space(self) -> str:
@@ -134,7 +134,7 @@ class EmbedsIdentity(FaceBackend, Protocol):
         ...
 
 
-class IdentityTwin(Protocol):
+class DifferentiableEmbedder(Protocol):
     """An identity network with gradients to the pixels, for identity losses."""
 
     def embed(self, frames: Tensor, landmarks: Sequence[Floats]) -> Tensor:
@@ -151,11 +151,11 @@ class IdentityTwin(Protocol):
 
 
 @runtime_checkable
-class LendsIdentityTwin(FaceBackend, Protocol):
+class HasDifferentiableEmbedder(FaceBackend, Protocol):
     """Has a differentiable identity network."""
 
-    def differentiable(self) -> IdentityTwin:
-        """Load the twin."""
+    def differentiable(self) -> DifferentiableEmbedder:
+        """Load it."""
         ...
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ..core.digest import file_sha256
-from . import emonet_backend, face_alignment_backend, insightface_pack
-from .insightface_backend import LICENCE as INSIGHTFACE_LICENCE
+from .backends import emonet as emonet_backend
+from .backends import face_alignment as face_alignment_backend
+from .backends import insightface_pack
+from .backends.insightface import LICENCE as INSIGHTFACE_LICENCE
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,10 @@ from ..core.errors import ConfigError, OneCaseError
 from ..datasets.clip import Clip
 from ..faces.base import LANDMARKS
 from ..methods.base import Animation, Generator, RegionTuner
-from ..methods.tuned import TunedMethod, is_region_tuner
-from .generate import check_animation
+from ..methods.tuned_method import TunedMethod, is_region_tuner
 from .session import Session
 from .single_case import SingleCase, failing_alone
+from .stages.generate import check_animation
 from .threads import limit_threads
 
 Tell = Callable[[str], None]

@@ -12,18 +12,18 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from ..core.errors import ConfigError
 from ..core.options import Options, first_problem
 from ..core.yamlfile import load_mapping
+from .component import ComponentSpec
 from .defaults import filled
-from .part_spec import PartSpec
 
 
 class RunConfig(Options):
     """Everything a run is asked to do. ``bench run --help`` explains the fields one by one."""
 
     suites: list[str] = Field(default=[], min_length=1, description="Names, groups of names, or manifest files.")
-    methods: list[PartSpec] = []
-    baseline: PartSpec | None = Field(default=None, description="What tuners build on; also a row of its own.")
-    faces: list[PartSpec] = []
-    metrics: list[PartSpec] = Field(default=[], description="Empty: all that the face models allow.")
+    methods: list[ComponentSpec] = []
+    baseline: ComponentSpec | None = Field(default=None, description="What tuners build on; also a row of its own.")
+    faces: list[ComponentSpec] = []
+    metrics: list[ComponentSpec] = Field(default=[], description="Empty: all that the face models allow.")
     cases: list[str] = Field(default=[], description="Case ids or patterns with *; empty: all.")
     limit: int | None = Field(default=None, ge=1, description="At most this many cases of each suite, evenly spread.")
     full: bool = Field(default=False, description="All cases of suites that otherwise give a few for a first look.")
@@ -145,7 +145,7 @@ def _first_problem(error: ValidationError) -> str:
     first = error.errors(include_url=False)[0]
     field, message = first_problem(error)
     if first["type"] == "extra_forbidden":
-        known = RunConfig.model_fields if len(first["loc"]) == 1 else PartSpec.model_fields
+        known = RunConfig.model_fields if len(first["loc"]) == 1 else ComponentSpec.model_fields
         near = get_close_matches(field.rpartition(".")[2], known, n=1)
         hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
         message = f"unknown field: {hint}"

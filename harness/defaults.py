@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from ..methods.base import RANDOM_TINY
-from .part_spec import PartSpec
+from .component import ComponentSpec
 
 REFERENCE_METHODS = ("copy-identity", "copy-driving", "warp")
 EMBEDDED = "pocket"
@@ -51,7 +51,7 @@ def filled(data: dict[str, Any]) -> dict[str, Any]:
     return data
 
 
-def _generators(data: Mapping[str, Any]) -> tuple[str, list[PartSpec]]:
+def _generators(data: Mapping[str, Any]) -> tuple[str, list[ComponentSpec]]:
     """The field that names what makes pictures, and its parts: the baseline, or without one all methods.
 
     Malformed ones are left out; the check of their field says what is wrong.
@@ -60,7 +60,7 @@ def _generators(data: Mapping[str, Any]) -> tuple[str, list[PartSpec]]:
     given, specs = data.get(field) or [], []
     for part in given if isinstance(given, list) else [given]:
         with suppress(ValidationError):
-            specs.append(PartSpec.model_validate(part))
+            specs.append(ComponentSpec.model_validate(part))
     return field, specs
 
 

@@ -12,7 +12,7 @@ from ..core.digest import digest, seed_for
 from ..core.errors import ConfigError
 from ..datasets.catalog import OpenSuite
 from ..datasets.manifest import Case, Suite
-from .part_spec import PartSpec
+from .component import ComponentSpec
 from .session import Session
 from .store import Record
 
@@ -32,7 +32,7 @@ class PlannedMetric:
         base: Digest of all that decides the value besides the output itself.
     """
 
-    spec: PartSpec
+    spec: ComponentSpec
     id: str
     base: str
 
@@ -75,7 +75,8 @@ class PlanItem:
     def from_record(cls, record: Record) -> PlanItem:
         """The item of a line of ``plan.jsonl``."""
         metrics = [
-            PlannedMetric(PartSpec.model_validate(part["spec"]), part["id"], part["base"]) for part in record["metrics"]
+            PlannedMetric(ComponentSpec.model_validate(part["spec"]), part["id"], part["base"])
+            for part in record["metrics"]
         ]
         return cls(**(record | {"metrics": tuple(metrics)}))
 
@@ -142,7 +143,7 @@ def plan_metrics(session: Session, suite: Suite, case: Case) -> tuple[PlannedMet
     content = [suite.window_key(window) for window in windows]
     return tuple(
         PlannedMetric(
-            spec=PartSpec(name=metric.spec.id, options=dict(metric.options)),
+            spec=ComponentSpec(name=metric.spec.id, options=dict(metric.options)),
             id=metric.spec.id,
             base=digest(
                 [

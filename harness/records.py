@@ -37,7 +37,7 @@ class _Shape(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    stage: Literal["generate", "look", "score"]
+    stage: Literal["generate", "observe", "score"]
     key: str
     status: Status
     reason: str

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..core.digest import digest
 from ..core.errors import StoreError, one_line
 from ..core.options import first_problem
-from ..methods.tuned import grade_of
+from ..methods.tuned_method import grade_of
 from ..metrics.resolve import resolve
 from .plan import PlanItem
 from .provenance import provenance

@@ -11,16 +11,16 @@ from ..core.digest import digest
 from ..core.errors import Status
 from ..metrics.resolve import resolve
 from .executors import Executor, executor_for
-from .generate import GenerateJob
-from .jobs import Job, Source
-from .look import LookJob
 from .plan import PlanItem, PlannedMetric, in_shard, make_plan
 from .run_file import describe
-from .score import ScoreJob
 from .session import Session
+from .stages.generate import GenerateJob
+from .stages.jobs import Job, Source
+from .stages.observe import ObserveJob
+from .stages.score import ScoreJob
 from .store import Record, Store
 
-LOOK_VERSION = 1
+OBSERVE_VERSION = 1
 RETRIABLE = {Status.OOM, Status.TIMEOUT, Status.CRASH}
 """Failures that may have been the machine's fault; ``--retry-failed`` does such work again."""
 
@@ -106,12 +106,12 @@ class Runner:
             self._store.load()
             self._store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
             self._store.write_plan(item.as_record() for item in self._plan)
-            self._stage("look at inputs", self._input_jobs(), executor)
+            self._stage("observe inputs", self._input_jobs(), executor)
             if self._generate:
                 self._stage("generate", self._generate_jobs(), executor)
             else:
                 self._lost = self._lost_outputs()
-            self._stage("look at outputs", self._output_jobs(), executor)
+            self._stage("observe outputs", self._output_jobs(), executor)
             self._stage("score", self._score_jobs(), executor)
         statuses = (record["status"] if record else Status.MISSING for record in map(self._made, self._items))
         self._summary.failures = Counter(str(status) for status in statuses if status != Status.OK)
@@ -138,7 +138,7 @@ class Runner:
             self._progress.done(records)
 
     def _is_done(self, key: str, job: Job) -> bool:
-        stage = {GenerateJob: "generate", LookJob: "look", ScoreJob: "score"}[type(job)]
+        stage = {GenerateJob: "generate", ObserveJob: "observe", ScoreJob: "score"}[type(job)]
         record = self._store.records.get((stage, key))
         if record is None or (self._session.config.retry_failed and record["status"] in RETRIABLE):
             return False
@@ -156,24 +156,24 @@ class Runner:
 
     def _input_jobs(self) -> dict[str, Job]:
         jobs: dict[str, Job] = {}
-        for item, features in self._looked_at():
+        for item, features in self._observed():
             case = self._session.case(item.suite, item.case)
             suite = self._session.suite(item.suite).suite
             for window in (case.identity, case.driving, case.target):
                 if window is not None:
                     source = Source(item.suite, suite.window_key(window), window=window)
-                    self._add_look(jobs, source, features, f"{item.suite}: {window.asset} from {window.start}")
+                    self._add_observe(jobs, source, features, f"{item.suite}: {window.asset} from {window.start}")
         return jobs
 
     def _output_jobs(self) -> dict[str, Job]:
         jobs: dict[str, Job] = {}
-        for item, features in self._looked_at():
+        for item, features in self._observed():
             for source in self._output_sources(item):
                 if source is not None:
-                    self._add_look(jobs, source, features, f"{item.case} · {item.method}")
+                    self._add_observe(jobs, source, features, f"{item.case} · {item.method}")
         return jobs
 
-    def _looked_at(self) -> Iterator[tuple[PlanItem, tuple[str, ...]]]:
+    def _observed(self) -> Iterator[tuple[PlanItem, tuple[str, ...]]]:
         """The items with the face features that their metrics need, unless they need none."""
         needs = {planned.id: self._needs(planned) for item in self._items for planned in item.metrics}
         for item in self._items:
@@ -184,9 +184,9 @@ class Runner:
     def _needs(self, planned: PlannedMetric) -> tuple[str, ...]:
         return resolve(planned.spec.name, planned.spec.options).spec.needs
 
-    def _add_look(self, jobs: dict[str, Job], source: Source, features: tuple[str, ...], where: str) -> None:
-        key = digest([LOOK_VERSION, source.key, features, self._session.observer.key_for(features)])
-        jobs.setdefault(key, LookJob(source, features, key, where))
+    def _add_observe(self, jobs: dict[str, Job], source: Source, features: tuple[str, ...], where: str) -> None:
+        key = digest([OBSERVE_VERSION, source.key, features, self._session.observer.key_for(features)])
+        jobs.setdefault(key, ObserveJob(source, features, key, where))
 
     def _output_sources(self, item: PlanItem) -> tuple[Source | None, Source | None]:
         """The output and the canvas of an item; None where there is none."""

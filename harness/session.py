@@ -22,11 +22,11 @@ from ..faces.cache import FeatureCache
 from ..faces.observer import Observer
 from ..methods import METHODS
 from ..methods.base import Generator, MethodContext, Progress
-from ..methods.tuned import TunedMethod, is_tuner, is_tuner_class
+from ..methods.tuned_method import TunedMethod, is_tuner, is_tuner_class
 from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
+from .component import ComponentSpec
 from .config import RunConfig
-from .part_spec import PartSpec
 
 REPORT_FILES = {"index", "cost", "ablation"}
 """Files of a report that are not named after a suite."""
@@ -140,9 +140,9 @@ class Session:
         return list(self._specs)
 
     @cached_property
-    def _specs(self) -> dict[str, tuple[PartSpec, bool]]:
+    def _specs(self) -> dict[str, tuple[ComponentSpec, bool]]:
         """By label: the spec, and whether it is tuned on the baseline."""
-        specs: dict[str, tuple[PartSpec, bool]] = {}
+        specs: dict[str, tuple[ComponentSpec, bool]] = {}
         baseline = self.config.baseline
         if baseline is not None:
             specs[baseline.label] = (baseline, False)
@@ -189,7 +189,7 @@ class Session:
         """How early a method makes its outputs: higher ones first; see :class:`methods.base.GeneratorBase`."""
         return int(getattr(self.method(label), "precedence", 0))
 
-    def _plain(self, spec: PartSpec) -> Generator:
+    def _plain(self, spec: ComponentSpec) -> Generator:
         with _making(f"method {spec.name}"):
             made = METHODS.get(spec.name)(spec.options, self._context)
         if is_tuner(made):
@@ -198,7 +198,7 @@ class Session:
             raise PluginError(f"method {spec.name}: {type(made).__name__} is no generator: it has no method animate")
         return made  # type: ignore[return-value] # a generator in all that can be told without computing properties
 
-    def _tuned(self, spec: PartSpec) -> Generator:
+    def _tuned(self, spec: ComponentSpec) -> Generator:
         if self.config.baseline is None:
             raise ConfigError(f"method {spec.name}: it tunes a generator: name that with --baseline")
         with _making(f"method {spec.name}"):

@@ -13,7 +13,7 @@ from ..core.options import Options
 from ..datasets.manifest import SuiteKind
 from ..faces.base import Floats, coefficients_feature
 from .base import ANY_MODEL, MetricBase, MetricSpec, Scene, Scores, check_lengths
-from .frames import compare_found
+from .per_frame import compare_found
 
 
 class ModelOptions(Options):

@@ -10,7 +10,7 @@ from ..datasets.manifest import SuiteKind
 from ..faces.alignment import apply, umeyama
 from ..faces.base import LANDMARKS, Floats, Observation
 from .base import MetricBase, MetricSpec, Role, Scene, Scores, check_lengths
-from .frames import compare_found, target_of
+from .per_frame import compare_found, target_of
 
 _CROSS = (SuiteKind.CROSS_IMAGE, SuiteKind.CROSS_VIDEO)
 _ALIGNED = (

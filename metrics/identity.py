@@ -10,7 +10,7 @@ from ..core.errors import NoFaceError
 from ..datasets.manifest import SuiteKind
 from ..faces.base import Floats, Observation, identity_feature
 from .base import MetricBase, MetricSpec, Scene, Scores
-from .frames import compare_found
+from .per_frame import compare_found
 
 _CROSS = (SuiteKind.CROSS_IMAGE, SuiteKind.CROSS_VIDEO)
 

@@ -10,8 +10,8 @@ from ..datasets.clip import Clip, Frame
 from ..datasets.manifest import SuiteKind
 from ..faces.base import LANDMARKS
 from .base import MetricBase, MetricSpec, Scene, Scores, check_lengths
-from .frames import target_of
 from .masks import Mask, MaskKind, face_mask, fraction
+from .per_frame import target_of
 from .ssim import RADIUS, luma, ssim, ssim_map, window_box
 
 CAP_DB = 100.0

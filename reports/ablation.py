@@ -9,7 +9,7 @@ import pandas as pd
 
 from ..core.files import atomic_path
 from ..datasets.manifest import SuiteKind
-from ..harness.part_spec import PartSpec
+from ..harness.component import ComponentSpec
 from ..harness.run_file import RunFile
 from .plots import Panel, Spot, draw, save
 from .statistics import per_clip, two_way
@@ -50,7 +50,7 @@ def about_ablation(run: RunFile, frame: pd.DataFrame) -> str:
 def steps_of(run: RunFile) -> dict[str, int]:
     """Step counts by row label, for an ablation of steps: the baseline's is 0."""
     baseline = _baseline(run)
-    specs = [PartSpec.model_validate(spec) for spec in run.config["methods"]]
+    specs = [ComponentSpec.model_validate(spec) for spec in run.config["methods"]]
     return {baseline: 0} | {f"{baseline}+{spec.label}": int(spec.options["steps"]) for spec in specs}
 
 
@@ -108,4 +108,4 @@ def _spot(x: float, values: pd.Series, base: pd.Series, clusters: pd.DataFrame |
 
 
 def _baseline(run: RunFile) -> str:
-    return PartSpec.model_validate(run.config["baseline"]).label
+    return ComponentSpec.model_validate(run.config["baseline"]).label

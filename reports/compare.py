@@ -11,7 +11,7 @@ import pandas as pd
 
 from ..datasets.manifest import SuiteKind
 from ..harness.run_file import RunFile
-from .frame import case_values
+from .records_frame import case_values
 from .statistics import LEVEL, Estimate, gap_closed, holm, per_clip, two_way, win_rate
 
 COLUMNS = [

@@ -13,7 +13,7 @@ from ..datasets.media import read_output
 from ..harness.plan import PlanItem, spread
 from ..harness.session import Session
 from ..harness.store import Store
-from .drawing import BACKGROUND, GAP, INK, fitted, font
+from .picture_style import BACKGROUND, GAP, INK, fitted, font
 
 CELL = 192
 HEADER = 24

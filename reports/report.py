@@ -21,7 +21,7 @@ from .compare import compare
 from .comparison_table import LEGEND, comparison_table
 from .contact_sheet import contact_sheet
 from .cost import cost
-from .frame import compact
+from .records_frame import compact
 from .tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
 
 

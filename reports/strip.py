@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw
 
 from ..datasets.clip import Clip
-from .drawing import BACKGROUND, GAP, INK, fitted, font, shortened
+from .picture_style import BACKGROUND, GAP, INK, fitted, font, shortened
 
 FRAMES = 6
 LARGEST, SMALLEST = 256, 96

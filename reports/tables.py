@@ -8,7 +8,7 @@ import pandas as pd
 
 from ..core.errors import Status
 from ..harness.run_file import RunFile
-from .frame import case_values
+from .records_frame import case_values
 
 LOW_COVERAGE = 0.95
 """Below this share of frames with a value a mean is printed with a warning."""

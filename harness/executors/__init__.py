@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager
 from typing import Protocol
 
 from ..config import RunConfig
-from ..jobs import Job
 from ..session import Session
+from ..stages.jobs import Job
 from ..store import Record
 from .processes import ProcessExecutor
 from .serial import SerialExecutor

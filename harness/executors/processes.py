@@ -17,8 +17,8 @@ from pebble import ProcessExpired, ProcessPool
 
 from ...core.errors import BenchError, Status
 from ..config import RunConfig
-from ..jobs import Job, perform
 from ..session import Session
+from ..stages.jobs import Job, perform
 from ..store import Record
 from ..threads import limit_threads
 

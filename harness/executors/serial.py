@@ -7,8 +7,8 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Self
 
-from ..jobs import Job, perform
 from ..session import Session
+from ..stages.jobs import Job, perform
 from ..store import Record
 from ..threads import limit_threads
 

@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from ...datasets.clip import Clip
+from .adapted_unet import AdapterInputs
+from .feature_maps import Maps, joined
 from .inputs import HelloMemeInputs
-from .maps import Maps, joined
 from .networks import Networks
-from .wiring import Given
 
 
 @dataclass(eq=False)
@@ -61,20 +61,20 @@ class Conditions:
         """Whether neighbours in time matter."""
         return self.rows > 1
 
-    def given(self, rows: Sequence[int], pads: Maps | None = None) -> Given:
+    def given(self, rows: Sequence[int], pads: Maps | None = None) -> AdapterInputs:
         """What the adapters read for some rows, in both halves."""
         with_conditions = self.control.apply(lambda maps: maps[None, list(rows)])
         without = self.idle.apply(lambda maps: maps[None].expand(1, len(rows), -1, -1, -1))
-        return Given(joined([without, with_conditions], 0), self.reference, pads)
+        return AdapterInputs(joined([without, with_conditions], 0), self.reference, pads)
 
 
-def with_conditions_only(given: Given) -> Given:
+def with_conditions_only(given: AdapterInputs) -> AdapterInputs:
     """The second half of a batch of two."""
 
     def half(maps: Maps | None) -> Maps | None:
         return None if maps is None else maps.apply(lambda one: one[-1:])
 
-    return Given(half(given.control), half(given.reference), half(given.pads))
+    return AdapterInputs(half(given.control), half(given.reference), half(given.pads))
 
 
 @torch.no_grad()

@@ -10,8 +10,8 @@ from diffusers.models.embeddings import SinusoidalPositionalEmbedding, TimestepE
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .feature_maps import Maps
 from .layers import attention, feed_forward, from_rows, silent_convolution, split_first, to_rows
-from .maps import Maps
 
 TOKEN = 320
 CLIP_WIDTH = 1024

@@ -11,23 +11,23 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ...core.checkpoints import check_device
 from ...core.digest import array_digest, digest
 from ...core.options import parse_options
 from ...datasets.clip import Clip
 from ...faces.base import Grade
-from ...faces.checkpoints import check_device
 from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
 from ..diffusion import Epsilon, scaled_linear
+from .adapted_unet import AdapterInputs
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import Conditions, compute_conditions, shown_rows, with_conditions_only
+from .feature_maps import Maps, joined
 from .inputs import CANVAS, FaceTools
-from .maps import Maps, joined
 from .networks import Networks
 from .options import LORA_TARGETS, HelloMemeOptions
-from .parts import Parts
+from .published import Parts
 from .samplers import WINDOW, CaseSampler, mirrored_adapters
 from .schedule import Sampling, frame_noise
-from .wiring import Given
 
 CODE_VERSION = 2
 OWNER = "method hellomeme"
@@ -46,7 +46,7 @@ class Selection:
     """
 
     text: Tensor
-    given: Given
+    given: AdapterInputs
 
 
 class HelloMeme(GeneratorBase):
@@ -170,7 +170,7 @@ class HelloMeme(GeneratorBase):
         text = torch.randn((1, 4, width), generator=random)
         with torch.no_grad():
             t = torch.tensor(_PROBE_TIME, device=networks.device)
-            answer = networks.image(latents.to(networks.device), t, text.to(networks.device), Given())
+            answer = networks.image(latents.to(networks.device), t, text.to(networks.device), AdapterInputs())
         return array_digest(answer.cpu().numpy())
 
     def _sample(self, conditions: Conditions, random: torch.Generator, on_step: StepCallback | None) -> Tensor:

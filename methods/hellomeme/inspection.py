@@ -12,7 +12,7 @@ from typing import Any
 from ...core.digest import file_sha256
 from ...core.errors import WeightsError
 from ...core.files import human_size
-from ...faces.onnx_file import read_onnx
+from ...core.onnx_file import read_onnx
 from .weights import BLENDSHAPES, DETECTOR, HEAD, LANDMARKS, OWNER, Part, missing, repository_folder
 
 RECORD = "portraitbench-files.json"

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import torch
 from torch import Tensor, nn
 
+from ...core.checkpoints import load_state, load_strictly
 from ...core.errors import WeightsError, one_line
-from ...faces.checkpoints import load_state, load_strictly
 from .architecture import TOKENS
 from .weights import FILES, OWNER
 

@@ -12,12 +12,12 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
+from .adapted_unet import WiredUNet, recompute_when, share_into_motion_unet
 from .adapters import MotionKnits, ReferenceAdapter
 from .control import ControlNetwork
+from .feature_maps import Maps, joined
 from .inputs import Control, HelloMemeInputs
-from .maps import Maps, joined
 from .pdfgc import PdFgcEncoder
-from .wiring import WiredUNet, recompute_when, share_into_motion_unet
 
 Words = Callable[[Sequence[str]], Tensor]
 """From texts to embeddings (N, 77, D)."""

@@ -10,11 +10,11 @@ import torch
 from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
+from .adapted_unet import WiredUNet
 from .conditions import Conditions, read_features, with_conditions_only
-from .maps import Maps, joined
+from .feature_maps import Maps, joined
 from .networks import Networks
 from .schedule import Sampling
-from .wiring import WiredUNet
 
 WINDOW = 12
 """Frames that are denoised together."""

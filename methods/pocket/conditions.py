@@ -11,14 +11,14 @@ from torch import Tensor
 
 from ...core.errors import NoFaceError
 from ...datasets.clip import Clip
-from ...faces.pocket_backend import network_input
-from ...faces.pocket_net import PocketFaceNet, PocketReading
+from ...faces.backends.pocket import network_input
+from ...faces.networks.pocket import PocketFaceNet, PocketReading
 from ..base import Inputs
 from .autoencoder import PocketAutoencoder
-from .expressions import CODE_NOISE, CODE_VARIANCE
+from .code import CODE_NOISE, CODE_VARIANCE
 from .motion import LandmarkMotion, scalars, warp
 from .prior import WarpPrior
-from .unet import Given
+from .unet import DenoiserInputs
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class Conditions:
         held: Driving frames without a face, which repeat the frame before.
     """
 
-    given: Given
+    given: DenoiserInputs
     fps: Fraction
     held: int
 
@@ -102,7 +102,7 @@ def make_conditions(inputs: Inputs, networks: Networks, *, attenuation: float, d
     bent = warp(image.expand(count, -1, -1, -1), landmarks, networks.motion(landmarks, driving))
     identity = networks.autoencoder.encode(bent)
     mean, variance = networks.prior(identity, driving)
-    return Conditions(Given(identity, mean, variance, driving), inputs.driving.fps, held)
+    return Conditions(DenoiserInputs(identity, mean, variance, driving), inputs.driving.fps, held)
 
 
 def _last_seen(seen: Sequence[bool]) -> tuple[list[int], int]:

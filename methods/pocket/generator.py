@@ -14,14 +14,14 @@ from torch import Tensor
 from ...core.digest import array_digest, digest, file_sha256
 from ...core.options import Options, parse_options
 from ...datasets.clip import Clip
-from ...faces.pocket_backend import SIZE
-from ...faces.pocket_backend import WEIGHTS as FACE_WEIGHTS
-from ...faces.pocket_net import load_pocket_face
+from ...faces.backends.pocket import SIZE
+from ...faces.backends.pocket import WEIGHTS as FACE_WEIGHTS
+from ...faces.networks.pocket import load_pocket_face
 from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
 from ..diffusion import VPrediction, scaled_linear
 from . import autoencoder, motion, prior, unet
+from .code import ATTENUATION
 from .conditions import Conditions, Networks, make_conditions
-from .expressions import ATTENUATION
 
 CODE_VERSION = 1
 TEMPERATURE = 0.5
@@ -142,7 +142,7 @@ class Pocket(GeneratorBase):
         latents = numbers.sin().reshape(1, autoencoder.CHANNELS, 8, 8)
         driving = torch.linspace(-1, 1, motion.SCALARS, device=self._device)[None]
         t = torch.tensor([500], device=self._device)
-        given = unet.Given(latents.flip(3), latents.flip(2), torch.full_like(latents, 0.5), driving)
+        given = unet.DenoiserInputs(latents.flip(3), latents.flip(2), torch.full_like(latents, 0.5), driving)
         with torch.no_grad():
             return array_digest(self._denoiser(latents, t, given).cpu().numpy())
 

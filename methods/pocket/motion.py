@@ -13,8 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...faces.checkpoints import load_packaged
-from .expressions import CODE, POSE_LIMITS
+from ...core.checkpoints import load_packaged
+from .code import CODE, POSE_LIMITS
 
 WEIGHTS = Path(__file__).parent / "weights" / "motion.safetensors"
 SIZE = 128

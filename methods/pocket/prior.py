@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ...faces.checkpoints import load_packaged
+from ...core.checkpoints import load_packaged
 from .autoencoder import CHANNELS
 from .motion import SCALARS
 

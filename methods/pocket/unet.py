@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...faces.checkpoints import load_packaged
+from ...core.checkpoints import load_packaged
 from ..base import StepCallback
 from .autoencoder import CHANNELS
 from .motion import SCALARS
@@ -39,7 +39,7 @@ def make_scheduler() -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class Given:
+class DenoiserInputs:
     """What the denoiser knows of the frames it draws.
 
     Attributes:
@@ -54,9 +54,9 @@ class Given:
     variance: Tensor
     driving: Tensor
 
-    def __getitem__(self, rows: list[int]) -> Given:
+    def __getitem__(self, rows: list[int]) -> DenoiserInputs:
         """What is known of some of the frames."""
-        return Given(self.identity[rows], self.mean[rows], self.variance[rows], self.driving[rows])
+        return DenoiserInputs(self.identity[rows], self.mean[rows], self.variance[rows], self.driving[rows])
 
 
 class PocketDenoiser(nn.Module):
@@ -94,7 +94,7 @@ class PocketDenoiser(nn.Module):
         )
         self.register_buffer("alphas", make_scheduler().alphas_cumprod, persistent=False)
 
-    def forward(self, noisy: Tensor, t: Tensor, given: Given) -> Tensor:
+    def forward(self, noisy: Tensor, t: Tensor, given: DenoiserInputs) -> Tensor:
         """Predict v.
 
         Args:
@@ -114,7 +114,7 @@ class PocketDenoiser(nn.Module):
         velocity: Tensor = (signal * noisy - clean) / noise
         return velocity
 
-    def weight(self, t: Tensor, given: Given) -> Tensor:
+    def weight(self, t: Tensor, given: DenoiserInputs) -> Tensor:
         """What squared errors of v are multiplied with in training, shape of the latents.
 
         In units of the UNet's own answer, so that all times count alike, and less in cells that the prior is certain
@@ -127,7 +127,7 @@ class PocketDenoiser(nn.Module):
 @torch.no_grad()
 def sample_latents(
     denoiser: PocketDenoiser,
-    given: Given,
+    given: DenoiserInputs,
     noise: Tensor,
     *,
     steps: int = STEPS,
@@ -159,5 +159,5 @@ def load_denoiser(path: Path = WEIGHTS, device: str = "cpu") -> PocketDenoiser:
     Raises:
         WeightsError: When the file is missing, damaged or of another model.
     """
-    mend = "train it with portraitbench.methods.pocket.train_unet"
+    mend = "train it with portraitbench.methods.pocket.training.train_unet"
     return load_packaged(PocketDenoiser(), path, "method pocket", mend).to(device)

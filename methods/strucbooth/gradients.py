@@ -48,7 +48,7 @@ def structural_gradients(frames: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, eq=False)
-class Guide:
+class GradientTarget:
     """What one driving patch asks of the output's patch; computed once.
 
     Attributes:
@@ -60,7 +60,7 @@ class Guide:
     weights: Tensor
 
     @classmethod
-    def of_patch(cls, patch: Tensor, *, flat: float, by_norm: bool) -> Guide:
+    def of_patch(cls, patch: Tensor, *, flat: float, by_norm: bool) -> GradientTarget:
         """Make the guide of a driving patch.
 
         Args:
@@ -74,7 +74,7 @@ class Guide:
         return cls(gradients, weights)
 
 
-def gradient_loss(patch: Tensor, guide: Guide, eps: float) -> Tensor:
+def gradient_loss(patch: Tensor, guide: GradientTarget, eps: float) -> Tensor:
     """Mean of 1 - cosine between gradient fields (eq. 7).
 
     With ``eps`` the cosine is a.b / (sqrt(a.a + eps^2) sqrt(b.b + eps^2)): smooth everywhere, about zero where either

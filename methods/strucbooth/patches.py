@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .gradients import Guide, gradient_loss
+from .gradients import GradientTarget, gradient_loss
 from .losses import PixelTerm
 from .regions import Cells
 
@@ -28,7 +28,7 @@ class Patch:
 
     region: str
     cells: Cells
-    guide: Guide
+    guide: GradientTarget
 
 
 @dataclass(frozen=True)

@@ -14,20 +14,20 @@ from ...core.digest import digest, file_sha256, seed_for
 from ...core.errors import ConfigError, DivergedError
 from ...core.options import parse_options
 from ...datasets.clip import Clip
-from ...faces.base import LANDMARKS, IdentityTwin, LendsIdentityTwin
+from ...faces.base import LANDMARKS, DifferentiableEmbedder, HasDifferentiableEmbedder
 from ...faces.observer import Observer
 from ..base import DiffusionGenerator, Inputs, MethodContext
 from ..lora import Lora, injected_lora
 from ..outputs import Outputs
 from ..phases import Phases
-from .case import Case
 from .config import StrucBoothConfig
-from .guides import prepare
-from .identity import find_twin
+from .identity_loss import find_embedder
+from .loss_trace import Trace
+from .objective import TuningObjective
 from .regions import REGION_NAMES, REGIONS
 from .snapshots import FOLDER, Snapshot, Snapshots, tuning_key
-from .trace import Trace
-from .tuned import Tuned
+from .targets import prepare
+from .tuned_generator import Tuned
 
 CODE_VERSION = 1
 OWNER = "method strucbooth"
@@ -50,7 +50,7 @@ class StrucBooth:
         self._options = dict(options)
         self._context = context
         self._own = parse_options(StrucBoothConfig, options, OWNER)
-        self._twins: dict[Path | None, IdentityTwin] = {}
+        self._embedders: dict[Path | None, DifferentiableEmbedder] = {}
 
     @cached_property
     def revision(self) -> str:
@@ -111,13 +111,15 @@ class StrucBooth:
             guide_clip = Outputs({"dir": config.guides}, self._context).animate(inputs).clip
             sources = dict.fromkeys(config.regions, guide_clip)
         _check_sources(sources or {}, config)
-        twin = self._twin(config.identity_model) if config.identity_weight > 0 else None
+        embedder = self._embedder(config.identity_model) if config.identity_weight > 0 else None
         kept = self._kept(generator, inputs, sources or {}, config) if config.reuse else None
         found = kept.load_all(config.kept_steps) if kept else None
         phases, guide = Phases(), None
         if found is None:
             with phases.measure("pgt"):
-                guide = prepare(generator, conditions, inputs, config, self._observer, twin=twin, sources=sources)
+                guide = prepare(
+                    generator, conditions, inputs, config, self._observer, embedder=embedder, sources=sources
+                )
         seed = seed_for(inputs.seed, self.name)
         targets = config.lora_targets or generator.lora_targets
         with injected_lora(generator.denoiser, targets, rank=config.rank, seed=seed) as lora:
@@ -125,7 +127,9 @@ class StrucBooth:
             tuned = Tuned(generator, lora, config)
             with phases.measure("tune"):
                 if guide is not None:
-                    last = self._train(Case(generator, conditions, guide, config, seed), lora, tuned, config, kept)
+                    last = self._train(
+                        TuningObjective(generator, conditions, guide, config, seed), lora, tuned, config, kept
+                    )
                 else:
                     last = tuned.restore(found or {})
             tuned.detail = {
@@ -140,7 +144,7 @@ class StrucBooth:
             yield tuned
 
     def _train(
-        self, case: Case, lora: Lora, tuned: Tuned, config: StrucBoothConfig, kept: Snapshots | None
+        self, case: TuningObjective, lora: Lora, tuned: Tuned, config: StrucBoothConfig, kept: Snapshots | None
     ) -> Snapshot:
         """The loop: noise the PGT, predict, compare latents and pixels, step (section 3, eq. 8)."""
         parameters, trace = lora.parameters, Trace()
@@ -175,8 +179,10 @@ class StrucBooth:
     def _guiding_models(self, config: StrucBoothConfig) -> list[Any]:
         """The face models that a tuning depends on, as plain data."""
         observer, model = self._observer, config.identity_model
-        twins = [backend.info.key for backend in observer.backends if isinstance(backend, LendsIdentityTwin)]
-        return [observer.key_for([LANDMARKS]), twins, file_sha256(model) if model and model.is_file() else None]
+        embedders = [
+            backend.info.key for backend in observer.backends if isinstance(backend, HasDifferentiableEmbedder)
+        ]
+        return [observer.key_for([LANDMARKS]), embedders, file_sha256(model) if model and model.is_file() else None]
 
     @property
     def _observer(self) -> Observer:
@@ -185,10 +191,10 @@ class StrucBooth:
             raise ConfigError(f"{OWNER}: no face backend finds landmarks: add one with --faces")
         return observer
 
-    def _twin(self, model: Path | None) -> IdentityTwin:
-        if model not in self._twins:
-            self._twins[model] = find_twin(model, self._observer)
-        return self._twins[model]
+    def _embedder(self, model: Path | None) -> DifferentiableEmbedder:
+        if model not in self._embedders:
+            self._embedders[model] = find_embedder(model, self._observer)
+        return self._embedders[model]
 
 
 def _check_sources(sources: Mapping[str, Clip], config: StrucBoothConfig) -> None:

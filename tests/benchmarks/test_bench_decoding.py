@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 
-from portraitbench.harness.profile_decoding import arms
-from portraitbench.harness.profile_models import make_subject
+from portraitbench.profiling.decoders import make_subject
+from portraitbench.profiling.decoding import arms
 
 
 @pytest.fixture(scope="module")

@@ -63,7 +63,7 @@ def test_refused_in_one_line(bench, tmp_path, monkeypatch, arguments, message):
 
 
 def test_too_little_device_memory_is_one_line(bench, monkeypatch):
-    from portraitbench.harness import profile_tuning_subject
+    from portraitbench.profiling import tuning_subject as profile_tuning_subject
 
     def fail(setting):
         raise torch.OutOfMemoryError("CUDA out of memory")

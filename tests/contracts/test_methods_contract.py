@@ -19,7 +19,7 @@ from portraitbench.faces.base import BackendInfo, Face, Grade
 from portraitbench.faces.observer import Observer
 from portraitbench.methods import METHODS
 from portraitbench.methods.base import Animation, Generator, Inputs, MethodContext, OracleInputs
-from portraitbench.methods.tuned import is_tuner_class
+from portraitbench.methods.tuned_method import is_tuner_class
 
 SIZE, CASE = 64, "ann__grin"
 RENDERS = Path(__file__).parents[1] / "methods" / "pocket" / "renders"

@@ -12,7 +12,7 @@ import sqlite3
 import pytest
 
 from portraitbench.harness.store import Store
-from portraitbench.reports.frame import tidy
+from portraitbench.reports.records_frame import tidy
 
 METHODS = ["-m", "copy-driving", "-m", "toy"]
 

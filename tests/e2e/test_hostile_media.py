@@ -14,7 +14,7 @@ from PIL import Image
 from portraitbench.core.digest import file_sha256
 from portraitbench.datasets.clip import Clip
 from portraitbench.datasets.media import write_output
-from portraitbench.reports.frame import tidy
+from portraitbench.reports.records_frame import tidy
 
 
 def write_bytes(data: bytes):

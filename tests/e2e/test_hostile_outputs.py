@@ -11,7 +11,7 @@ import pytest
 
 from portraitbench.datasets.clip import Clip
 from portraitbench.datasets.media import write_output
-from portraitbench.reports.frame import tidy
+from portraitbench.reports.records_frame import tidy
 
 
 def results(folder: Path, cases: str, frames: int = 1, size: int = 64) -> Path:

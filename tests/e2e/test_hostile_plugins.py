@@ -108,7 +108,7 @@ def test_a_truncated_dlib_model_is_named(refused, where, tmp_path, make_suite, n
     """Where dlib is installed: the other model is the whole one."""
     pytest.importorskip("dlib")
     from portraitbench.datasets.demo import portrait
-    from portraitbench.faces.dlib_backend import locate_models
+    from portraitbench.faces.backends.dlib import locate_models
 
     models = tmp_path / "models"
     models.mkdir()

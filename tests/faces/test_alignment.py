@@ -16,8 +16,8 @@ from portraitbench.faces.alignment import (
     umeyama,
     warp_face,
 )
-from portraitbench.faces.arcface_torch import crop_faces
 from portraitbench.faces.base import Face
+from portraitbench.faces.networks.arcface import crop_faces
 
 POINTS = np.array([[30.0, 40], [62, 37], [47, 55], [33, 71], [60, 70]])
 coordinate = st.floats(-1000, 1000, allow_nan=False, width=32)

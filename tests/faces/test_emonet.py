@@ -13,10 +13,10 @@ import torch
 
 from portraitbench.core.errors import CaseError, ConfigError, WeightsError
 from portraitbench.faces import BACKENDS
+from portraitbench.faces.backends.emonet import EmoNetBackend
+from portraitbench.faces.backends.emonet_crops import affectnet_crop, box_crop
 from portraitbench.faces.base import Face, Grade, ReadsEmotion
-from portraitbench.faces.emonet import EmoNet
-from portraitbench.faces.emonet_backend import EmoNetBackend
-from portraitbench.faces.emonet_crops import affectnet_crop, box_crop
+from portraitbench.faces.networks.emonet import EmoNet
 
 KEYS_AND_SHAPES = {
     8: "1a2e7630b4b1cc1ba578820cd859d5d9d92a853016bb2f40b31dd8efbfcd8261",

@@ -8,8 +8,8 @@ import torch
 
 from portraitbench.core.errors import ConfigError, NoFaceError, WeightsError
 from portraitbench.faces import BACKENDS
+from portraitbench.faces.backends.face_alignment import FILES, FaceAlignmentBackend, _is_inside
 from portraitbench.faces.base import Detects, EmbedsIdentity, Face, FindsLandmarks, Grade
-from portraitbench.faces.face_alignment_backend import FILES, FaceAlignmentBackend, _is_inside
 
 face_alignment = pytest.importorskip("face_alignment")
 

@@ -12,10 +12,10 @@ from portraitbench.core.errors import BenchError, ConfigError, WeightsError
 from portraitbench.datasets.clip import Clip
 from portraitbench.faces import BACKENDS
 from portraitbench.faces.alignment import arcface_matrix, five_points
-from portraitbench.faces.arcface_torch import ArcFaceTwin
+from portraitbench.faces.backends.insightface import InsightFaceBackend
+from portraitbench.faces.backends.insightface_pack import locate_pack
 from portraitbench.faces.base import Detects, EmbedsIdentity, Face, FindsLandmarks, Grade
-from portraitbench.faces.insightface_backend import InsightFaceBackend
-from portraitbench.faces.insightface_pack import locate_pack
+from portraitbench.faces.networks.arcface import DifferentiableArcFace
 from portraitbench.faces.observer import Observer
 
 pytest.importorskip("insightface")
@@ -172,7 +172,7 @@ def test_twin_equals_the_backend_and_has_gradients(pack, recogniser_file, blocks
 
 
 def test_twin_gradient_equals_a_numerical_one(recogniser_file, tmp_path):
-    twin = ArcFaceTwin(recogniser_file(tmp_path / "r.onnx")).double()
+    twin = DifferentiableArcFace(recogniser_file(tmp_path / "r.onnx")).double()
     generator = torch.Generator().manual_seed(0)
     x = (torch.rand(1, 3, 40, 40, dtype=torch.float64, generator=generator) * 2 - 1).requires_grad_()
     direction = torch.randn(x.shape, dtype=torch.float64, generator=generator)
@@ -189,7 +189,7 @@ def test_twin_gradient_equals_a_numerical_one(recogniser_file, tmp_path):
 
 
 def test_twin_refuses_frames_in_bytes(recogniser_file, tmp_path):
-    twin = ArcFaceTwin(recogniser_file(tmp_path / "r.onnx"))
+    twin = DifferentiableArcFace(recogniser_file(tmp_path / "r.onnx"))
     with pytest.raises(ValueError, match=r"\[-1, 1\]"):
         twin(torch.full((1, 3, 8, 8), 200.0), [np.eye(3)])
 

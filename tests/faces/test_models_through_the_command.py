@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 import torch
 
-from portraitbench.faces.emonet import EmoNet
+from portraitbench.faces.networks.emonet import EmoNet
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from portraitbench.harness.single_case import CaseFiles, parse_regions, read_cas
 from portraitbench.harness.threads import limit_threads
 from portraitbench.methods.base import Inputs
 from portraitbench.methods.strucbooth import tuner as tuner_module
-from portraitbench.methods.strucbooth.guides import prepare
+from portraitbench.methods.strucbooth.targets import prepare
 
 TESTS = Path(__file__).parents[1]
 PLUGINS = [TESTS / "methods" / "strucbooth" / "tiny_generators.py", TESTS / "toy_diffusion.py"]

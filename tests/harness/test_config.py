@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from portraitbench.core.errors import ConfigError
+from portraitbench.harness.component import ComponentSpec, parse_component
 from portraitbench.harness.config import check_config, load_config, stored_config
 from portraitbench.harness.defaults import REFERENCE_METHODS
-from portraitbench.harness.part_spec import PartSpec, parse_part
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,8 @@ from portraitbench.harness.part_spec import PartSpec, parse_part
     ],
 )
 def test_short_form(text, name, label, options):
-    assert parse_part(text) == {"name": name, "label": label, "options": options}
-    spec = PartSpec.model_validate(text)
+    assert parse_component(text) == {"name": name, "label": label, "options": options}
+    spec = ComponentSpec.model_validate(text)
     assert (spec.name, spec.options) == (name, options)
     assert spec.label == (label or name)
 
@@ -42,7 +42,7 @@ def test_short_form_that_is_none(text):
 @pytest.mark.parametrize("label", ["", "target", "a b", "../x", ".hidden", "a/b", "x" * 81, "ü"])
 def test_labels_are_safe_file_names(label):
     if label == "":
-        assert PartSpec(name="aed_coeff_l1[toy]/1").label == "aed_coeff_l1-toy--1"
+        assert ComponentSpec(name="aed_coeff_l1[toy]/1").label == "aed_coeff_l1-toy--1"
         return
     with pytest.raises(ConfigError, match="label"):
         check_config({"methods": [{"name": "warp", "label": label}]}, "config")

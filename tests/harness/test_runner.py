@@ -13,7 +13,7 @@ from portraitbench.harness.plan import make_plan, replan_metrics
 from portraitbench.harness.run_file import load_plan, load_run
 from portraitbench.harness.runner import Runner
 from portraitbench.harness.store import Store, read_lines
-from portraitbench.reports.frame import tidy
+from portraitbench.reports.records_frame import tidy
 
 METHODS = ["copy-identity", "copy-driving", "toy"]
 
@@ -57,7 +57,7 @@ def records(session) -> dict[tuple[str, str], dict[str, object]]:
 def test_every_output_is_made_looked_at_and_scored(run):
     session, performed = run(methods=METHODS)
     # Three drivings and one identity image; the copies are frames that were seen before, but files of their own.
-    assert performed == {"look at inputs": 4, "generate": 9, "look at outputs": 7, "score": 9}
+    assert performed == {"observe inputs": 4, "generate": 9, "observe outputs": 7, "score": 9}
     frame = tidy(session.config.folder)
     assert set(frame["status"]) == {"ok"}
     assert len(frame) == sum(len(item.metrics) for item in make_plan(session))
@@ -99,7 +99,7 @@ def test_a_lost_canvas_is_made_again(run):
 
 def test_another_method_costs_its_own_work_only(run):
     run(methods=["copy-identity"])
-    assert run(methods=["copy-identity", "toy"])[1] == {"generate": 3, "look at outputs": 3, "score": 3}
+    assert run(methods=["copy-identity", "toy"])[1] == {"generate": 3, "observe outputs": 3, "score": 3}
 
 
 def test_more_metrics_are_computed_without_looking_again(run):
@@ -124,7 +124,7 @@ def test_a_metric_option_rescores_that_metric_only(run, make_suite, tmp_path):
 def test_other_weights_look_and_score_again_but_do_not_generate(run):
     run(methods=METHODS)
     _, performed = run(methods=METHODS, faces=["toy:weights=other"])
-    assert performed == {"look at inputs": 4, "look at outputs": 7, "score": 9}
+    assert performed == {"observe inputs": 4, "observe outputs": 7, "score": 9}
 
 
 def test_scoring_alone_generates_nothing_and_leaves_lost_outputs_for_later(run, make_session):
@@ -188,7 +188,7 @@ def test_a_failed_case_that_succeeds_later_is_scored(run, monkeypatch):
     session, _ = run(methods=methods)
     monkeypatch.setattr(type(session.method("bad")), "_raise", lambda self, inputs: self._slow(inputs))
     _, performed = run(methods=methods, retry_failed=True)
-    assert performed == {"generate": 1, "look at outputs": 1, "score": 1}
+    assert performed == {"generate": 1, "observe outputs": 1, "score": 1}
     assert set(tidy(session.config.folder)["status"]) == {"ok"}
 
 
@@ -214,7 +214,7 @@ def test_results_do_not_depend_on_the_order_of_cases(run):
 
 def test_two_rows_of_one_method_share_the_work(run):
     session, performed = run(methods=["toy", "toy:as=again"])
-    assert performed == {"look at inputs": 4, "generate": 3, "look at outputs": 3, "score": 3}
+    assert performed == {"observe inputs": 4, "generate": 3, "observe outputs": 3, "score": 3}
     frame = tidy(session.config.folder)
     first, second = (frame[frame["method"] == label]["value"].to_numpy() for label in ("toy", "again"))
     assert np.array_equal(first, second)

@@ -21,7 +21,7 @@ TEXT = "ä\u2028 \U0001f600 'quoted\" \\ line"
 
 
 def record(key: str, **more: object) -> dict[str, object]:
-    return {"stage": "look", "key": key, "status": "ok", "reason": TEXT} | more
+    return {"stage": "observe", "key": key, "status": "ok", "reason": TEXT} | more
 
 
 def written(folder, *records) -> Store:
@@ -150,7 +150,7 @@ def test_a_write_that_stops_half_way_loses_only_its_own_line(tmp_path, monkeypat
             store.append([record("b")])
         monkeypatch.undo()
     assert set(read(tmp_path)) == {"a"}
-    assert ("look", "b") not in store.records
+    assert ("observe", "b") not in store.records
     written(tmp_path, record("c"))
     assert set(read(tmp_path)) == {"a", "c"}
 
@@ -177,9 +177,9 @@ def test_a_record_that_was_never_flushed_is_not_believed(tmp_path, monkeypatch):
         "null",
         "",
         "[" * 100_000,
-        '{"stage": "look"}',
+        '{"stage": "observe"}',
         '{"key": "a", "status": "ok", "reason": ""}',
-        '{"stage": "look", "key": "a", "status": "fine", "reason": ""}',
+        '{"stage": "observe", "key": "a", "status": "fine", "reason": ""}',
         '{"stage": "score", "key": "a", "status": "ok", "reason": "", "values": [1.0], "value_status": []}',
         '{"stage": "score", "key": "a", "status": "ok", "reason": "", "values": ["high"], "value_status": ["ok"]}',
         '{"stage": "generate", "key": "a", "status": "ok", "reason": ""}',

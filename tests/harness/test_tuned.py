@@ -11,7 +11,7 @@ pytest.importorskip("torch")
 from portraitbench.core.errors import ConfigError
 from portraitbench.harness.runner import Runner, Silent
 from portraitbench.harness.store import Store
-from portraitbench.reports.frame import tidy
+from portraitbench.reports.records_frame import tidy
 
 PLUGIN = str(Path(__file__).parents[1] / "toy_diffusion.py")
 BASE = {"plugins": [PLUGIN], "baseline": "toy-diffusion"}

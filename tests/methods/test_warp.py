@@ -165,7 +165,7 @@ def test_without_a_face_there_is_no_animation(identity, driving, message):
 @pytest.mark.parametrize("kind", ["affine", "tps"])
 def test_dlib_finds_the_landmarks_of_a_warped_portrait_at_their_targets(kind):
     pytest.importorskip("dlib")
-    from portraitbench.faces.dlib_backend import DlibBackend
+    from portraitbench.faces.backends.dlib import DlibBackend
 
     image = np.ascontiguousarray(astronaut()[12:268, 96:352])
     observer = Observer([DlibBackend({})])

@@ -7,7 +7,7 @@ import pytest
 
 from portraitbench.core.errors import MediaError, Status
 from portraitbench.metrics.base import Scores, check_lengths
-from portraitbench.metrics.frames import compare_found
+from portraitbench.metrics.per_frame import compare_found
 
 NAN = float("nan")
 

@@ -17,7 +17,7 @@ from portraitbench.metrics.resolve import resolve
 @pytest.fixture(scope="module")
 def observer():
     pytest.importorskip("dlib")
-    from portraitbench.faces.dlib_backend import DlibBackend
+    from portraitbench.faces.backends.dlib import DlibBackend
 
     return Observer([DlibBackend({})])
 

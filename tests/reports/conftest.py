@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from portraitbench.harness.part_spec import PartSpec
+from portraitbench.harness.component import ComponentSpec
 from portraitbench.harness.plan import PlanItem, PlannedMetric
 from portraitbench.harness.run_file import RunFile
 from portraitbench.harness.store import Store
@@ -35,7 +35,7 @@ class Crafted:
         frame without a face.
         """
         key = f"{method}/{case}"
-        metrics = tuple(PlannedMetric(PartSpec(name=name), f"{name}/1", f"{key}/{name}") for name in METRICS)
+        metrics = tuple(PlannedMetric(ComponentSpec(name=name), f"{name}/1", f"{key}/{name}") for name in METRICS)
         item = PlanItem("tiny", case, case[0], case[-1], method, "base" if method != "base" else "", key, metrics)
         self._items.append(item)
         if not status:

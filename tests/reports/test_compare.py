@@ -13,7 +13,7 @@ from scipy import stats
 from portraitbench.harness.run_file import load_run
 from portraitbench.reports.compare import COLUMNS, compare
 from portraitbench.reports.comparison_table import comparison_table, delta_text, interval_text
-from portraitbench.reports.frame import tidy
+from portraitbench.reports.records_frame import tidy
 from portraitbench.reports.report import write_report
 from portraitbench.reports.statistics import two_way
 

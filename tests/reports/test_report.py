@@ -12,7 +12,7 @@ from portraitbench.harness.run_file import load_plan, load_run
 from portraitbench.harness.runner import Runner
 from portraitbench.harness.store import Store
 from portraitbench.reports.contact_sheet import CELL, FOOTER, GAP, HEADER, MISSING, contact_sheet
-from portraitbench.reports.frame import tidy
+from portraitbench.reports.records_frame import tidy
 from portraitbench.reports.report import write_report
 
 METHODS = ["copy-identity", "bad:how=raise,only=i0__d1"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from portraitbench.datasets.clip import Clip
-from portraitbench.reports.drawing import font, shortened
+from portraitbench.reports.picture_style import font, shortened
 from portraitbench.reports.strip import FRAMES, GAP, LABELS, LINE, draw_strip
 
 

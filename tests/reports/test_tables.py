@@ -11,7 +11,7 @@ import pytest
 from portraitbench.harness.run_file import load_run
 from portraitbench.harness.store import Store
 from portraitbench.reports.cost import cost
-from portraitbench.reports.frame import COLUMNS, compact, tidy
+from portraitbench.reports.records_frame import COLUMNS, compact, tidy
 from portraitbench.reports.tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
 
 
@@ -191,7 +191,7 @@ def test_phases_are_parts_of_their_stage(crafted):
 def test_the_terminal_shows_phases_below_their_stage(crafted, capsys):
     from rich.console import Console
 
-    from portraitbench.cli.tables import print_cost
+    from portraitbench.cli.report_tables import print_cost
 
     store = Store(crafted.folder)
     store.load()

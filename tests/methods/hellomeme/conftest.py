@@ -14,8 +14,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 @pytest.fixture(scope="session")
 def random_tiny():
     """The networks of random-tiny, built once; tests must leave them as they are."""
+    from portraitbench.methods.hellomeme.dry_run import random_networks
     from portraitbench.methods.hellomeme.inputs import Control
-    from portraitbench.methods.hellomeme.tiny import random_networks
 
     return random_networks("x1", Control.CNTRL2)
 

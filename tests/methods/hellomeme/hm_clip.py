@@ -6,7 +6,7 @@ import torch
 
 from portraitbench.datasets.clip import Clip
 from portraitbench.methods.hellomeme.conditions import Conditions
-from portraitbench.methods.hellomeme.maps import Maps
+from portraitbench.methods.hellomeme.feature_maps import Maps
 from portraitbench.methods.hellomeme.samplers import CaseSampler
 from portraitbench.methods.hellomeme.schedule import Sampling
 

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 
 from portraitbench.datasets.clip import Clip
+from portraitbench.methods.hellomeme.face_tools import load_tools
 from portraitbench.methods.hellomeme.inputs import FaceSettings
-from portraitbench.methods.hellomeme.tools import load_tools
 
 FILE = Path(__file__).with_name("faces_golden.npz")
 SAMPLES = 2000

@@ -6,12 +6,12 @@ import torch
 from diffusers import MotionAdapter, UNet2DConditionModel
 from hm_weights import fill, normal
 
+from portraitbench.methods.hellomeme.adapted_unet import AdapterInputs, WiredUNet, share_into_motion_unet
 from portraitbench.methods.hellomeme.adapters import MotionKnits, ReferenceAdapter
 from portraitbench.methods.hellomeme.architecture import DOWN_STRIDES, TINY, UP_STRIDES
 from portraitbench.methods.hellomeme.control import ControlNetwork
-from portraitbench.methods.hellomeme.maps import Maps
+from portraitbench.methods.hellomeme.feature_maps import Maps
 from portraitbench.methods.hellomeme.pdfgc import PdFgcEncoder
-from portraitbench.methods.hellomeme.wiring import Given, WiredUNet, share_into_motion_unet
 
 TIME = 501
 VIDEO_FRAMES = 4
@@ -31,7 +31,7 @@ def given_maps(label, *frames, scale=1.0):
 def question(frames, pads=False):
     """Latents, text and what the adapters are given, for a batch of two."""
     latents = normal("latents", 2, frames, 4, TINY.cells, TINY.cells)
-    given = Given(
+    given = AdapterInputs(
         given_maps("control", frames, scale=0.3), given_maps("reference"), given_maps("pads", 2) if pads else None
     )
     return latents, normal("text", 2, 77, TINY.text_width), given

@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from portraitbench.methods.hellomeme import standin
+from portraitbench.methods.hellomeme import dry_run_faces as standin
 from portraitbench.methods.hellomeme.adapters import MotionKnits, ReferenceAdapter
 from portraitbench.methods.hellomeme.architecture import REAL
 from portraitbench.methods.hellomeme.control import ControlNetwork

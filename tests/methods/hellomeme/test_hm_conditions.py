@@ -7,14 +7,14 @@ import torch
 from hm_case import inputs
 
 from portraitbench.methods.hellomeme.conditions import read_features, with_conditions_only
+from portraitbench.methods.hellomeme.dry_run_faces import dry_run_models
+from portraitbench.methods.hellomeme.face_tools import OnnxTools
 from portraitbench.methods.hellomeme.inputs import Control, FaceSettings
 from portraitbench.methods.hellomeme.networks import CHUNK
-from portraitbench.methods.hellomeme.standin import stand_in_models
-from portraitbench.methods.hellomeme.tools import OnnxTools
 
 
 def prepared(case, control=Control.CNTRL2):
-    tools = OnnxTools(FaceSettings(control, side=128), stand_in_models(control))
+    tools = OnnxTools(FaceSettings(control, side=128), dry_run_models(control))
     return tools.prepare(case.identity, case.driving)
 
 
@@ -46,13 +46,13 @@ def test_frames_are_encoded_one_by_one_whatever_the_chunks(random_tiny, given):
 
 
 def test_what_is_the_same_for_all_cases_is_computed_once(make_inputs, monkeypatch):
-    from portraitbench.methods.hellomeme import tools as module
+    from portraitbench.methods.hellomeme import face_tools as module
     from portraitbench.methods.hellomeme.conditions import compute_conditions
-    from portraitbench.methods.hellomeme.tiny import random_networks
+    from portraitbench.methods.hellomeme.dry_run import random_networks
 
     networks, tools = (
         random_networks("x1", Control.CNTRL2),
-        OnnxTools(FaceSettings(side=128), stand_in_models(Control.CNTRL2)),
+        OnnxTools(FaceSettings(side=128), dry_run_models(Control.CNTRL2)),
     )
     asked, followed, words, follow = [], [], networks.words, module.follow_largest
     networks.words = lambda texts: asked.append(texts) or words(texts)
@@ -109,7 +109,7 @@ def test_the_stand_in_face_is_found_where_it_was_put(make_inputs):
     """Detection, then three readings of crops cut by the points of the one before, stay with one face."""
     from portraitbench.methods.hellomeme.face.tracking import follow_largest
 
-    models = stand_in_models(Control.CNTRL2)
+    models = dry_run_models(Control.CNTRL2)
     clip = list(make_inputs(3).driving)
     points = follow_largest(clip, models.detect, models.reader, "the clip").points
     assert (points.min(axis=(0, 1)) + points.max(axis=(0, 1))) / 2 == pytest.approx([120, 120])
@@ -118,10 +118,10 @@ def test_the_stand_in_face_is_found_where_it_was_put(make_inputs):
 
 
 def test_the_half_with_conditions_is_the_second(random_tiny):
-    from portraitbench.methods.hellomeme.maps import Maps
-    from portraitbench.methods.hellomeme.wiring import Given
+    from portraitbench.methods.hellomeme.adapted_unet import AdapterInputs
+    from portraitbench.methods.hellomeme.feature_maps import Maps
 
     two = Maps((torch.tensor([1.0, 2.0])[:, None],), ())
-    half = with_conditions_only(Given(two, two, None))
+    half = with_conditions_only(AdapterInputs(two, two, None))
     assert half.control.down[0].tolist() == [[2.0]]
     assert half.pads is None

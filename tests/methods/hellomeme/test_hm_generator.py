@@ -18,7 +18,7 @@ from portraitbench.methods.hellomeme.generator import HelloMeme
 from portraitbench.methods.hellomeme.options import LORA_TARGETS
 from portraitbench.methods.lora import injected_lora
 from portraitbench.methods.strucbooth.tuner import StrucBooth
-from portraitbench.methods.tuned import TunedMethod
+from portraitbench.methods.tuned_method import TunedMethod
 
 
 def test_it_opens_what_a_tuner_needs(make_generator):
@@ -54,8 +54,8 @@ def test_other_networks_run(make_generator, make_inputs, changed):
 
 
 def test_in_x2_one_base_model_does_everything():
+    from portraitbench.methods.hellomeme.dry_run import random_networks
     from portraitbench.methods.hellomeme.inputs import Control
-    from portraitbench.methods.hellomeme.tiny import random_networks
 
     x1, x2 = (random_networks(style, Control.CNTRL2) for style in ("x1", "x2"))
     weight = "conv_in.weight"

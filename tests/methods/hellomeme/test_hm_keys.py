@@ -9,11 +9,11 @@ import pytest
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel
 
+from portraitbench.methods.hellomeme.adapted_unet import share_into_motion_unet
 from portraitbench.methods.hellomeme.adapters import MotionKnits, ReferenceAdapter
 from portraitbench.methods.hellomeme.architecture import REAL
 from portraitbench.methods.hellomeme.control import ControlNetwork
 from portraitbench.methods.hellomeme.pdfgc import PdFgcEncoder
-from portraitbench.methods.hellomeme.wiring import share_into_motion_unet
 
 
 def build(make):

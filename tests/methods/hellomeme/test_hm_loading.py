@@ -11,12 +11,12 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.base import MethodContext
-from portraitbench.methods.hellomeme import parts as hellomeme_parts
+from portraitbench.methods.hellomeme import published as hellomeme_parts
 from portraitbench.methods.hellomeme.adapters import ReferenceAdapter
 from portraitbench.methods.hellomeme.generator import HelloMeme
 from portraitbench.methods.hellomeme.loading import load_adapter, load_stock, model_file
 from portraitbench.methods.hellomeme.options import HelloMemeOptions
-from portraitbench.methods.hellomeme.parts import Parts
+from portraitbench.methods.hellomeme.published import Parts
 from portraitbench.methods.hellomeme.weights import FACES, PARTS
 
 FILE = "diffusion_pytorch_model.safetensors"

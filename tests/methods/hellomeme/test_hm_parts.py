@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from torch import nn
 
-from portraitbench.methods.hellomeme import parts as module
+from portraitbench.methods.hellomeme import published as module
 from portraitbench.methods.hellomeme.options import HelloMemeOptions
 
 RV, SD = "realisticVisionV60B1_v51VAE", "stable-diffusion-v1-5"

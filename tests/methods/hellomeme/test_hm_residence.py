@@ -6,11 +6,11 @@ import pytest
 import torch
 from torch import nn
 
+from portraitbench.methods.hellomeme.dry_run import random_networks
 from portraitbench.methods.hellomeme.inputs import Control
 from portraitbench.methods.hellomeme.networks import REST, VISITORS, Networks
-from portraitbench.methods.hellomeme.tiny import random_networks
 from portraitbench.methods.strucbooth.tuner import StrucBooth
-from portraitbench.methods.tuned import TunedMethod
+from portraitbench.methods.tuned_method import TunedMethod
 
 DEVICE = torch.device("cpu", 0)
 """Another name for the CPU, so that being brought there can be told from resting."""

@@ -12,7 +12,7 @@ from torch import nn
 
 from portraitbench.methods.hellomeme import schedule
 from portraitbench.methods.hellomeme.conditions import shown_rows
-from portraitbench.methods.hellomeme.maps import Maps
+from portraitbench.methods.hellomeme.feature_maps import Maps
 from portraitbench.methods.hellomeme.samplers import CaseSampler, mirrored_adapters, windows
 from portraitbench.methods.hellomeme.schedule import Sampling
 from portraitbench.methods.lora import injected_lora

@@ -11,8 +11,8 @@ from hm_faces_golden import case, prepare, unlike_upstream
 
 from portraitbench.core.errors import NoFaceError, WeightsError
 from portraitbench.datasets.clip import Clip
+from portraitbench.methods.hellomeme.face_tools import load_tools
 from portraitbench.methods.hellomeme.inputs import Control, FaceSettings
-from portraitbench.methods.hellomeme.tools import load_tools
 
 
 @pytest.fixture(scope="module")

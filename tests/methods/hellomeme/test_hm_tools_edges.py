@@ -16,8 +16,8 @@ from PIL import Image
 from portraitbench.core.errors import NoFaceError, WeightsError
 from portraitbench.datasets.clip import Clip
 from portraitbench.methods.hellomeme.face.landmarks import LandmarkReader
+from portraitbench.methods.hellomeme.face_tools import load_tools
 from portraitbench.methods.hellomeme.inputs import Control, FaceSettings
-from portraitbench.methods.hellomeme.tools import load_tools
 
 SIZES = [(333, 517), (517, 333), (1021, 409), (361, 1200)]
 """Odd, upright and wide; faces of a third of the width reach the 96 pixels that are asked for."""

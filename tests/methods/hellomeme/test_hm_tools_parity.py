@@ -21,8 +21,8 @@ from test_hm_tools_edges import marked
 
 from portraitbench.datasets.clip import Clip
 from portraitbench.methods.hellomeme.face.tracking import Track, without_overlaps
+from portraitbench.methods.hellomeme.face_tools import load_tools
 from portraitbench.methods.hellomeme.inputs import Control, FaceSettings
-from portraitbench.methods.hellomeme.tools import load_tools
 
 APART = {"reference": 1e-6}
 """Everything else is equal to the last bit."""

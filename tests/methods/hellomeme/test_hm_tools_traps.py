@@ -9,7 +9,7 @@ import torch
 from hm_faces_golden import WINDOWS, moved_windows, unlike_upstream
 
 from portraitbench.core.errors import NoFaceError
-from portraitbench.methods.hellomeme import tools
+from portraitbench.methods.hellomeme import face_tools as tools
 from portraitbench.methods.hellomeme.face import (
     detector,
     heads,

@@ -8,9 +8,9 @@ import hm_native as native
 import pytest
 import torch
 
-from portraitbench.methods.hellomeme.wiring import WiredUNet
+from portraitbench.methods.hellomeme.adapted_unet import WiredUNet
 from portraitbench.methods.strucbooth.tuner import StrucBooth
-from portraitbench.methods.tuned import TunedMethod
+from portraitbench.methods.tuned_method import TunedMethod
 
 
 def step(frames):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from portraitbench.methods.pocket.facekit import load_facekit
+from portraitbench.methods.pocket.training.facekit import load_facekit
 
 RENDERS = Path(__file__).with_name("renders")
 

@@ -9,7 +9,7 @@ import torch
 from portraitbench.core.digest import file_sha256
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.pocket.autoencoder import CHANNELS, STRIDE, WEIGHTS, PocketAutoencoder, load_autoencoder
-from portraitbench.methods.pocket.train_autoencoder import sobel, to_tensor
+from portraitbench.methods.pocket.training.train_autoencoder import sobel, to_tensor
 
 SHA256 = "b98f693be4e8c3dae64cdd654bdeb80abb9b9659df6750845b53ecbfe3044f20"
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from portraitbench.core.errors import ConfigError
-from portraitbench.methods.pocket.augment import MIRROR, augmented, draw_batch, non_faces
-from portraitbench.methods.pocket.dataset import HELD_OUT, SetConfig, load_set, render_set
-from portraitbench.methods.pocket.expressions import driving_code, valence_arousal
+from portraitbench.methods.pocket.training.augment import MIRROR, augmented, draw_batch, non_faces
+from portraitbench.methods.pocket.training.dataset import HELD_OUT, SetConfig, load_set, render_set
+from portraitbench.methods.pocket.training.expressions import driving_code, valence_arousal
 
 SMALL = SetConfig(people=3, first=HELD_OUT, frames=3, varied=1, size=48)
 ARRAYS = ("frames", "landmarks", "weights", "pose", "code", "emotion")

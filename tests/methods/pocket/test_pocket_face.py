@@ -7,18 +7,18 @@ import torch
 from portraitbench.core.digest import file_sha256
 from portraitbench.core.errors import ConfigError, WeightsError
 from portraitbench.datasets.clip import Clip
+from portraitbench.faces.backends.pocket import WEIGHTS, PocketBackend, network_input
 from portraitbench.faces.base import Detects, EmbedsIdentity, FindsLandmarks, Grade, ReadsEmotion, provided_features
+from portraitbench.faces.networks.pocket import load_pocket_face
 from portraitbench.faces.observer import Observer
-from portraitbench.faces.pocket_backend import WEIGHTS, PocketBackend, network_input
-from portraitbench.faces.pocket_net import load_pocket_face
-from portraitbench.methods.pocket.dataset import HELD_OUT
-from portraitbench.methods.pocket.expressions import (
+from portraitbench.methods.pocket.training.dataset import HELD_OUT
+from portraitbench.methods.pocket.training.expressions import (
     driving_code,
     sample_expression,
     sample_pose,
     valence_arousal,
 )
-from portraitbench.methods.pocket.people import sample_person, sample_scene
+from portraitbench.methods.pocket.training.people import sample_person, sample_scene
 
 SHA256 = "ce411ff318841d48f890e8bbc65de39a3d95d0f665ee7be5b690903cef9ae691"
 
@@ -31,7 +31,7 @@ def backend():
 @pytest.fixture(scope="module")
 def fresh(kit):
     """Twelve people that neither training nor its test saw, three pictures each: a scene, the same, another scene."""
-    from portraitbench.methods.pocket.renderer import Renderer
+    from portraitbench.methods.pocket.training.renderer import Renderer
 
     renderer, rng, rows = Renderer(kit, 128), np.random.default_rng(11), []
     for seed in range(HELD_OUT + 5000, HELD_OUT + 5012):

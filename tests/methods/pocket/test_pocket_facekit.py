@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from portraitbench.core.errors import AssetError
-from portraitbench.methods.pocket.facekit import EYE, MOUTH, TEETH, load_facekit
+from portraitbench.methods.pocket.training.facekit import EYE, MOUTH, TEETH, load_facekit
 
 
 def test_a_missing_face_model_says_where_it_comes_from(tmp_path):

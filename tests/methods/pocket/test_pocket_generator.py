@@ -12,7 +12,7 @@ import torch
 from portraitbench.core.errors import NoFaceError
 from portraitbench.datasets.clip import Clip
 from portraitbench.faces.alignment import apply, umeyama
-from portraitbench.faces.pocket_backend import PocketBackend
+from portraitbench.faces.backends.pocket import PocketBackend
 from portraitbench.methods.base import DiffusionGenerator, Inputs, MethodContext
 from portraitbench.methods.lora import injected_lora
 from portraitbench.methods.pocket.generator import Pocket

@@ -7,7 +7,7 @@ from scipy.interpolate import RBFInterpolator
 from scipy.ndimage import map_coordinates
 
 from portraitbench.methods.pocket.motion import SMOOTHING, load_motion, scalars, spline, warp
-from portraitbench.methods.pocket.pairs import PairSet, draw_pairs
+from portraitbench.methods.pocket.training.pairs import PairSet, draw_pairs
 
 
 def test_the_spline_is_scipys():

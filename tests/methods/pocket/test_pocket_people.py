@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portraitbench.methods.pocket.dataset import HELD_OUT, SUITES, TRAIN
-from portraitbench.methods.pocket.expressions import (
-    ATTENUATION,
-    POSE_LIMITS,
+from portraitbench.methods.pocket.code import ATTENUATION, POSE_LIMITS
+from portraitbench.methods.pocket.training.dataset import HELD_OUT, SUITES, TRAIN
+from portraitbench.methods.pocket.training.expressions import (
     coarse_weights,
     driving_code,
     sample_expression,
@@ -18,7 +17,7 @@ from portraitbench.methods.pocket.expressions import (
     sample_pose,
     valence_arousal,
 )
-from portraitbench.methods.pocket.people import IDENTITY_CLIP, sample_person, sample_scene
+from portraitbench.methods.pocket.training.people import IDENTITY_CLIP, sample_person, sample_scene
 
 signed = st.floats(-1, 1, width=32)
 share = st.floats(0, 1, width=32)

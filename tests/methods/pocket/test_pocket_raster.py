@@ -6,9 +6,9 @@ from skimage.measure import points_in_poly
 
 pytest.importorskip("numba")
 
-from portraitbench.methods.pocket.facekit import EYE, SKIN
-from portraitbench.methods.pocket.fields import _inside, _segment_distance
-from portraitbench.methods.pocket.raster import blend, rasterize, vertex_normals
+from portraitbench.methods.pocket.training.facekit import EYE, SKIN
+from portraitbench.methods.pocket.training.fields import _inside, _segment_distance
+from portraitbench.methods.pocket.training.raster import blend, rasterize, vertex_normals
 
 
 def brute_force(points, triangles, paint, size):

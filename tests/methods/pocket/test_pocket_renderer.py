@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from portraitbench.methods.pocket.camera import CENTRE, PIVOT, SHARE, Camera, Pose, rotation
-from portraitbench.methods.pocket.dataset import HELD_OUT, SetConfig, plan_person
-from portraitbench.methods.pocket.expressions import sample_expression, sample_pose
-from portraitbench.methods.pocket.fields import BROW, HAIR, IRIS, LIP, lay_fields
-from portraitbench.methods.pocket.people import sample_person, sample_scene
+from portraitbench.methods.pocket.training.camera import CENTRE, PIVOT, SHARE, Camera, Pose, rotation
+from portraitbench.methods.pocket.training.dataset import HELD_OUT, SetConfig, plan_person
+from portraitbench.methods.pocket.training.expressions import sample_expression, sample_pose
+from portraitbench.methods.pocket.training.fields import BROW, HAIR, IRIS, LIP, lay_fields
+from portraitbench.methods.pocket.training.people import sample_person, sample_scene
 
 
 @pytest.fixture(scope="module")
 def renderer(kit):
-    from portraitbench.methods.pocket.renderer import Renderer
+    from portraitbench.methods.pocket.training.renderer import Renderer
 
     return Renderer(kit, 128)
 
@@ -106,7 +106,7 @@ def test_an_open_mouth_is_dark_and_closed_lids_are_skin(renderer):
 
 def test_dlib_finds_the_renders_and_places_eyes_and_mouth_where_they_are(renderer):
     dlib = pytest.importorskip("dlib")
-    from portraitbench.faces.dlib_backend import DlibBackend
+    from portraitbench.faces.backends.dlib import DlibBackend
 
     assert dlib
     backend, rng, errors = DlibBackend({}), np.random.default_rng(1), []

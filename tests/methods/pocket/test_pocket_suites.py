@@ -9,7 +9,7 @@ from portraitbench.datasets.catalog import GROUPS, members, open_suite
 from portraitbench.datasets.framing import frame_window
 from portraitbench.datasets.manifest import SuiteKind
 from portraitbench.datasets.media import Limits
-from portraitbench.methods.pocket.suites import Cast, Studio
+from portraitbench.methods.pocket.training.suites import Cast, Studio
 
 COUNTS = {"pocket-image": 40, "pocket-video": 12, "pocket-self": 6}
 
@@ -50,7 +50,7 @@ def test_nobody_is_shared_between_the_roles(tmp_path):
 
 def test_the_script_makes_what_is_shipped(kit, tmp_path):
     """Same pixels for an identity, a driver and a case; files may differ where the codec's version does."""
-    from portraitbench.methods.pocket.renderer import Renderer
+    from portraitbench.methods.pocket.training.renderer import Renderer
 
     opened = open_suite("pocket-image", tmp_path)
     Studio(Renderer(kit, 128), Cast(), tmp_path).cross(SuiteKind.CROSS_IMAGE, (1, 2))
@@ -63,7 +63,7 @@ def test_the_script_makes_what_is_shipped(kit, tmp_path):
 
 
 def test_controls_keep_the_pose_and_drop_the_expression(kit, tmp_path):
-    from portraitbench.methods.pocket.renderer import Renderer
+    from portraitbench.methods.pocket.training.renderer import Renderer
 
     studio = Studio(Renderer(kit, 64), Cast(), tmp_path)
     studio.controls(SuiteKind.CROSS_IMAGE, (1, 1), tmp_path / "controls")

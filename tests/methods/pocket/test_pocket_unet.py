@@ -12,12 +12,18 @@ from scipy.stats import norm
 pytest.importorskip("diffusers")
 
 from portraitbench.core.errors import WeightsError
-from portraitbench.methods.pocket import train_unet
 from portraitbench.methods.pocket.autoencoder import CHANNELS, load_autoencoder
 from portraitbench.methods.pocket.prior import LOG_VARIANCE, WarpPrior, load_prior, surprise
-from portraitbench.methods.pocket.train_unet import TrainConfig, Trainer, rate, run
-from portraitbench.methods.pocket.unet import Given, PocketDenoiser, load_denoiser, make_scheduler, sample_latents
-from portraitbench.methods.pocket.warped import Batch
+from portraitbench.methods.pocket.training import train_unet
+from portraitbench.methods.pocket.training.train_unet import TrainConfig, Trainer, rate, run
+from portraitbench.methods.pocket.training.warped import Batch
+from portraitbench.methods.pocket.unet import (
+    DenoiserInputs,
+    PocketDenoiser,
+    load_denoiser,
+    make_scheduler,
+    sample_latents,
+)
 
 QUICK = TrainConfig(steps=4, batch=2, rate=1e-3, every=2)
 
@@ -153,7 +159,7 @@ def given(**changes):
     identity, mean = torch.randn(2, 1, CHANNELS, 8, 8, generator=generator)
     variance = torch.rand(1, CHANNELS, 8, 8, generator=generator) + 0.1
     driving = torch.randn(1, 16, generator=generator)
-    return replace(Given(identity, mean, variance, driving), **changes)
+    return replace(DenoiserInputs(identity, mean, variance, driving), **changes)
 
 
 def test_all_that_is_given_changes_the_answer():

@@ -7,7 +7,14 @@ import pytest
 import torch
 from scipy import ndimage
 
-from portraitbench.methods.strucbooth.gradients import Guide, gradient_loss, gray, resample, sobel, structural_gradients
+from portraitbench.methods.strucbooth.gradients import (
+    GradientTarget,
+    gradient_loss,
+    gray,
+    resample,
+    sobel,
+    structural_gradients,
+)
 from portraitbench.methods.strucbooth.regions import Box
 
 
@@ -53,7 +60,7 @@ def by_loop(patch, driver, eps, flat, by_norm):
 @pytest.mark.parametrize(("flat", "by_norm"), [(0.0, False), (2.0, False), (0.0, True), (2.0, True)])
 def test_the_loss_is_equation_7(flat, by_norm):
     patch, driver = picture(2), picture(3)
-    guide = Guide.of_patch(driver, flat=flat, by_norm=by_norm)
+    guide = GradientTarget.of_patch(driver, flat=flat, by_norm=by_norm)
     if flat:
         assert 0 < float((guide.weights == 0).float().mean()) < 1
     assert float(gradient_loss(patch, guide, 0.1)) == pytest.approx(by_loop(patch, driver, 0.1, flat, by_norm))
@@ -61,14 +68,14 @@ def test_the_loss_is_equation_7(flat, by_norm):
 
 def test_the_loss_ignores_brightness_and_contrast_and_punishes_the_opposite():
     driver = picture(4)
-    guide = Guide.of_patch(driver, flat=0.0, by_norm=False)
+    guide = GradientTarget.of_patch(driver, flat=0.0, by_norm=False)
     same, other = (float(gradient_loss(patch, guide, 1e-6)) for patch in (0.3 * driver + 0.2, -driver))
     assert same == pytest.approx(0, abs=1e-6)
     assert other == pytest.approx(2, abs=1e-6)
 
 
 def test_the_loss_has_the_numerical_gradient_also_where_the_patch_is_flat():
-    guide = Guide.of_patch(picture(5, 6, 5), flat=0.5, by_norm=True)
+    guide = GradientTarget.of_patch(picture(5, 6, 5), flat=0.5, by_norm=True)
     flat = torch.zeros((1, 3, 6, 5), dtype=torch.float64)
     flat[..., 3:] = 0.4
     for patch in (picture(6, 6, 5), flat):
@@ -76,7 +83,7 @@ def test_the_loss_has_the_numerical_gradient_also_where_the_patch_is_flat():
 
 
 def test_a_driver_without_any_structure_asks_for_nothing():
-    guide = Guide.of_patch(torch.full((1, 3, 6, 5), 0.3), flat=1e-2, by_norm=False)
+    guide = GradientTarget.of_patch(torch.full((1, 3, 6, 5), 0.3), flat=1e-2, by_norm=False)
     patch = picture(7, 6, 5).float().requires_grad_()
     loss = gradient_loss(patch, guide, 1e-2)
     loss.backward()

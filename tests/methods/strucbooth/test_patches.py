@@ -6,7 +6,7 @@ import diffusers
 import pytest
 import torch
 
-from portraitbench.methods.strucbooth.gradients import Guide, gradient_loss
+from portraitbench.methods.strucbooth.gradients import GradientTarget, gradient_loss
 from portraitbench.methods.strucbooth.losses import PixelTerm, identity_loss, ldm_loss, pull_back
 from portraitbench.methods.strucbooth.patches import Patch, PatchDecoder, window
 from portraitbench.methods.strucbooth.regions import Cells
@@ -44,7 +44,7 @@ def randn(*shape, seed=0):
 def patches():
     def guide(cells):
         shape = (1, 3, 2 * (cells.bottom - cells.top), 2 * (cells.right - cells.left))
-        return Guide.of_patch(randn(*shape, seed=cells.left).clamp(-1, 1), flat=0.0, by_norm=False)
+        return GradientTarget.of_patch(randn(*shape, seed=cells.left).clamp(-1, 1), flat=0.0, by_norm=False)
 
     return [Patch(name, cells, guide(cells)) for name, cells in BOXES.items()]
 

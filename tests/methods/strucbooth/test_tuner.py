@@ -11,10 +11,10 @@ import torch
 
 from portraitbench.core.errors import ConfigError
 from portraitbench.datasets.clip import Clip
-from portraitbench.methods.strucbooth import case as case_module
+from portraitbench.methods.strucbooth import objective as case_module
 from portraitbench.methods.strucbooth.gradients import gradient_loss
-from portraitbench.methods.strucbooth.guides import prepare
 from portraitbench.methods.strucbooth.patches import PatchDecoder
+from portraitbench.methods.strucbooth.targets import prepare
 from portraitbench.methods.strucbooth.tuner import StrucBooth
 
 KINDS = ["epsilon", "v", "flow", "edm"]
@@ -75,14 +75,16 @@ def test_a_stretch_of_a_clip_goes_with_its_own_conditions_patches_and_landmarks(
     generator, inputs = tiny("flow"), case(frames=5)
     conditions, path = generator.condition(inputs), generator.parameterization
     config = StrucBooth({}, context).config_for(generator)
-    guide = prepare(generator, conditions, inputs, config, context.observer, twin=context.observer.backends[0].twin)
+    guide = prepare(
+        generator, conditions, inputs, config, context.observer, embedder=context.observer.backends[0].embedder
+    )
     clean, weight, seen = guide.latents[2:4], torch.nn.Parameter(torch.zeros(1)), []
-    select, embed = generator.select, guide.identity.twin.embed
+    select, embed = generator.select, guide.identity.embedder.embed
     monkeypatch.setattr(generator, "select", lambda given, rows: seen.append(list(rows)) or select(given, rows))
-    guide.identity.twin.embed = lambda frames, points: seen.append(points) or embed(frames, points)
+    guide.identity.embedder.embed = lambda frames, points: seen.append(points) or embed(frames, points)
     t, noise = torch.tensor([0.3]), torch.randn(clean.shape, generator=torch.Generator().manual_seed(0))
     monkeypatch.setattr(generator, "denoise", lambda *_: path.target(clean, noise, t) + weight)
-    own = case_module.Case(generator, conditions, guide, config, 3)
+    own = case_module.TuningObjective(generator, conditions, guide, config, 3)
     monkeypatch.setattr(own, "draw", lambda: case_module.Draw([2, 3], t, noise, [0, 1], 1))
     found = own.backward([weight])
     decoder = PatchDecoder(generator.decode, generator.latent_stride)
@@ -114,7 +116,7 @@ def test_only_frames_that_a_generator_makes_are_tuned_each_with_its_own_driving_
     assert not torch.equal(whole.patches[3][0].guide.gradients, whole.patches[1][0].guide.gradients)
     seen, select = [], generator.select
     monkeypatch.setattr(generator, "select", lambda given, frames: seen.append(list(frames)) or select(given, frames))
-    case_module.Case(generator, conditions, guide, config, 3).backward([_with_gradient(generator)])
+    case_module.TuningObjective(generator, conditions, guide, config, 3).backward([_with_gradient(generator)])
     assert seen == [[0, 3]]
 
 
@@ -127,7 +129,9 @@ def test_with_a_model_that_knows_the_answer_the_pixel_losses_see_the_pgt(kind, t
     generator, inputs = tiny(kind), case()
     conditions, path = generator.condition(inputs), generator.parameterization
     config = StrucBooth({"timesteps": "0.1+0.7"}, context).config_for(generator)
-    guide = prepare(generator, conditions, inputs, config, context.observer, twin=context.observer.backends[0].twin)
+    guide = prepare(
+        generator, conditions, inputs, config, context.observer, embedder=context.observer.backends[0].embedder
+    )
     weight = torch.nn.Parameter(torch.zeros(1))
 
     def knows(noisy, t, conditions):
@@ -135,11 +139,11 @@ def test_with_a_model_that_knows_the_answer_the_pixel_losses_see_the_pgt(kind, t
         return path.target(guide.latents, (noisy - alpha * guide.latents) / sigma, t) + weight
 
     monkeypatch.setattr(generator, "denoise", knows)
-    found = case_module.Case(generator, conditions, guide, config, 3).backward([weight])
+    found = case_module.TuningObjective(generator, conditions, guide, config, 3).backward([weight])
     decoder = PatchDecoder(generator.decode, generator.latent_stride)
     with torch.no_grad():
         right = [gradient_loss(decoder.alone(guide.latents, p.cells), p.guide, config.eps) for p in guide.patches[0]]
-        seen = guide.identity.twin.embed(generator.decode(guide.latents).clamp(-1, 1), [None])
+        seen = guide.identity.embedder.embed(generator.decode(guide.latents).clamp(-1, 1), [None])
     assert found["ldm"] == pytest.approx(0, abs=1e-6)
     assert found["gradient"] == pytest.approx(float(torch.stack(right).mean()), abs=2e-3)
     identity = 1 - float(torch.cosine_similarity(seen, guide.identity.reference))
@@ -156,7 +160,7 @@ def test_accumulated_draws_are_averaged(tiny, context, case):
 
     def gradient(accumulate, draws):
         own = config.model_copy(update={"accumulate": accumulate})
-        case = case_module.Case(generator, generator.condition(inputs), guide, own, 3)
+        case = case_module.TuningObjective(generator, generator.condition(inputs), guide, own, 3)
         parameter.grad = None
         for _ in range(draws):
             case.backward([parameter])

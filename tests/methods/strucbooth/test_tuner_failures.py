@@ -14,7 +14,7 @@ from portraitbench.faces import BACKENDS
 from portraitbench.faces.observer import Observer
 from portraitbench.methods.base import MethodContext
 from portraitbench.methods.strucbooth.tuner import StrucBooth
-from portraitbench.methods.tuned import TunedMethod
+from portraitbench.methods.tuned_method import TunedMethod
 
 FAST = {"steps": 2, "regions": "mouth", "lora_targets": r".*to_q"}
 
@@ -110,7 +110,7 @@ def test_layers_or_faces_that_are_not_there_are_refused(tiny, context, case, tmp
     assert "missing.onnx" in refused(FAST | {"identity_model": tmp_path / "missing.onnx"})
 
     class Blind:
-        """Detects, but finds no landmarks and lends no twin."""
+        """Detects, but finds no landmarks and lends no embedder."""
 
         def __init__(self, inner):
             self.info, self.detect = inner.info, inner.detect

@@ -9,8 +9,8 @@ import diffusers
 import pytest
 import torch
 
-from portraitbench.methods.strucbooth import case as case_module
-from portraitbench.methods.strucbooth.guides import prepare
+from portraitbench.methods.strucbooth import objective as case_module
+from portraitbench.methods.strucbooth.targets import prepare
 from portraitbench.methods.strucbooth.tuner import StrucBooth
 
 FOLDER = Path(case_module.__file__).parent
@@ -61,7 +61,7 @@ def test_x0_that_the_pixel_losses_see_is_that_of_diffusers(kind, tiny, context, 
 
     monkeypatch.setattr(generator, "denoise", spy_denoise)
     monkeypatch.setattr(case_module, "pull_back", spy_pull_back)
-    own = case_module.Case(generator, conditions, guide, config, 3)
+    own = case_module.TuningObjective(generator, conditions, guide, config, 3)
     for _ in range(3):
         own.backward([next(generator.denoiser.parameters())])
     assert len(seen) == 6

@@ -7,7 +7,7 @@ import torch
 
 from portraitbench.core.errors import ConfigError
 from portraitbench.methods.strucbooth.tuner import StrucBooth
-from portraitbench.methods.tuned import TunedMethod
+from portraitbench.methods.tuned_method import TunedMethod
 
 FAST = {"steps": 2, "regions": "mouth", "lora_targets": r".*to_q"}
 
@@ -91,9 +91,9 @@ def test_half_precision_is_for_the_networks_only(tiny, context, case, monkeypatc
 
     spy("denoise")
     spy("decode")
-    twin = context.observer.backends[0].twin
-    embed = twin.embed
-    twin.embed = lambda frames, landmarks: seen.append(("embed", frames.dtype)) or embed(frames, landmarks)
+    embedder = context.observer.backends[0].embedder
+    embed = embedder.embed
+    embedder.embed = lambda frames, landmarks: seen.append(("embed", frames.dtype)) or embed(frames, landmarks)
     weights(StrucBooth(FAST | {"precision": "bf16", "snapshots": 2}, context), generator, inputs, 2)
     assert {on for name, on in seen if name == "denoise"} == {True}
     assert ("decode", True) in seen

@@ -157,7 +157,7 @@ def mean_face():
     return np.concatenate([jaw, *brows, bridge, base, *eyes, *lips])
 
 
-class TinyTwin(torch.nn.Module):
+class TinyEmbedder(torch.nn.Module):
     """Embeds the mean colours of four by four cells."""
 
     def __init__(self):
@@ -179,7 +179,7 @@ class TinyFace:
     def __init__(self, options, *, device="cpu"):
         parse_options(Options, options, "face backend tiny")
         self.info = BackendInfo("tiny", "1", "none", "ours", device, Grade.TEST)
-        self.twin = TinyTwin()
+        self.embedder = TinyEmbedder()
 
     def detect(self, frames):
         return [[Face(np.array([8.0, 8.0, 56.0, 56.0]), 1.0)] if frame.max() > 0 else [] for frame in frames]
@@ -191,11 +191,11 @@ class TinyFace:
     def embed(self, frames, faces):
         with torch.no_grad():
             return np.stack(
-                [self.twin.embed(_frames(Clip(frame[None])), [None])[0].double().numpy() for frame in frames]
+                [self.embedder.embed(_frames(Clip(frame[None])), [None])[0].double().numpy() for frame in frames]
             )
 
     def differentiable(self):
-        return self.twin
+        return self.embedder
 
 
 def _factory(kind):

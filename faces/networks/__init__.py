@@ -1,0 +1,1 @@
+"""Face networks in torch: EmoNet, ArcFace, and the embedded one."""

@@ -1,0 +1,111 @@
+"""Pieces of work: each is plain data, is done by any worker, and ends in records whatever happens."""
+
+from __future__ import annotations
+
+import errno
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from ...core.digest import canonical_json, digest
+from ...core.errors import BenchError, CaseError, Status, one_line
+from ...core.files import write_text
+from ...datasets.clip import Clip
+from ...datasets.manifest import Window
+from ...datasets.media import read_output
+from ..session import Session
+from ..store import Record, storing
+from ..telemetry import Meter
+
+_STORAGE_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EIO}
+
+
+class Job(Protocol):
+    """Something a worker does."""
+
+    @property
+    def where(self) -> str:
+        """What the job works on, for progress and logs."""
+        ...
+
+    def run(self, session: Session) -> list[Record]:
+        """Do it.
+
+        Raises:
+            BenchError: When the whole run cannot go on (missing weights, full disk).
+            CaseError: When this piece cannot be done.
+        """
+        ...
+
+    def failed(self, status: Status, reason: str) -> list[Record]:
+        """The records that stand for this job when it could not be done."""
+        ...
+
+
+def perform(job: Job, session: Session) -> list[Record]:
+    """Do a job; whatever goes wrong with this one piece of work becomes its record.
+
+    Raises:
+        BenchError: When the whole run cannot go on.
+    """
+    with Meter() as meter:
+        try:
+            records = job.run(session)
+            canonical_json(records)
+        except BenchError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a method may raise anything; it becomes a record
+            records = job.failed(*failure(error, session, job))
+    for record in records:
+        record["seconds"] = round(meter.seconds / len(records), 4)
+        record["peak_bytes"] = meter.peak_bytes
+    return records
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a clip of the run comes from: a window of an asset, or a file of the run folder.
+
+    Attributes:
+        suite: Suite name.
+        key: Digest of the clip's content.
+        window: A window of an asset of the suite, or
+        path: a file, relative to the run folder.
+    """
+
+    suite: str
+    key: str
+    window: Window | None = None
+    path: str | None = None
+
+    def load(self, session: Session) -> Clip:
+        """Decode the clip."""
+        if self.window is not None:
+            return session.load(self.suite, self.window)
+        return read_output(session.config.folder / str(self.path))
+
+
+def failure(error: BaseException, session: Session, job: Job) -> tuple[Status, str]:
+    """Status and reason of a failed piece of work; one that was not foreseen also leaves a traceback in the logs.
+
+    Raises:
+        StoreError: When the disk is full or read-only. That is no property of the case: the run stops, and goes on
+            after the mend.
+    """
+    if isinstance(error, CaseError):
+        return error.status, one_line(error)
+    if isinstance(error, OSError) and error.errno in _STORAGE_ERRORS:
+        with storing(Path(error.filename or session.config.folder)):
+            raise error
+    _log_traceback(session.config.folder, job)
+    kind = type(error).__name__
+    is_oom = isinstance(error, MemoryError) or kind == "OutOfMemoryError"
+    return Status.OOM if is_oom else Status.CRASH, f"{kind}: {one_line(error)}" if str(error) else kind
+
+
+def _log_traceback(folder: Path, job: Job) -> None:
+    name = "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in job.where)
+    stem = f"{type(job).__name__}-{name[:120]}-{digest(repr(job))[:8]}"
+    with storing(folder / "logs"):
+        write_text(folder / "logs" / f"{stem}.txt", traceback.format_exc().encode(errors="replace").decode())

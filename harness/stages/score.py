@@ -1,0 +1,109 @@
+"""Scoring one output: its metrics share one scene, and one that fails takes no other with it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from ...core.digest import canonical_json
+from ...core.errors import BenchError, Status
+from ...datasets.clip import Clip
+from ...datasets.manifest import Case, Window
+from ...faces.base import Observation
+from ...metrics.base import Metric, Scene, View
+from ...metrics.resolve import resolve
+from ..plan import PlannedMetric
+from ..session import Session
+from ..store import Record
+from .jobs import Source, failure
+
+
+@dataclass(frozen=True)
+class ScoreJob:
+    """Score one output with some metrics.
+
+    Attributes:
+        suite: Suite name.
+        case: Case id.
+        method: Row label.
+        generated: The output.
+        canvas: The driving clip as the method framed it; None when it kept the suite's framing.
+        metrics: What to compute, with the keys of the records.
+    """
+
+    suite: str
+    case: str
+    method: str
+    generated: Source
+    canvas: Source | None
+    metrics: tuple[tuple[PlannedMetric, str], ...]
+
+    @property
+    def where(self) -> str:
+        """Case and method."""
+        return f"{self.case} · {self.method}"
+
+    def run(self, session: Session) -> list[Record]:
+        """See :meth:`Job.run`."""
+        case = session.case(self.suite, self.case)
+        chosen = [resolve(planned.spec.name, planned.spec.options) for planned, _ in self.metrics]
+        features = sorted({need for metric in chosen for need in metric.spec.needs})
+        scene = self._scene(session, case, features)
+        keys = [key for _, key in self.metrics]
+        records = [self._score(session, metric, key, scene) for metric, key in zip(chosen, keys, strict=True)]
+        crowded = {"generated": scene.generated.crowded, "driving": scene.driving.crowded}
+        return [record | {"several_faces": crowded} for record in records]
+
+    def failed(self, status: Status, reason: str) -> list[Record]:
+        """See :meth:`Job.failed`."""
+        return [self._record(planned.id, key, status, reason) for planned, key in self.metrics]
+
+    def _scene(self, session: Session, case: Case, features: list[str]) -> Scene:
+        def view(load: Callable[[], Clip]) -> View:
+            def observe() -> Observation:
+                return session.observer.observe(shown.clip, features)
+
+            shown = View(load, observe)
+            return shown
+
+        def window(one: Window) -> View:
+            return view(lambda: session.load(self.suite, one))
+
+        canvas = self.canvas
+        return Scene(
+            kind=case.kind,
+            generated=view(lambda: self.generated.load(session)),
+            identity=window(case.identity),
+            driving=window(case.driving) if canvas is None else view(lambda: canvas.load(session)),
+            target=window(case.target) if case.target else None,
+        )
+
+    def _score(self, session: Session, metric: Metric, key: str, scene: Scene) -> Record:
+        """One metric's record; a metric that fails takes no other with it."""
+        try:
+            scores = metric(scene)
+            record = self._record(metric.spec.id, key, Status.OK, "") | {
+                "values": [None if np.isnan(value) else float(value) for value in scores.values],
+                "value_status": [str(status) for status in scores.status],
+                "detail": dict(scores.detail),
+            }
+            canonical_json(record)
+        except BenchError:
+            raise
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a metric may raise anything; it becomes a record
+            return self._record(metric.spec.id, key, *failure(error, session, self))
+        return record
+
+    def _record(self, metric: str, key: str, status: Status, reason: str) -> Record:
+        names = {"suite": self.suite, "case": self.case, "method": self.method, "metric": metric}
+        return {
+            "stage": "score",
+            "key": key,
+            **names,
+            "status": status,
+            "reason": reason,
+            "values": [],
+            "value_status": [],
+        }

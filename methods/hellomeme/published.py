@@ -1,0 +1,140 @@
+"""Where the published parts are, and the making of all networks from them."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+
+from ...core.digest import digest, file_sha256
+from .adapters import MotionKnits, ReferenceAdapter
+from .architecture import PRECISIONS, REAL
+from .control import ControlNetwork
+from .dry_run import random_networks
+from .dry_run_faces import dry_run_models
+from .face.networks import providers
+from .face.pixels import opencv
+from .face_tools import OnnxTools, load_tools
+from .inputs import Control, FaceSettings, FaceTools
+from .loading import load_adapter, load_stock, load_words, model_file
+from .networks import Networks
+from .options import HelloMemeOptions
+from .pdfgc import PdFgcEncoder
+from .weights import BASE, PLAIN, VISION, missing, needed, part_folder, part_named
+
+
+class Parts:
+    """Finds and loads what the options ask for.
+
+    Args:
+        options: Of the method.
+        device: Where the networks go.
+    """
+
+    def __init__(self, options: HelloMemeOptions, device: str) -> None:
+        self._options = options
+        self._device = device
+
+    @property
+    def precision(self) -> str:
+        """The networks' precision by name."""
+        return self._options.precision or ("fp32" if self._device == "cpu" else "bf16")
+
+    def weights_digest(self) -> str:
+        """Digest over all files that decide the pictures: networks, tokenizers and face models.
+
+        Raises:
+            WeightsError: When one is missing, or a library that reads them.
+        """
+        opencv()  # needed by every face tool: better known before a run begins than in its first case
+        if self._options.is_random:
+            return str(self._options.weights)
+        providers(self._device)
+        files: dict[str, str] = {}
+        for part in needed(self._options.style, self._options.control):
+            folder = self.find(part.name)
+            for path in [folder / name for name in part.files] or [model_file(folder)]:
+                if not path.is_file():
+                    raise missing(part, path.name, self._folder)
+                files[f"{part.name}: {path.name}"] = _sha256(path.resolve())
+        return digest(files)
+
+    def find(self, part: str) -> Path:
+        """Folder of a part.
+
+        Raises:
+            WeightsError: When it is missing; says what to fetch, how large it is and from where.
+        """
+        return part_folder(part_named(part), self._folder)
+
+    @property
+    def _folder(self) -> Path | None:
+        given = self._options.weights
+        return Path(given) if given else None
+
+    def load_tools(self, settings: FaceSettings) -> FaceTools:
+        """The face tools.
+
+        Raises:
+            ConfigError: When onnxruntime cannot use the device.
+            WeightsError: When a library or a file is missing or damaged.
+        """
+        if self._options.is_random:
+            return OnnxTools(settings, dry_run_models(settings.control))
+        return load_tools(settings, self._folder, self._device)
+
+    def load_networks(self) -> Networks:
+        """All networks, frozen, for evaluation.
+
+        Raises:
+            WeightsError: When a file is missing, damaged or of another model.
+        """
+        own = self._options
+        dtype = PRECISIONS[self.precision]
+        networks = random_networks(own.style, own.control) if own.is_random else self._published(dtype)
+        networks.settle(self._device, dtype)
+        return networks
+
+    def _published(self, dtype: torch.dtype) -> Networks:
+        def adapter(make: Any, part: str) -> Any:
+            return load_adapter(make, self.find(part), dtype)
+
+        def stock(model: Any, part: str) -> Any:
+            return load_stock(model, self.find(part), dtype)
+
+        helper = BASE if self._options.style == "x2" else PLAIN
+        expression = vision = None
+        if self._options.control is Control.CNTRL2:
+            expression = adapter(PdFgcEncoder, "pd_fgc_motion")
+        else:
+            from transformers import CLIPVisionModelWithProjection
+
+            vision = stock(CLIPVisionModelWithProjection, f"{VISION}/models/image_encoder")
+        reference_words = self._words(PLAIN, dtype)
+        return Networks(
+            denoiser=stock(UNet2DConditionModel, f"{BASE}/unet"),
+            helper=stock(UNet2DConditionModel, f"{helper}/unet"),
+            reference=adapter(lambda: ReferenceAdapter(REAL.up_channels), "hm3_reference"),
+            motion=adapter(lambda: MotionKnits(REAL.channels, REAL.up_channels), "hm3_motion"),
+            animatediff=stock(MotionAdapter, "hm3_animatediff"),
+            control=adapter(lambda: ControlNetwork(REAL.control_channels, REAL.channels), "hm3_control_mix"),
+            expression=expression,
+            vision=vision,
+            words=reference_words if helper == PLAIN else self._words(helper, dtype),
+            reference_words=reference_words,
+            encoder=stock(AutoencoderKL, f"{helper}/vae"),
+            decoder=stock(AutoencoderKL, f"{BASE}/vae"),
+        )
+
+    def _words(self, repository: str, dtype: torch.dtype) -> Any:
+        encoder = self.find(f"{repository}/text_encoder")
+        return load_words(encoder.parent / "tokenizer", encoder, dtype)
+
+
+@lru_cache(maxsize=64)
+def _sha256(path: Path) -> str:
+    """Digest of a file; the Hugging Face cache names large files by it."""
+    return path.name if len(path.name) == 64 and "." not in path.name else file_sha256(path)

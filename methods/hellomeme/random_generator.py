@@ -1,0 +1,157 @@
+"""HelloMeme on random weights at any size, with no more networks than tuning touches: to measure what tuning costs.
+
+Nothing it makes is a picture of anything. What a tuning step does not touch (the UNet of keyframes, control network,
+encoders; without a clip also the motion modules) is described but takes no memory, as if freed after its last use.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+import numpy as np
+import torch
+from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
+from torch import Tensor, nn
+
+from ...datasets.clip import Clip
+from ...faces.base import Grade
+from ..base import MethodContext
+from .adapters import MotionKnits, ReferenceAdapter
+from .architecture import DOWN_STRIDES, LATENT_CHANNELS, PRECISIONS, STRIDE, TOKENS, UP_STRIDES, Architecture
+from .conditions import Conditions
+from .control import ControlNetwork
+from .feature_maps import Maps
+from .generator import HelloMeme
+from .networks import Networks
+
+
+class RandomWeightsHelloMeme(HelloMeme):
+    """HelloMeme on random weights and random conditions.
+
+    Args:
+        architecture: Sizes of the networks.
+        precision: What they are held in: "fp32", "bf16" or "fp16".
+        device: Where they are: "cpu", "cuda" or "mps".
+        seed: Of weights and conditions.
+        is_clip: Load the motion modules too.
+        samples: Load what only sampling needs too: for a clip the UNet that makes its keyframes.
+    """
+
+    def __init__(
+        self,
+        architecture: Architecture,
+        *,
+        precision: str,
+        device: str,
+        seed: int,
+        is_clip: bool = False,
+        samples: bool = False,
+    ) -> None:
+        super().__init__({"precision": precision}, MethodContext(_absent, device=device, cache=Path()))
+        self.grade = Grade.RANDOM
+        self._architecture, self._dtype, self._seed = architecture, PRECISIONS[precision], seed
+        with torch.device("meta"):
+            self._networks = _described(architecture, is_clip=is_clip)
+        networks = self._networks
+        for module in networks.modules().values():
+            nn.Module.to(module, self._dtype).eval().requires_grad_(requires_grad=False)
+        decoder = [networks.decoder.decoder, networks.decoder.post_quant_conv]
+        motion = [networks.motion, networks.animatediff, *([networks.helper] if samples else [])] if is_clip else []
+        random = torch.Generator(device).manual_seed(seed)
+        for module in (networks.denoiser, networks.reference, *decoder, *motion):
+            _draw(module, random)
+        if is_clip:
+            _ = networks.clip  # made before a tuner puts adapters in, as in a real run
+
+    def resident(self) -> dict[str, int]:
+        """Bytes of the weights that are in memory, by network."""
+        parts = {
+            "denoiser": self._networks.denoiser,
+            "reference adapter": self._networks.reference,
+            "decoder": self._networks.decoder,
+            "motion modules": self._networks.animatediff,
+            "motion adapter": self._networks.motion,
+            "keyframe UNet": self._networks.helper,
+        }
+        sizes = {name: _bytes(part) for name, part in parts.items() if part is not None}
+        return {name: size for name, size in sizes.items() if size}
+
+    def random_conditions(self, frames: int, side: int, *, sampled: bool) -> Conditions:
+        """What the encoders would have made of a case, of the right shapes.
+
+        Args:
+            frames: That are generated and shown.
+            side: Of the frames in pixels.
+            sampled: As after the first sampling; a window of a clip is tuned then.
+        """
+        own, cells = self._architecture, side // STRIDE
+        random = torch.Generator().manual_seed(self._seed)
+
+        def draw(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=random).to(self._networks.device, self._dtype)
+
+        def maps(channels: Sequence[int], strides: Sequence[int], *lead: int) -> tuple[Tensor, ...]:
+            sides = [cells // stride for stride in strides]
+            return tuple(draw(*lead, width, cell, cell) for width, cell in zip(channels, sides, strict=True))
+
+        def all_maps(*lead: int) -> Maps:
+            return Maps(maps(own.channels, DOWN_STRIDES, *lead), maps(own.up_channels, UP_STRIDES, *lead))
+
+        conditions = Conditions(
+            text=draw(2, TOKENS, own.text_width),
+            reference=Maps((), maps(own.up_channels, UP_STRIDES, 2)),
+            control=all_maps(frames),
+            idle=all_maps(1),
+            canvas=Clip(np.zeros((frames, side, side, 3), np.uint8)),
+            shown=tuple(range(frames)),
+            cells=cells,
+        )
+        if sampled:
+            conditions.latents = torch.randn((frames, LATENT_CHANNELS, cells, cells), generator=random)
+        if sampled and frames > 1:
+            conditions.row_pads = [all_maps(1, 1).apply(Tensor.cpu) for _ in range(frames)]
+        return conditions
+
+
+def _described(architecture: Architecture, *, is_clip: bool) -> Networks:
+    """The networks; without memory in a block of the device "meta"."""
+    return Networks(
+        denoiser=UNet2DConditionModel(**architecture.unet()),
+        helper=UNet2DConditionModel(**architecture.unet()),
+        reference=ReferenceAdapter(architecture.up_channels),
+        motion=MotionKnits(architecture.channels, architecture.up_channels) if is_clip else None,
+        animatediff=MotionAdapter(**architecture.animatediff()) if is_clip else None,
+        control=ControlNetwork(architecture.control_channels, architecture.channels),
+        expression=None,
+        vision=None,
+        words=_absent,
+        reference_words=_absent,
+        encoder=AutoencoderKL(**architecture.codec()),
+        decoder=AutoencoderKL(**architecture.codec()),
+    )
+
+
+@torch.no_grad()
+def _draw(module: nn.Module, random: torch.Generator) -> None:
+    """Give a module memory on the generator's device, and weights that keep the size of signals."""
+    module.to_empty(device=random.device)
+    for name, parameter in module.named_parameters():
+        if parameter.ndim > 1:
+            inputs = parameter.numel() // len(parameter)
+            parameter.normal_(std=1 / math.sqrt(inputs), generator=random)
+        else:
+            parameter.fill_(float(name.endswith("weight")))  # norms and biases that do nothing
+    for buffer in module.buffers():
+        buffer.uniform_(-1, 1, generator=random)
+
+
+def _absent(*_: object) -> NoReturn:
+    raise RuntimeError("only what tuning touches was made")
+
+
+def _bytes(module: nn.Module) -> int:
+    tensors = [*module.parameters(), *module.buffers()]
+    return sum(tensor.nbytes for tensor in tensors if not tensor.is_meta)

@@ -1,0 +1,230 @@
+"""Train the denoiser.
+
+``python -m portraitbench.methods.pocket.training.train_unet SET HELD_OUT_SET FOLDER --steps 6000``
+
+Stopped at any moment, the same command goes on from the last checkpoint in FOLDER and gives the same result.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import tempfile
+import time
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, multiprocessing
+from torch import distributed as dist
+
+from ....core.digest import seed_for
+from ....core.files import atomic_path
+from ..prior import load_prior
+from ..unet import DenoiserInputs, PocketDenoiser, load_denoiser
+from .warped import Batch, WarpedSet
+
+WARM_UP = 300
+COOL_DOWN = 0.3
+"""The rate is constant, then falls to zero over this last share of the steps."""
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of a training.
+
+    Attributes:
+        steps: Length of the whole training.
+        batch: Pairs per step, all processes together.
+        rate: Largest learning rate.
+        ema: Decay of the averaged weights.
+        seed: Decides pairs, times and noise of every step.
+        every: Steps between checkpoints with held-out losses.
+        processes: Each takes its share of the people and of every batch. On a CPU, processes of one thread lose less
+            time than threads of one process.
+    """
+
+    steps: int = 6000
+    batch: int = 24
+    rate: float = 8e-4
+    ema: float = 0.998
+    seed: int = 0
+    every: int = 250
+    processes: int = 1
+
+
+class Trainer:
+    """The denoiser, its average and its optimizer, between checkpoints.
+
+    Args:
+        config: The settings.
+        device: Where to train.
+        rank: Which of the processes this is.
+        start: Weights to start from instead of chance.
+    """
+
+    def __init__(self, config: TrainConfig, device: str, rank: int = 0, start: Path | None = None) -> None:
+        torch.manual_seed(config.seed)
+        self.config, self.device, self.rank, self.step = config, device, rank, 0
+        self.network = PocketDenoiser().to(device)
+        if start is not None:
+            self.network.load_state_dict(load_denoiser(start).state_dict())
+        self.prior = load_prior(device=device)
+        self.average = PocketDenoiser().to(device).eval().requires_grad_(requires_grad=False)
+        self.average.load_state_dict(self.network.state_dict())
+        self.optimizer = torch.optim.AdamW(self.network.parameters(), config.rate, weight_decay=0.01)
+
+    def loss(self, network: PocketDenoiser, batch: Batch, generator: torch.Generator) -> Tensor:
+        """Weighted mean squared error of v at random times; see :meth:`PocketDenoiser.weight`."""
+        t = torch.randint(len(network.alphas), (len(batch.target),), generator=generator).to(self.device)
+        noise = torch.randn(batch.target.shape, generator=generator).to(self.device)
+        with torch.no_grad():
+            mean, variance = self.prior(batch.identity, batch.driving)
+        given = DenoiserInputs(batch.identity, mean, variance, batch.driving)
+        alpha = network.alphas[t, None, None, None]
+        signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
+        with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+            velocity = network(signal * batch.target + spread * noise, t, given)
+        error = velocity - (signal * noise - spread * batch.target)
+        loss: Tensor = (network.weight(t, given) * error.square()).mean()
+        return loss
+
+    def advance(self, data: WarpedSet, *, over: bool = False) -> tuple[float, bool]:
+        """One step; its chance comes from the seed and the step's number alone.
+
+        Args:
+            data: This process's share of the people.
+            over: Whether this process wants to stop after the step.
+
+        Returns:
+            The loss, a mean over the processes, and whether any of them wants to stop.
+        """
+        config = self.config
+        name = f"step {self.step}" if config.processes == 1 else f"step {self.step} of {self.rank}"
+        generator = torch.Generator().manual_seed(seed_for(config.seed, "pocket", name))
+        self.optimizer.param_groups[0]["lr"] = rate(config, self.step)
+        loss = self.loss(self.network, data.draw(config.batch // config.processes, generator), generator)
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        mean, stops = self._share(loss.detach(), over)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.optimizer.step()
+        self.step += 1
+        decay = min(config.ema, (1 + self.step) / (10 + self.step))
+        with torch.no_grad():
+            own: list[Tensor] = list(self.network.parameters())
+            average: list[Tensor] = list(self.average.parameters())
+            torch._foreach_lerp_(average, own, 1 - decay)
+        return mean, stops
+
+    def _share(self, loss: Tensor, over: bool) -> tuple[float, bool]:
+        """Average gradients and loss over the processes."""
+        if self.config.processes == 1:
+            return float(loss), over
+        gradients = [p.grad for p in self.network.parameters() if p.grad is not None]
+        flat = torch.cat([*(own.flatten() for own in gradients), loss.reshape(1), loss.new_tensor([float(over)])])
+        dist.all_reduce(flat)
+        parts = torch.split(flat[:-2], [own.numel() for own in gradients])
+        for own, part in zip(gradients, parts, strict=True):
+            own.copy_(part.view_as(own) / self.config.processes)
+        return float(flat[-2]) / self.config.processes, bool(flat[-1] > 0)
+
+    @torch.no_grad()
+    def held_out(self, data: WarpedSet, batches: int = 8) -> float:
+        """Loss of the averaged weights on fixed pairs, times and noise of people never trained on."""
+        generator = torch.Generator().manual_seed(1)
+        losses = [self.loss(self.average, data.draw(32, generator), generator) for _ in range(batches)]
+        return float(torch.stack(losses).mean())
+
+    def save(self, path: Path) -> None:
+        """Write everything that the next step needs, as one safetensors file."""
+        state = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        state |= {f"average.{name}": value for name, value in self.average.state_dict().items()}
+        for index, values in self.optimizer.state_dict()["state"].items():
+            state |= {f"optimizer.{index}.{name}": value for name, value in values.items()}
+        state["step"] = torch.tensor(self.step)
+        with atomic_path(path) as temporary:
+            save_file({name: value.detach().cpu().contiguous() for name, value in state.items()}, temporary)
+
+    def resume(self, path: Path) -> None:
+        """Go on from a file that :meth:`save` wrote."""
+        state = load_file(path)
+        self.step = int(state.pop("step"))
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimizer": {}}
+        for name, value in state.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = value
+        self.network.load_state_dict(parts["network"])
+        self.average.load_state_dict(parts["average"])
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimizer"].items():
+            index, _, key = name.partition(".")
+            moments.setdefault(int(index), {})[key] = value
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+
+    def export(self, path: Path) -> None:
+        """Write the averaged weights in float16, as the package ships them."""
+        state = {name: value.half().cpu().contiguous() for name, value in self.average.state_dict().items()}
+        with atomic_path(path) as temporary:
+            save_file(state, temporary)
+
+
+def rate(config: TrainConfig, step: int) -> float:
+    """Learning rate of a step: warm-up, constant, linear to zero."""
+    return config.rate * min(1.0, (step + 1) / WARM_UP, (config.steps - step) / (COOL_DOWN * config.steps))
+
+
+def run(trainer: Trainer, data: WarpedSet, held_out: WarpedSet, folder: Path, minutes: float) -> None:
+    """Train to the end or until the minutes are over, with a checkpoint at each stop; prints the curve."""
+    config, start, chief = trainer.config, time.monotonic(), trainer.rank == 0
+    while trainer.step < config.steps:
+        loss, over = trainer.advance(data, over=time.monotonic() - start > 60 * minutes)
+        if chief and trainer.step % 50 == 0:
+            print(f"step {trainer.step} {time.monotonic() - start:.0f} s loss {loss:.4f}", flush=True)
+        if chief and (trainer.step % config.every == 0 or trainer.step == config.steps or over):
+            print(f"step {trainer.step} held-out loss {trainer.held_out(held_out):.4f}", flush=True)
+            trainer.save(folder / "checkpoint.safetensors")
+            trainer.export(folder / "unet.safetensors")
+        if over:
+            return
+
+
+def work(rank: int, given: argparse.Namespace, meeting: str) -> None:
+    """What one process does."""
+    torch.set_num_threads(given.threads)
+    config = TrainConfig(**{field.name: getattr(given, field.name) for field in fields(TrainConfig)})
+    if config.processes > 1:
+        dist.init_process_group("gloo", init_method=f"file://{meeting}", rank=rank, world_size=config.processes)
+    trainer = Trainer(config, given.device, rank, given.start)
+    if (given.folder / "checkpoint.safetensors").is_file():
+        trainer.resume(given.folder / "checkpoint.safetensors")
+    data = WarpedSet.load(given.set, given.device, slice(rank, None, config.processes))
+    held_out = WarpedSet.load(given.held_out, given.device)
+    run(trainer, data, held_out, given.folder, given.minutes)
+
+
+def main() -> None:
+    """Train from the command line."""
+    parser = argparse.ArgumentParser(description="Train pocket's denoiser.")
+    parser.add_argument("set", type=Path)
+    parser.add_argument("held_out", type=Path)
+    parser.add_argument("folder", type=Path, help="checkpoint.safetensors and unet.safetensors are kept here")
+    for name, value in vars(TrainConfig()).items():
+        parser.add_argument(f"--{name}", type=type(value), default=value)
+    parser.add_argument("--start", type=Path, help="weights of an earlier training to start from")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long, to go on later")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
+    given = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        meeting = str(Path(folder) / "meeting")
+        if given.processes == 1:
+            work(0, given, meeting)
+        else:
+            multiprocessing.spawn(work, (given, meeting), nprocs=given.processes)  # type: ignore[no-untyped-call, attr-defined]
+
+
+if __name__ == "__main__":
+    main()

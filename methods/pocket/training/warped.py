@@ -1,0 +1,72 @@
+"""What the denoiser is trained on: latents to arrive at, and the warped identity image it starts from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..autoencoder import PocketAutoencoder, load_autoencoder
+from ..motion import LandmarkMotion, load_motion, scalars, warp
+from .dataset import load_set
+from .pairs import PairSet, draw_pairs, encode_set
+from .train_autoencoder import to_tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """A batch for the denoiser.
+
+    Attributes:
+        target: Clean latents to arrive at, shape (N, 8, h, w).
+        identity: Latents of the warped identity image, shape (N, 8, h, w).
+        driving: From :func:`.motion.scalars`, shape (N, 16).
+    """
+
+    target: Tensor
+    identity: Tensor
+    driving: Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class WarpedSet:
+    """A rendered set, and the frozen networks that stand before the denoiser.
+
+    Attributes:
+        pairs: Landmarks, codes and poses.
+        frames: uint8 RGB, shape (P, F, S, S, 3), mapped from disk.
+        latents: float16, shape (P, F, 8, h, w).
+        autoencoder: Encodes warped pictures.
+        motion: Says where landmarks go.
+        device: Where batches go.
+    """
+
+    pairs: PairSet
+    frames: NDArray[np.uint8]
+    latents: Tensor
+    autoencoder: PocketAutoencoder
+    motion: LandmarkMotion
+    device: str
+
+    @classmethod
+    def load(cls, folder: Path, device: str, people: slice = slice(None)) -> WarpedSet:
+        """Open a rendered set, or some of its people, and encode its pictures."""
+        data, autoencoder = load_set(folder), load_autoencoder(device=device)
+        latents = encode_set(data, autoencoder, people)
+        pairs = PairSet.of_rendered(data, people)
+        return cls(pairs, data.frames[people], latents, autoencoder, load_motion(device=device), device)
+
+    @torch.no_grad()
+    def draw(self, batch: int, generator: torch.Generator) -> Batch:
+        """Draw pairs; each identity image is warped by what the noisy code says, as at sampling."""
+        pairs = draw_pairs(self.pairs, batch, generator)
+        driving = scalars(pairs.code, pairs.pose, pairs.own_code, pairs.own_pose).to(self.device)
+        own = pairs.own_landmarks.to(self.device)
+        frames = to_tensor(self.frames[pairs.person.numpy(), pairs.own.numpy()], self.device)
+        bent = warp(frames, own, self.motion(own, driving))
+        target = self.latents[pairs.person, pairs.other].to(self.device).float()
+        return Batch(target, self.autoencoder.encode(bent), driving)

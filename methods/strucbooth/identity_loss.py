@@ -1,0 +1,93 @@
+"""Sparse identity loss: one random frame of the output against the identity image (section 3.3)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from ...core.errors import ConfigError, NoFaceError
+from ...datasets.clip import Clip
+from ...faces.base import LANDMARKS, DifferentiableEmbedder, Floats, HasDifferentiableEmbedder
+from ...faces.observer import Observer
+from .losses import PixelTerm, identity_loss
+from .patches import Decode
+from .tensors import as_tensor
+
+
+def find_embedder(model: Path | None, observer: Observer) -> DifferentiableEmbedder:
+    """The differentiable identity network: an ArcFace file, or the first face backend's that has one.
+
+    Raises:
+        ConfigError: When there is none.
+        WeightsError: When the file is damaged.
+    """
+    if model is not None:
+        from ...faces.networks.arcface import DifferentiableArcFace
+
+        if not model.is_file():
+            raise ConfigError(f"method strucbooth: identity_model {model} does not exist")
+        return DifferentiableArcFace(model).eval()
+    for backend in observer.backends:
+        if isinstance(backend, HasDifferentiableEmbedder):
+            return backend.differentiable()
+    raise ConfigError(
+        "method strucbooth: none of the face backends has an identity network with gradients: add one with --faces "
+        "(insightface has), name an ArcFace file with identity_model=, or leave the loss out with identity_weight=0"
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class IdentityTarget:
+    """What the identity loss of one case compares with.
+
+    Attributes:
+        embedder: The network.
+        reference: Embedding of the identity image, shape (1, D).
+        landmarks: Of the PGT's frames, shape (T, 68, 2): where the output's faces are; NaN where there is none.
+    """
+
+    embedder: DifferentiableEmbedder
+    reference: Tensor
+    landmarks: Floats
+
+    @classmethod
+    def of_case(
+        cls,
+        embedder: DifferentiableEmbedder,
+        identity: Clip,
+        landmarks: Floats,
+        observer: Observer,
+        device: torch.device,
+    ) -> IdentityTarget:
+        """Embed the identity image.
+
+        Raises:
+            NoFaceError: When it shows no face.
+        """
+        points = observer.observe(identity, [LANDMARKS]).landmarks
+        if not torch.tensor(points[0]).isfinite().all():
+            raise NoFaceError("the identity image shows no face")
+        if isinstance(embedder, torch.nn.Module):
+            embedder.to(device)
+        with torch.no_grad():
+            reference = embedder.embed(as_tensor(identity).to(device)[:1], [points[0]])
+        return cls(embedder, reference, landmarks)
+
+    def term(self, decode: Decode, frame: int, row: int, weight: float) -> PixelTerm:
+        """The loss of one frame.
+
+        Args:
+            decode: The generator's decoder.
+            frame: The frame's number in the clip.
+            row: Its row in the latents that the term will be given.
+            weight: Of the loss.
+        """
+
+        def loss(x0: Tensor) -> Tensor:
+            decoded = decode(x0[row : row + 1]).clamp(-1, 1)
+            return identity_loss(self.embedder.embed(decoded, [self.landmarks[frame]]), self.reference)
+
+        return PixelTerm("identity", weight, loss)

@@ -1,0 +1,143 @@
+"""One case while it is tuned: what a step draws at random, and its losses."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...core.errors import DivergedError
+from ..base import DiffusionGenerator
+from .config import StrucBoothConfig
+from .losses import PixelTerm, ldm_loss, pull_back
+from .patches import PatchDecoder
+from .targets import TuningTargets
+
+
+@dataclass(frozen=True, eq=False)
+class Draw:
+    """What one noise draw uses.
+
+    Attributes:
+        frames: Consecutive rows of the PGT that are denoised.
+        t: Their common time, shape (1,).
+        noise: Shape of the frames' latents.
+        decoded: Rows of ``frames`` whose regions are decoded.
+        identity: Row of ``frames`` for the identity loss; None where no face is known.
+    """
+
+    frames: list[int]
+    t: Tensor
+    noise: Tensor
+    decoded: list[int]
+    identity: int | None
+
+
+class TuningObjective:
+    """Computes losses and gradients for one case.
+
+    All randomness comes from one seed, on the CPU, so that a case gives the same weights in any order of cases.
+
+    Args:
+        generator: The generator with adapters in it.
+        conditions: Its conditions for the case.
+        guide: What to tune towards.
+        config: The settings.
+        seed: Of times, noise and choices of frames.
+    """
+
+    def __init__(
+        self, generator: DiffusionGenerator, conditions: Any, guide: TuningTargets, config: StrucBoothConfig, seed: int
+    ) -> None:
+        self._generator = generator
+        self._conditions = conditions
+        self._guide = guide
+        self._config = config
+        self._random = torch.Generator().manual_seed(seed)
+        whole = config.decoding == "global"
+        self._decoder = PatchDecoder(self._decode, generator.latent_stride, config.halo, whole)
+
+    @property
+    def patches(self) -> int:
+        """How many patches guide the tuning, over all frames."""
+        return sum(len(own) for own in self._guide.patches)
+
+    def draw(self) -> Draw:
+        """Choose a time, noise and frames."""
+        config, latents = self._config, self._guide.latents
+        low, high = config.timesteps
+        t = self._generator.parameterization.times(low + (high - low) * torch.rand(1, generator=self._random))
+        length = min(config.segment, len(latents))
+        start = self._below(len(latents) - length + 1)
+        frames = list(range(start, start + length))
+        noise = torch.randn((length, *latents.shape[1:]), generator=self._random)
+        with_patches = [row for row, frame in enumerate(frames) if self._guide.patches[frame]]
+        order = torch.randperm(len(with_patches), generator=self._random)[: config.frames].tolist()
+        decoded = sorted(with_patches[index] for index in order)
+        return Draw(frames, t.to(latents.device), noise.to(latents), decoded, self._identity_row(frames))
+
+    def backward(self, parameters: list[torch.nn.Parameter]) -> dict[str, float]:
+        """Draw once and add the weighted losses' gradients (eq. 8) to the parameters'.
+
+        Returns:
+            The losses by name, not weighted.
+
+        Raises:
+            DivergedError: When the denoising loss is far above the mean square of its target.
+        """
+        config, path, draw = self._config, self._generator.parameterization, self.draw()
+        clean = self._guide.latents[draw.frames]
+        noisy = path.add_noise(clean, draw.noise, draw.t)
+        target = path.target(clean, draw.noise, draw.t)
+        with self._autocast(clean.device):
+            own = [self._guide.frames[row] for row in draw.frames]
+            conditions = self._generator.select(self._conditions, own)
+            prediction = self._generator.denoise(noisy, draw.t, conditions).float()
+        ldm = ldm_loss(prediction, target)
+        value, limit = float(ldm.detach()), config.divergence * float(target.square().mean())
+        if value > limit:
+            raise DivergedError(f"the denoising loss is {value:.3g}, above {limit:.3g}")
+        x0 = path.x0(noisy, prediction, draw.t)
+        pixels, gradient = pull_back(x0, self._terms(draw))
+        share = 1 / config.accumulate
+        torch.autograd.backward([share * config.ldm_weight * ldm, x0], [None, share * gradient], inputs=parameters)
+        weights = {"gradient": config.gradient_weight, "identity": config.identity_weight}
+        return {"ldm": value, **{name: own / weights[name] for name, own in pixels.items()}}
+
+    def _terms(self, draw: Draw) -> list[PixelTerm]:
+        """The losses of a draw that look at pixels."""
+        config, terms = self._config, []
+        for row in draw.decoded:
+            patches = self._guide.patches[draw.frames[row]]
+            terms += self._decoder.terms(patches, row, config.eps, config.gradient_weight / len(draw.decoded))
+        identity = self._guide.identity
+        if identity is not None and draw.identity is not None:
+            frame = draw.frames[draw.identity]
+            terms.append(identity.term(self._decode, frame, draw.identity, config.identity_weight))
+        return terms
+
+    def _decode(self, latents: Tensor) -> Tensor:
+        """The generator's decoder; only it runs under autocast, since gradients of images need full precision."""
+        with self._autocast(latents.device):
+            frames = self._generator.decode(latents)
+        return frames.float()
+
+    def _identity_row(self, frames: list[int]) -> int | None:
+        """A random one of the frames with a face."""
+        if self._guide.identity is None:
+            return None
+        landmarks = self._guide.identity.landmarks
+        rows = [row for row, frame in enumerate(frames) if np.isfinite(landmarks[frame]).all()]
+        return rows[self._below(len(rows))] if rows else None
+
+    def _below(self, count: int) -> int:
+        return int(torch.randint(count, (1,), generator=self._random))
+
+    def _autocast(self, device: torch.device) -> AbstractContextManager[Any]:
+        if self._config.precision == "fp32":
+            return nullcontext()
+        return torch.autocast(device.type, torch.bfloat16)

@@ -1,0 +1,1 @@
+"""Measurements of speed and memory: interleaved timing, peak memory, decoding, tuning steps."""
