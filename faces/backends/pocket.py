@@ -27,7 +27,7 @@ LICENCE = "Apache-2.0; trained on renders of the ICT face model (MIT)"
 
 SIZE = 128
 """Side of the picture the network reads."""
-WEIGHTS = Path(__file__).parent / "weights_pocket" / "pocket_face.safetensors"
+WEIGHTS = Path(__file__).parents[1] / "weights_pocket" / "pocket_face.safetensors"
 
 _BATCH = 32
 
