@@ -267,7 +267,7 @@ class RegionTuner(Tuner):
 
     regions: Mapping[str, tuple[str, ...]]
 
-    def tune(  # type: ignore[override]
+    def tune(
         self,
         generator: DiffusionGenerator,
         conditions: Any,

@@ -110,7 +110,7 @@ class HelloMeme(DiffusionGenerator):
         }
 
     @property
-    def denoiser(self) -> nn.Module:
+    def denoiser(self) -> nn.Module:  # type: ignore[override]
         """The image UNet; a clip's UNet shares its layers."""
         denoiser: nn.Module = self._networks.denoiser
         return denoiser

@@ -151,7 +151,7 @@ class Pocket(DiffusionGenerator):
             return array_digest(self._denoiser(latents, t, given).cpu().numpy())
 
     @property
-    def denoiser(self) -> torch.nn.Module:
+    def denoiser(self) -> torch.nn.Module:  # type: ignore[override]
         """The UNet alone: a plain diffusers model, so that adapters tuned on it load in diffusers."""
         unet_alone: torch.nn.Module = self._denoiser.unet
         return unet_alone
