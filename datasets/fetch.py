@@ -16,7 +16,7 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_o
 from ..core.errors import AssetError, one_line
 from ..core.files import atomic_path
 from .assets import AssetStore, path_inside
-from .manifest import Asset, Suite
+from .manifest import Asset, Suite, url_problem
 
 Progress = Callable[[str, int, int], None]
 """Called with an asset's id, the bytes that have come, and the bytes there are."""
@@ -183,9 +183,11 @@ def opened(url: str, where: str) -> Iterator[IO[bytes]]:
     Raises:
         AssetError: When the server cannot be reached or answers with an error.
     """
-    request = Request(url, headers={"User-Agent": "portraitbench"})  # noqa: S310 - callers allow https only
+    if problem := url_problem(url):
+        raise AssetError(f"{where}: is no https address: {problem}")
+    request = Request(url, headers={"User-Agent": "portraitbench"})  # noqa: S310 - https only, see above
     try:
-        with opener().open(request, timeout=_TIMEOUT_S) as response:
+        with _ask(request) as response:
             yield response
     except HTTPError as error:
         raise AssetError(f"{where}: the server answers {error.code} {error.reason}: try later or use --from") from error
@@ -194,12 +196,21 @@ def opened(url: str, where: str) -> Iterator[IO[bytes]]:
         raise AssetError(f"{where}: cannot be reached ({reason}): check the connection or use --from") from error
 
 
+def _ask(request: Request) -> Any:
+    try:
+        return opener().open(request, timeout=_TIMEOUT_S)
+    except ValueError as error:  # of an address that a redirect leads to and that is none
+        raise URLError(one_line(error, 80)) from error
+
+
 class _HttpsOnly(HTTPRedirectHandler):
     """Follows redirects to https addresses and to no others."""
 
     def redirect_request(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.lower().startswith("https://"):
             raise URLError(f"it redirects to {newurl[:80]}, which is not https")
+        if problem := url_problem(newurl):
+            raise URLError(f"it redirects to {newurl[:80]!r}: {problem}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
