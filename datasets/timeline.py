@@ -11,8 +11,8 @@ from ..core.errors import MediaError
 from ..core.files import human_size
 from .boxes import missing_bytes
 from .clip import Frame
-from .limits import Limits, reading
-from .media import MediaInfo, iter_timed_window, iter_window, probe
+from .limits import Limits
+from .media import MediaInfo, iter_timed_window, iter_window
 from .videos import iter_times
 
 
@@ -54,12 +54,18 @@ class Timeline:
 
 
 def read_timeline(
-    path: Path, *, seconds: Fraction | None = None, frames: int | None = None, limits: Limits | None = None
+    path: Path,
+    info: MediaInfo,
+    *,
+    seconds: Fraction | None = None,
+    frames: int | None = None,
+    limits: Limits | None = None,
 ) -> Timeline:
     """Decode a file, or as much of it as is needed, and note the time of every frame.
 
     Args:
         path: An image, a video or a folder of numbered pictures.
+        info: From :func:`.media.probe`.
         seconds: Decode no further than the first frame at or after this time.
         frames: Decode no further than this many frames.
         limits: Bounds on the file.
@@ -68,7 +74,6 @@ def read_timeline(
         MediaError: When it cannot be read, a frame is damaged or has another size, or the file's end is missing.
     """
     limits = limits or Limits()
-    info = probe(path, limits)
     if missing := 0 if path.is_dir() else missing_bytes(path):
         raise MediaError(f"{path}: is cut short, its last {human_size(missing)} are missing: fetch or export it again")
     if info.fps is None or path.is_dir():
