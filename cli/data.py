@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
 
@@ -14,15 +15,16 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ..core.errors import ConfigError
-from ..core.files import human_size
+from ..core.files import human_size, printable
 from ..datasets.assets import AssetStore
-from ..datasets.build import BuildSpec, build_suite
+from ..datasets.build import BuildSpec, CropOf, Framing, build_suite
 from ..datasets.catalog import open_suite
 from ..datasets.check import check_suite
+from ..datasets.clip import Clip
 from ..datasets.fetch import FetchReport, fetch_assets
 from ..datasets.manifest import Suite, SuiteKind
 from ..faces import BACKENDS
-from ..faces.crops import portrait_crop
+from ..faces.crops import CENTRE, portrait_crop
 from ..faces.observer import Observer
 from ..harness.part_spec import part_spec
 from ..harness.session import default_cache
@@ -108,7 +110,7 @@ def _print_fetched(console: Console, name: str, report: FetchReport) -> None:
 @app.command()
 def check(
     suite: SuiteArgument,
-    deep: Annotated[bool, typer.Option(help="Also open every file and fit every window into it.")] = False,
+    deep: Annotated[bool, typer.Option(help="Also decode every file as far as it is used, and fit every window into it.")] = False,
     cache: CacheOption = None,
 ) -> None:
     """Say how large a suite is and which of its files are missing, changed or unusable. Changes nothing."""
@@ -120,6 +122,11 @@ def check(
         f"{opened.suite.name} ({opened.suite.kind}, {opened.suite.size} px): {result.cases} cases, "
         f"{result.driving_frames} driving frames, {len(opened.suite.assets)} files, {human_size(result.bytes)}"
     )
+    for asset_id, notes in result.notes.items():
+        for note in notes:
+            console.print(f"[yellow]note[/] {asset_id}: {escape(note)}", soft_wrap=True)
+    for root in opened.suite.roots.values():
+        console.print(f"[yellow]note[/] media in {escape(root)} are named by that absolute path", soft_wrap=True)
     for asset_id in result.missing:
         console.print(f"[red]missing[/] {asset_id}: {escape(opened.suite.assets[asset_id].path)}", soft_wrap=True)
     for line in (*result.changed.values(), *result.unusable.values()):
@@ -140,8 +147,14 @@ def schema() -> None:
 @app.command()
 def build(
     kind: Annotated[SuiteKind, typer.Argument(help="Which benchmark's shape.")],
-    out: Annotated[Path, typer.Option(help="The manifest to write, a .yaml file beside or above the media.")],
-    drivings: Annotated[Path, typer.Option(help="Folder of driving images or clips; self-video: of the clips.")],
+    out: Annotated[Path, typer.Option(help="The manifest to write, .yaml or .json; best beside or above the media.")],
+    drivings: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of driving images or clips; self-video: of the clips. A folder of numbered pictures in it is "
+            "a clip too. What a file is, its content decides."
+        ),
+    ],
     identities: Annotated[Path | None, typer.Option(help="Folder of identity images; not for self-video.")] = None,
     name: Annotated[str | None, typer.Option(help="Suite name. Default: the manifest's file name.")] = None,
     size: Annotated[int, typer.Option(help="Canvas in pixels.")] = 512,
@@ -150,19 +163,69 @@ def build(
     faces: Annotated[
         str, typer.Option(help="Face backend that centres the crops; 'none' for centred squares.")
     ] = "dlib",
+    start: Annotated[float, typer.Option(min=0, help="Where the windows of clips begin, in seconds.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0.04, help="How long the windows of clips are at most.")] = 3.0,
+    zoom: Annotated[float, typer.Option(min=0.1, max=10, help="Size of the face: 1 is a third of the canvas.")] = 1.0,
+    centre: Annotated[
+        str, typer.Option(help="Where the face's middle lies, X,Y in parts of the canvas.")
+    ] = ",".join(map(str, CENTRE)),
     force: Annotated[bool, typer.Option(help="Replace an existing manifest.")] = False,
 ) -> None:
-    """Write a manifest for your own images and clips; files that cannot be used are named and left out."""
-    crop_of = None
-    if faces != "none":
-        backend = part_spec(faces, "--faces")
-        observer = Observer([BACKENDS.get(backend.name)(backend.options)])
-        crop_of = lambda clip: portrait_crop(observer.observe(clip, ["landmarks"]))  # noqa: E731
+    """Write a manifest for your own images and clips; files that cannot be used are named and left out.
+
+    Every file is decoded as far as its window goes. Ids come from the files' names alone.
+    """
     console = Console(highlight=False)
-    spec = BuildSpec(kind, drivings, identities, out, name or out.stem, licence, provenance, size)
+    place = parse_centre(centre)
+    crop_of = None if faces == "none" else face_framing(faces, zoom, place)
+    window = (Fraction(start).limit_denominator(1000), Fraction(seconds).limit_denominator(1000))
+    spec = BuildSpec(kind, drivings, identities, out, name or out.stem, licence, provenance, size, *window)
     report = build_suite(spec, crop_of=crop_of, force=force)
     for path, reason in report.skipped.items():
-        console.print(f"[yellow]left out[/] {escape(f'{path}: {reason}')}", soft_wrap=True)
+        console.print(f"[yellow]left out[/] {escape(_naming(path, reason))}", soft_wrap=True)
+    for note in report.notes:
+        console.print(f"[yellow]note[/] {escape(note)}", soft_wrap=True)
+    for root in report.suite.roots.values():
+        console.print(f"[yellow]note[/] {escape(f'media in {root} are named by that absolute path')}", soft_wrap=True)
     console.print(
         f"{escape(str(out))}: {len(report.suite.cases())} cases from {len(report.suite.assets)} files", soft_wrap=True
     )
+
+
+def face_framing(faces: str, zoom: float = 1.0, centre: tuple[float, float] = CENTRE) -> CropOf:
+    """What centres crops on the largest face, and tells when there are several.
+
+    Raises:
+        ConfigError: When there is no such face backend, or it cannot be made.
+    """
+    backend = part_spec(faces, "--faces")
+    observer = Observer([BACKENDS.get(backend.name)(backend.options)])
+
+    def framing(clip: Clip) -> Framing | None:
+        seen = observer.observe(clip, ["landmarks"])
+        crop = portrait_crop(seen, zoom, centre)
+        most = int(seen.counts.max(initial=0))
+        return crop and Framing(crop, f"{most} faces in a frame: the largest one is taken" if most > 1 else "")
+
+    return framing
+
+
+def parse_centre(text: str) -> tuple[float, float]:
+    """Read ``X,Y``.
+
+    Raises:
+        ConfigError: When it is not two numbers from 0 to 1.
+    """
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--centre {text!r}: write X,Y, like 0.5,0.6") from error
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ConfigError(f"--centre {text!r}: both numbers must be from 0 to 1")
+    return x, y
+
+
+def _naming(path: Path, reason: str) -> str:
+    """A reason that begins with the file's name, once."""
+    name = printable(path)
+    return reason if reason.startswith((name, str(path))) else f"{name}: {reason}"

@@ -6,13 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
 
 from ..core.digest import seed_for
 from ..core.errors import CaseError, ConfigError, OneCaseError, one_line
 from ..datasets.clip import Clip
-from ..datasets.framing import frame_file
+from ..datasets.framing import frame_file, frames_at_rate
 from ..datasets.manifest import Crop
 from ..datasets.media import probe
 from ..methods.base import Generator, Inputs
@@ -89,8 +88,7 @@ def read_case(files: CaseFiles, method: Generator, seed: int) -> SingleCase:
         fps = min(header.fps, files.fps) if header.fps and files.fps else None
         crop = files.crops.get("driving")
         driving = frame_file(files.driving, size, crop=crop, fps=fps, frames=files.frames)
-        # As many frames as at_rate would give of the whole file.
-        count = ceil((header.frames - Fraction(1, 2)) * driving.fps / header.fps) if header.fps else 1
+        count = frames_at_rate(header, fps)
         sources = {
             name: frame_file(path, size, fps=driving.fps, frames=len(driving)) for name, path in files.regions.items()
         }
