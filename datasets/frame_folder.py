@@ -22,6 +22,13 @@ FOLDER_NOTE = "a folder of frames states no rate: 25 frames a second are taken"
 _NUMBER = re.compile(r"(\d+)\.[^.]*$")
 
 
+def looks_like_frames(folder: Path) -> bool:
+    """Whether a folder has pictures with a number at the end of their names, which may still have faults."""
+    return any(
+        _NUMBER.search(path.name) and path.is_file() and file_type(path).kind == "image" for path in folder.iterdir()
+    )
+
+
 def frame_files(folder: Path) -> list[Path]:
     """The pictures of a folder of frames, by their numbers.
 
@@ -30,7 +37,7 @@ def frame_files(folder: Path) -> list[Path]:
     """
     numbered: dict[int, Path] = {}
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.is_dir() or file_type(path).kind != "image":
+        if path.name.startswith(".") or not path.is_file() or file_type(path).kind != "image":
             continue
         found = _NUMBER.search(path.name)
         if found is None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -125,6 +125,13 @@ class GeneratorBase:
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""
         return self.revision
+
+    def require_cases(self, case_ids: Collection[str]) -> None:
+        """See that there is something to do for the cases of a run, before it begins; any method can by default.
+
+        Raises:
+            ConfigError: When there is nothing for any of them.
+        """
 
 
 class Parameterization(Protocol):
