@@ -10,7 +10,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..core.errors import ConfigError
-from ..core.options import Options, first_problem
+from ..core.files import user_path
+from ..core.options import Options, UserPath, first_problem
 from ..core.yamlfile import load_mapping
 from .defaults import filled
 from .part_spec import PartSpec
@@ -37,13 +38,18 @@ class RunConfig(Options):
     )
     retry_failed: bool = False
     fail_on_error: bool = False
-    plugins: list[Path] = []
-    out: Path = Path("runs")
+    plugins: list[UserPath] = []
+    out: UserPath = Path("runs")
     name: str = Field(default="", pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")
-    cache: Path | None = None
+    cache: UserPath | None = None
     ablation: Literal["losses", "steps", "decoding"] | None = Field(
         default=None, description="What the rows differ in; the report then has a plot of it."
     )
+
+    @field_validator("suites")
+    @classmethod
+    def _suites_can_be_named(cls, value: list[str]) -> list[str]:
+        return [str(user_path(Path(name))) if name.startswith("~") or not name.isascii() else name for name in value]
 
     @field_validator("shard")
     @classmethod

@@ -138,11 +138,17 @@ def _page(run: RunFile, frame: pd.DataFrame, numbers: Report, several: list[list
     if several:
         headers = ["suite", "method", "cases", "output frames", "driving frames"]
         parts.append("## Several faces in a frame\n\n" + markdown(headers, several))
+    if noted := [[suite, *row] for suite, about in run.suites.items() for row in _noted(about.notes)]:
+        parts.append("## How files were shown\n\n" + markdown(["suite", "asset", "note"], noted))
     parts.append("## What was compared\n\n" + _methods(run))
     parts.append("## What was measured\n\n" + _metrics(run.metrics))
     parts.append("## Who measured\n\n" + _backends(run.backends))
     parts.append("## With what\n\n" + _provenance(run.provenance))
     return "\n".join(parts)
+
+
+def _noted(notes: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    return [[asset_id, note] for asset_id, own in notes.items() for note in own]
 
 
 def _methods(run: RunFile) -> str:
