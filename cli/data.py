@@ -1,10 +1,11 @@
-"""``bench data fetch|check|build``: the media that suites name, and weights that methods need."""
+"""``bench data fetch|check|build|export``: the media that suites name, and weights that methods need."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from fnmatch import fnmatchcase
 from fractions import Fraction
 from pathlib import Path
 from typing import Annotated
@@ -15,12 +16,13 @@ from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
 from ..core.errors import ConfigError
-from ..core.files import human_size, printable
+from ..core.files import human_size, printable, user_path
 from ..datasets.assets import AssetStore
 from ..datasets.build import BuildSpec, CropOf, Framing, build_suite
 from ..datasets.catalog import open_suite
 from ..datasets.check import check_suite
 from ..datasets.clip import Clip
+from ..datasets.export_suite import TABLE, export_suite
 from ..datasets.fetch import FetchReport, fetch_assets
 from ..datasets.manifest import Suite, SuiteKind
 from ..faces import BACKENDS
@@ -29,7 +31,7 @@ from ..faces.observer import Observer
 from ..harness.part_spec import part_spec
 from ..harness.session import default_cache
 
-app = typer.Typer(help="Fetch, check and build suites.", no_args_is_help=True)
+app = typer.Typer(help="Fetch, check, build and export suites.", no_args_is_help=True)
 
 SuiteArgument = Annotated[str, typer.Argument(help="Suite name or manifest file.")]
 CacheOption = Annotated[Path | None, typer.Option(help="Folder for assets and face features.")]
@@ -110,7 +112,9 @@ def _print_fetched(console: Console, name: str, report: FetchReport) -> None:
 @app.command()
 def check(
     suite: SuiteArgument,
-    deep: Annotated[bool, typer.Option(help="Also decode every file as far as it is used, and fit every window into it.")] = False,
+    deep: Annotated[
+        bool, typer.Option(help="Also decode every file as far as it is used, and fit every window into it.")
+    ] = False,
     cache: CacheOption = None,
 ) -> None:
     """Say how large a suite is and which of its files are missing, changed or unusable. Changes nothing."""
@@ -136,6 +140,38 @@ def check(
     if not result.ok:
         raise typer.Exit(2)
     console.print("all files are there" + (" and fit" if deep else " with the right content"))
+
+
+@app.command("export")
+def export_cases(
+    suite: SuiteArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write; must be new or empty.")],
+    case: Annotated[
+        list[str] | None, typer.Option("--case", help="Case id or pattern like 'id01__*'; repeatable. Default: all.")
+    ] = None,
+    mp4: Annotated[bool, typer.Option("--mp4", help="Also write clips as .mp4, which loses a little.")] = False,
+    force: Annotated[bool, typer.Option(help="Write into a folder that is not empty.")] = False,
+    cache: CacheOption = None,
+) -> None:
+    """Write what each case is given, framed as it is measured, and a table of case ids; for systems run elsewhere.
+
+    Put their results into a folder as <case id>.png or .mkv and score them: bench run -s SUITE --outputs NAME=FOLDER.
+    """
+    folder = cache or default_cache()
+    opened = open_suite(suite, folder)
+    try:
+        target = user_path(out)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+    cases = [one for one in opened.suite.cases() if any(fnmatchcase(one.id, pattern) for pattern in case or ["*"])]
+    if not cases:
+        raise ConfigError(f"--case: nothing matches {', '.join(case or [])} (bench suites show NAME lists the ids)")
+    console = Console(highlight=False)
+    with console.status("writing") as status:
+        count = export_suite(
+            AssetStore(folder), opened, target, cases, mp4=mp4, force=force, tell=lambda name: status.update(name)
+        )
+    console.print(f"{escape(str(target))}: {count} cases, listed in {TABLE}", soft_wrap=True)
 
 
 @app.command()
@@ -166,9 +202,9 @@ def build(
     start: Annotated[float, typer.Option(min=0, help="Where the windows of clips begin, in seconds.")] = 0.0,
     seconds: Annotated[float, typer.Option(min=0.04, help="How long the windows of clips are at most.")] = 3.0,
     zoom: Annotated[float, typer.Option(min=0.1, max=10, help="Size of the face: 1 is a third of the canvas.")] = 1.0,
-    centre: Annotated[
-        str, typer.Option(help="Where the face's middle lies, X,Y in parts of the canvas.")
-    ] = ",".join(map(str, CENTRE)),
+    centre: Annotated[str, typer.Option(help="Where the face's middle lies, X,Y in parts of the canvas.")] = ",".join(
+        map(str, CENTRE)
+    ),
     force: Annotated[bool, typer.Option(help="Replace an existing manifest.")] = False,
 ) -> None:
     """Write a manifest for your own images and clips; files that cannot be used are named and left out.

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-
 NAME_BYTES = 255
 """Longest name of a file or folder on the usual file systems, in bytes."""
 

@@ -13,7 +13,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from .errors import ConfigError, one_line
 from .files import user_path
 
-
 UserPath = Annotated[Path, AfterValidator(user_path)]
 """A path in options: ``~`` is the home folder, and what could not be written into our files is refused."""
 

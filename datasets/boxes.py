@@ -211,7 +211,8 @@ def _is_visual(file: BinaryIO, kind: bytes, start: int, end: int) -> bool:
     file.seek(start + 24)
     width, height = struct.unpack(">HH", file.read(4))
     file.seek(start + 40)
-    return width > 0 and height > 0 and struct.unpack(">H", file.read(2))[0] == 1
+    frames_a_sample = int.from_bytes(file.read(2), "big")
+    return bool(width > 0 and height > 0 and frames_a_sample == 1)
 
 
 def _clean_aperture(file: BinaryIO, start: int, end: int) -> Geometry:

@@ -76,7 +76,7 @@ class BuildSpec:
 
 @dataclass
 class BuildReport:
-    """The suite that was written, one line for each file that could not be used, by its path, and notes on the others."""
+    """The suite that was written, one line for each file that could not be used, by its path, and notes on others."""
 
     suite: Suite
     skipped: dict[Path, str] = field(default_factory=dict)
@@ -221,7 +221,9 @@ class _Builder:
         window_id = stable_id(path)
         other = owners.setdefault(window_id.lower(), path)
         if other != path:
-            raise ConfigError(f"{other.name} and {path.name} in {path.parent} would have the same id: rename one of them")
+            raise ConfigError(
+                f"{other.name} and {path.name} in {path.parent} would have the same id: rename one of them"
+            )
         asset_id = self._add_asset(path, media, role, window_id)
         self._notes.extend(f"{path.name}: {note}" for note in info.notes)
         self._longer += end is not None and timeline.index_at(end) < timeline.frames

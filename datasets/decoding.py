@@ -40,10 +40,10 @@ _HARMLESS = (
 # Without a handler Python would print what FFmpeg's threads say while somebody listens.
 logging.getLogger("libav").addHandler(logging.NullHandler())
 
-Decode: TypeAlias = "Callable[[Packet], list[VideoFrame]]"
+Decode: TypeAlias = "Callable[[Packet[Any]], list[VideoFrame]]"
 
 
-class _Damaged(Exception):
+class _DamagedError(Exception):
     """A frame that cannot be decoded as it was meant."""
 
 
@@ -134,7 +134,7 @@ def packet_times(track: Track) -> list[int]:
     return sorted(time for time in times if time is not None)
 
 
-def _is_shown(track: Track, packet: Packet) -> bool:
+def _is_shown(track: Track, packet: Packet[Any]) -> bool:
     if not packet.size or packet.is_discard:
         return False
     # RFC 6386, 9.1: bit 4 of the frame tag.
@@ -146,7 +146,7 @@ def _frames(track: Track, decode: Decode) -> Iterator[VideoFrame]:
     for packet in track.container.demux(track.stream):
         try:
             frames = decode(packet)
-        except _Damaged as error:
+        except _DamagedError as error:
             raise MediaError(f"is damaged at about frame {index} ({error}): fetch or export it again") from error
         yield from frames
         index += len(frames)
@@ -156,12 +156,13 @@ def _decoder(track: Track, limits: Limits, *, strict: bool) -> Decode:
     """What turns a packet into frames: the stream's decoder, or one that knows transparency."""
     name = _ALPHA_DECODERS.get(track.stream.codec_context.name) if track.alpha else None
     if name is None:
-        return lambda packet: packet.decode()  # type: ignore[return-value] # a video stream's
+        return lambda packet: packet.decode()
     if name not in av.codecs_available:
         raise MediaError("has transparency that this FFmpeg cannot read (libvpx is missing): export it without")
     context: Any = av.CodecContext.create(name, "r")
     context.options = _options(limits, strict)
-    return context.decode  # type: ignore[no-any-return]
+    decode: Decode = context.decode
+    return decode
 
 
 def _options(limits: Limits, strict: bool) -> dict[str, str]:
@@ -171,15 +172,15 @@ def _options(limits: Limits, strict: bool) -> dict[str, str]:
 def _tolerant(decode: Decode) -> Decode:
     """A decoder that raises for damage, which it tells by FFmpeg's messages."""
 
-    def listen(packet: Packet) -> list[VideoFrame]:
+    def listen(packet: Packet[Any]) -> list[VideoFrame]:
         with _listening() as messages:
             try:
                 frames = decode(packet)
             except av.error.FFmpegError as error:
-                raise _Damaged(one_line(error, 60)) from error
+                raise _DamagedError(one_line(error, 60)) from error
         texts = [one_line(ValueError(text), 60) for _, _, text in messages]
         if bad := [text for text in texts if not text.lower().startswith(_HARMLESS)]:
-            raise _Damaged(bad[0])
+            raise _DamagedError(bad[0])
         return frames
 
     return listen

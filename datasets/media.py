@@ -34,9 +34,9 @@ __all__ = [
     "read_image",
     "read_output",
     "read_window",
+    "window_rate",
     "write_clip",
     "write_image",
-    "window_rate",
     "write_output",
 ]
 
@@ -106,12 +106,13 @@ def probe(path: Path, limits: Limits | None = None) -> MediaInfo:
         files = frame_files(path)
         first = image_size(files[0], limits)
         size, seconds = (first.width, first.height), len(files) / FOLDER_FPS
-        form = (f"folder of {first.codec}", first.pix_fmt, False, 0)
-        return MediaInfo("video", *size, len(files), FOLDER_FPS, *form, seconds, (FOLDER_NOTE, *first.notes))
+        notes = (FOLDER_NOTE, *first.notes)
+        codec = f"folder of {first.codec}"
+        return MediaInfo("video", *size, len(files), FOLDER_FPS, codec, first.pix_fmt, False, 0, seconds, notes)
     if _is_image(path, limits):
-        header = image_size(path, limits)
-        form = (header.codec, header.pix_fmt, False, header.rotation)
-        return MediaInfo("image", header.width, header.height, 1, None, *form, None, header.notes)
+        one = image_size(path, limits)
+        form = (one.codec, one.pix_fmt)
+        return MediaInfo("image", one.width, one.height, 1, None, *form, False, one.rotation, None, one.notes)
     return MediaInfo(kind="video", **vars(read_header(path, limits)))
 
 

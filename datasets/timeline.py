@@ -45,7 +45,7 @@ class Timeline:
         return self.times[-1] + (self.times[-1] - self.times[-2] if self.frames > 1 else 1 / self.info.fps)
 
     def index_at(self, seconds: Fraction) -> int:
-        """The first frame that is shown at or after a time; at an even rate by counting, so that rounding cannot shift it."""
+        """The first frame shown at or after a time; at an even rate by counting, so that rounding cannot shift it."""
         if self.info.fps is None:
             return 0
         if not self.info.variable_frame_rate:
@@ -78,7 +78,7 @@ def read_timeline(
         raise MediaError(f"{path}: is cut short, its last {human_size(missing)} are missing: fetch or export it again")
     if info.fps is None or path.is_dir():
         decoded = sum(1 for _ in iter_window(path, 0, None, limits))
-        return Timeline(info, tuple(index / (info.fps or 1) for index in range(decoded)), complete=True)
+        return Timeline(info, tuple(index / (info.fps or Fraction(1)) for index in range(decoded)), complete=True)
     times: list[Fraction] = []
     uneven = False
     complete = True

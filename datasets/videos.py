@@ -224,8 +224,8 @@ def _measured(times: list[int], base: Fraction | None) -> list[tuple[Fraction, f
         return []
     mean = (len(times) - 1) / ((times[-1] - times[0]) * base)
     gap = max(1, int(np.median(np.diff(times))))
-    rates = [(mean.limit_denominator(1001), _AGREES + 1 / (times[-1] - times[0])), (1 / (gap * base), _AGREES + 1 / gap)]
-    return [(rate, slack) for rate, slack in rates if rate > 0]
+    by_mean = (mean.limit_denominator(1001), _AGREES + 1 / (times[-1] - times[0]))
+    return [by_mean, (1 / (gap * base), _AGREES + 1 / gap)] if by_mean[0] else []
 
 
 def _positive(fps: Fraction | None) -> Fraction:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..core.digest import file_sha256
 from ..core.errors import CaseError, ConfigError, WeightsError
-from ..core.options import Options, parse_options
+from ..core.options import Options, UserPath, parse_options
 from ..datasets.clip import Frame
 from .base import BackendInfo, Face, Floats, Grade
 from .checkpoints import check_device, load_state, load_strictly, need_file
@@ -42,7 +42,7 @@ class EmoNetOptions(Options):
         random_weights: Declares that the file was not trained: every number is stamped as no measurement.
     """
 
-    weights: Path | None = None
+    weights: UserPath | None = None
     crop: Literal["affectnet", "sfd_box"] = "affectnet"
     random_weights: bool = False
 

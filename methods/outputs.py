@@ -173,8 +173,8 @@ def _shape(path: Path, frames: int) -> str:
         info = probe(path)
     except MediaError as error:
         return f"unreadable ({error})"
-    ratio = f"{info.width} x {info.height} (aspect {info.width / info.height:.3g})"
-    return f"{ratio}, {'as many frames as the driving' if info.frames == frames else f'{info.frames} frames for {frames}'}"
+    length = "as many frames as the driving" if info.frames == frames else f"{info.frames} frames for {frames}"
+    return f"{info.width} x {info.height} (aspect {info.width / info.height:.3g}), {length}"
 
 
 def _nearest(name: str, known: Collection[str]) -> str:

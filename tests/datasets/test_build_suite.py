@@ -138,7 +138,22 @@ def test_what_cannot_be_built_says_why(folders, tmp_path):
 
 
 def test_ids_of_any_script_are_valid_different_and_depend_on_nothing_else():
-    stems = ("x" * 200, "x" * 201, "Zoë", "日本", "日 本", "..", "-a-", "a b", "a_b", "a__b", "CON", "a.b", "é", "emoji 😀")
+    stems = (
+        "x" * 200,
+        "x" * 201,
+        "Zoë",
+        "日本",
+        "日 本",
+        "..",
+        "-a-",
+        "a b",
+        "a_b",
+        "a__b",
+        "CON",
+        "a.b",
+        "é",
+        "emoji 😀",
+    )
     names = [stable_id(Path(f"{stem}.png")) for stem in stems]
     for name in names:
         assert re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", name)
