@@ -2,7 +2,7 @@
 
 PQ (SMPTE ST 2084) and HLG (ITU-R BT.2100) code values become light on a 1000 cd/m2 screen. ITU-R BT.2390-10, 5.4.1
 rolls off what is brighter than 203 cd/m2, the reference white of ITU-R BT.2408: in the PQ domain, channel by channel,
-identity up to 92 cd/m2. The result is brought to BT.709's primaries (ITU-R BT.2087), clipped, and coded for the
+identity up to 87 cd/m2. The result is brought to BT.709's primaries (ITU-R BT.2087), clipped, and coded for the
 reference screen of ITU-R BT.1886 (exponent 2.4, white at 203 cd/m2).
 """
 
