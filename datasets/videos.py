@@ -22,6 +22,7 @@ from .limits import Limits
 _FPS_TAG = "PORTRAITBENCH_FPS"
 _CREDIBLE_RATE = 300
 """Frames a second above which a rate that nobody stated is a time base and no rate."""
+_ROUNDING = Fraction(2, 1000)
 _AGREES = 0.02
 """Relative difference up to which a stated rate is the one of the timestamps."""
 
@@ -174,14 +175,15 @@ def write_clip(path: Path, clip: Clip) -> None:
 
 
 def window_rate(times: Sequence[Fraction | None], nominal: Fraction) -> Fraction:
-    """Frames a second of a window: the nominal rate, or the mean of its own times where those are uneven."""
+    """Frames a second of a window: the nominal rate, or the mean of its own times where those say otherwise."""
     known = [time for time in times if time is not None]
-    if len(known) < 3 or len(known) < len(times):
+    if len(known) < 3 or len(known) < len(times) or known[-1] <= known[0]:
         return nominal
-    ticks = [round(time * 90_000) for time in known]
-    if not is_variable(ticks, 180) or ticks[-1] <= ticks[0]:
+    gaps, lasts = len(known) - 1, known[-1] - known[0]
+    # Containers round times, to milliseconds at worst.
+    if abs(lasts - gaps / nominal) <= _ROUNDING + lasts / 50:
         return nominal
-    return ((len(known) - 1) / (known[-1] - known[0])).limit_denominator(1001)
+    return (gaps / lasts).limit_denominator(1001)
 
 
 def is_variable(times: Sequence[int], tick: float = 1.0) -> bool:
