@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from ..core.errors import ConfigError
-from ..core.files import atomic_path
+from ..core.files import NAME_BYTES, atomic_path
 from ..core.options import first_problem
 from ..datasets.clip import Clip
 from ..datasets.export import check_ending, check_length, export
@@ -156,6 +156,8 @@ def _check_files(inputs: Mapping[str, Path], outputs: Mapping[str, Path | None])
     for flag, path in outputs.items():
         if path is None:
             continue
+        if len(os.fsencode(path.name)) > NAME_BYTES:
+            raise ConfigError(f"{flag} {path.name[:40]}…: the name is longer than {NAME_BYTES} bytes: choose another")
         if flag in endings and path.suffix != endings[flag]:
             raise ConfigError(f"{flag} {path}: must end in {endings[flag]}")
         if not path.parent.is_dir():

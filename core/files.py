@@ -53,9 +53,10 @@ def user_path(path: Path) -> Path:
         ValueError: When it could not be written into any of our files, or is longer than the system allows.
     """
     try:
-        str(path).encode()
+        str(path.absolute()).encode()
     except UnicodeEncodeError as error:
-        raise ValueError(f"{printable(path)}: the name is no UTF-8 text: rename the file or folder") from error
+        shown = printable(path.absolute())
+        raise ValueError(f"{shown}: the name is no UTF-8 text: rename the file or folder") from error
     if any(len(part.encode()) > NAME_BYTES for part in path.parts):
         raise ValueError(f"{path}: a name in it is longer than {NAME_BYTES} bytes: choose a shorter one")
     try:

@@ -144,7 +144,17 @@ def stored_config(data: dict[str, Any], folder: Path) -> RunConfig:
     """
     folder = folder.resolve()
     config = check_config(data | {"name": ""}, f"{folder}/run.json")
-    return config.model_copy(update={"out": folder.parent, "name": folder.name})
+    suites = [_found_again(suite, config.out, folder) for suite in config.suites]
+    return config.model_copy(update={"out": folder.parent, "name": folder.name, "suites": suites})
+
+
+def _found_again(suite: str, out: Path, folder: Path) -> str:
+    """A manifest as a run named it, seen from another working folder: the run's own stood above its ``out``."""
+    above = len(out.parts)
+    if out.is_absolute() or ".." in out.parts or above >= len(folder.parents) or Path(suite).exists():
+        return suite
+    there = folder.parents[above] / suite
+    return str(there) if there.is_file() else suite
 
 
 def _first_problem(error: ValidationError) -> str:
