@@ -10,7 +10,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import yaml
 from pydantic import ValidationError
 
@@ -22,7 +21,7 @@ from .clip import Clip
 from .manifest import MANIFEST_SUFFIXES, Asset, Crop, NamedWindow, SelfClip, Suite, SuiteKind
 from .media import Limits, probe
 from .naming import stable_id
-from .timeline import Timeline, read_timeline, shown_frames
+from .timeline import Timeline, read_timeline, sampled
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,6 @@ SECONDS = Fraction(3)
 IDENTITY_SECONDS = Fraction(1)
 """Beginning of a self clip that does not drive."""
 MIN_SIDE = 8
-_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -266,8 +264,7 @@ class _Builder:
     def _crop(self, path: Path, start: int, frames: int) -> Crop | None:
         if self.crop_of is None:
             return None
-        wanted = set(np.linspace(0, frames - 1, _SAMPLES).round().astype(int).tolist())
-        found = self.crop_of(Clip(np.stack(shown_frames(path, start, frames, wanted, self.limits))))
+        found = self.crop_of(sampled(path, start, frames, self.limits))
         if found is None:
             raise MediaError(f"{path}: no face was found to centre the crop on")
         if isinstance(found, Crop):

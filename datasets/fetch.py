@@ -190,7 +190,8 @@ def opened(url: str, where: str) -> Iterator[IO[bytes]]:
         with _ask(request) as response:
             yield response
     except HTTPError as error:
-        raise AssetError(f"{where}: the server answers {error.code} {error.reason}: try later or use --from") from error
+        reason = one_line(ValueError(str(error.reason)), 160)
+        raise AssetError(f"{where}: the server answers {error.code} {reason}: try later or use --from") from error
     except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
         reason = one_line(error, 120)
         raise AssetError(f"{where}: cannot be reached ({reason}): check the connection or use --from") from error

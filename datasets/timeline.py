@@ -7,13 +7,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
+import numpy as np
+
 from ..core.errors import MediaError
 from ..core.files import human_size
 from .boxes import missing_bytes
-from .clip import Frame
+from .clip import Clip
 from .limits import Limits
-from .media import MediaInfo, iter_timed_window, iter_window
+from .media import MediaInfo, iter_window
 from .videos import iter_times
+
+_SAMPLES = 8
 
 
 @dataclass(frozen=True)
@@ -99,11 +103,12 @@ def read_timeline(
     return Timeline(info, tuple(times), complete)
 
 
-def shown_frames(path: Path, start: int, frames: int, wanted: set[int], limits: Limits | None = None) -> list[Frame]:
-    """Some frames of a window, by their place in it.
+def sampled(path: Path, start: int, frames: int, limits: Limits | None = None) -> Clip:
+    """A few frames of a window, evenly spread from its first to its last, as they are shown.
 
     Raises:
         MediaError: As :func:`.media.iter_window`.
     """
-    window = enumerate(iter_timed_window(path, start, frames, limits))
-    return [frame.pixels for index, frame in window if index in wanted]
+    wanted = set(np.linspace(0, frames - 1, _SAMPLES).round().astype(int).tolist())
+    window = enumerate(iter_window(path, start, frames, limits))
+    return Clip(np.stack([frame for index, frame in window if index in wanted]))
