@@ -241,7 +241,8 @@ def face_framing(faces: str, zoom: float = 1.0, centre: tuple[float, float] = CE
         seen = observer.observe(clip, ["landmarks"])
         crop = portrait_crop(seen, zoom, centre)
         most = int(seen.counts.max(initial=0))
-        return crop and Framing(crop, f"{most} faces in a frame: the largest one is taken" if most > 1 else "")
+        note = f"{most} faces in a frame: the largest one is taken" if most > 1 else ""
+        return None if crop is None else Framing(crop, note)
 
     return framing
 

@@ -189,8 +189,8 @@ def _print_plan(plan: list[PlanItem], session: Session) -> None:
     for label in session.labels:
         inventory = getattr(session.method(label), "inventory", None)
         if inventory is not None:
-            cases = {item.case: session.case(item.suite, item.case).driving.frames for item in plan}
-            for line in inventory(cases):
+            lengths = {item.case: session.case(item.suite, item.case).driving.frames for item in plan}
+            for line in inventory(lengths):
                 console.print(f"  {label}: {line}", soft_wrap=True)
     console.print(f"run folder: {session.config.folder}", soft_wrap=True)
 

@@ -18,7 +18,7 @@ from PIL import Image
 from ..core.errors import MediaError
 from .boxes import Geometry
 from .clip import Frame
-from .tonemap import DESCRIPTION, Transfer, tone_map
+from .tonemap import DESCRIPTION, HDR_TRANSFERS, Transfer, tone_map
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
@@ -30,7 +30,6 @@ _SCALER = 0x4 | 0x2000 | 0x40000 | 0x80000
 # AVColorSpace of a frame -> matrix; untagged frames count as BT.601, as in FFmpeg and OpenCV.
 _MATRICES = {1: Colorspace.ITU709, 4: Colorspace.FCC, 7: Colorspace.SMPTE240M, 9: Colorspace.BT2020}
 _UNSUPPORTED_MATRICES = {10: "BT.2020 constant luminance", 14: "BT.2100 ICtCp", 15: "Dolby Vision's IPT"}
-_TRANSFERS: dict[int, Transfer] = {16: "PQ", 18: "HLG"}
 _ODD_TRANSFERS = {8: "linear light", 9: "logarithmic", 10: "logarithmic", 17: "SMPTE ST 428"}
 _PRIMARIES = {1: "BT.709", 9: "BT.2020", 11: "P3", 12: "P3"}
 _BT2020 = 9
@@ -90,7 +89,7 @@ def display_of(first: VideoFrame, sample_aspect: Fraction | None, geometry: Geom
         raise MediaError("its container cuts the whole picture away: export it again")
     aspect = geometry.display * height / width if geometry.display else sample_aspect or Fraction(1)
     shown = square_size(width, height, aspect)
-    transfer = _TRANSFERS.get(first.color_trc)
+    transfer = HDR_TRANSFERS.get(first.color_trc)
     notes = []
     if (width, height) != (first.width, first.height):
         notes.append(f"the container's crop is applied: {first.width} x {first.height} to {width} x {height}")

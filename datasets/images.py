@@ -20,6 +20,7 @@ from .clip import Frame
 from .filetype import require_media
 from .limits import Limits, reading
 from .png import SIGNATURE, essentials
+from .tonemap import HDR_TRANSFERS, hdr_refusal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,8 +43,6 @@ _TURNS = {
 }
 _TIFF_WIDTH, _TIFF_HEIGHT, _TIFF_BITS, _TIFF_PHOTOMETRIC = 256, 257, 258, 262
 _WHITE_IS_ZERO = 0
-# ITU-R H.273: transfers of HDR pictures.
-_HDR = {16: "PQ", 18: "HLG"}
 # What Pillow raises for EXIF blocks that are cut short or point nowhere.
 _EXIF_ERRORS = (SyntaxError, struct.error, ValueError, KeyError, IndexError, TypeError, OSError)
 
@@ -147,8 +146,8 @@ def _opened(path: Path, limits: Limits) -> Iterator[Image.Image]:
 
 def _refuse_hdr(path: Path) -> None:
     colour = coded_colour(path)
-    if colour and colour[1] in _HDR:
-        raise MediaError(f"is an HDR picture ({_HDR[colour[1]]}), which is not read: export it as SDR, PNG or JPEG")
+    if colour and colour[1] in HDR_TRANSFERS:
+        raise MediaError(hdr_refusal(colour[1]))
 
 
 def _orientation(image: Image.Image) -> tuple[int, tuple[str, ...]]:

@@ -269,6 +269,8 @@ def load_suite(path: Path) -> Suite:
     Raises:
         ManifestError: In one line that names the file, the field and what is wrong with it.
     """
+    if path.exists() and not path.is_file():
+        raise ManifestError(f"manifest {path}: is no regular file; give a YAML or JSON file")
     try:
         return Suite.model_validate(load_mapping(path, "schema, name, kind and assets"))
     except ValidationError as error:

@@ -11,6 +11,9 @@ import struct
 import zlib
 from typing import BinaryIO
 
+from ..core.errors import MediaError
+from .tonemap import HDR_TRANSFERS, hdr_refusal
+
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 # Transparency, orientation, and what tells an animation (PNG specification, third edition).
 _KEPT = (b"tRNS", b"eXIf", b"acTL", b"fcTL", b"fdAT")
@@ -25,6 +28,9 @@ def essentials(file: BinaryIO) -> io.BytesIO:
 
     Args:
         file: At its beginning, after a check of the signature.
+
+    Raises:
+        MediaError: When the picture says that it is HDR.
     """
     kept = io.BytesIO()
     kept.write(file.read(len(SIGNATURE)))
@@ -37,6 +43,8 @@ def essentials(file: BinaryIO) -> io.BytesIO:
         ancillary = bool(kind[0] & 0x20)
         if not ancillary or kind in _KEPT or (kind in _TEXTS and _is_wanted_text(kind, body)):
             kept.write(head + body)
+        if kind == b"cICP" and body[1] in HDR_TRANSFERS:
+            raise MediaError(hdr_refusal(body[1]))
         if kind == b"IEND":
             break
     kept.seek(0)

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 Transfer = Literal["PQ", "HLG"]
 
+HDR_TRANSFERS: dict[int, Transfer] = {16: "PQ", 18: "HLG"}
+"""Transfer characteristics of HDR (ITU-T H.273, table 3)."""
 DESCRIPTION = "tone-mapped to SDR: ITU-R BT.2390, 1000 to 203 cd/m2"
 PEAK = 1000.0
 """Brightest light of the source's screen that is told apart, in cd/m2."""
@@ -34,6 +36,11 @@ _TO_709: dict[str, NDArray[np.float64]] = {
     "P3": np.array([[1.224940, -0.224940, 0.0], [-0.042057, 1.042057, 0.0], [-0.019638, -0.078636, 1.098274]]),
     "BT.709": np.eye(3),
 }
+
+
+def hdr_refusal(transfer: int) -> str:
+    """Why a still picture of this transfer is refused: its readers give 8 bits, too few to tone-map."""
+    return f"is an HDR picture ({HDR_TRANSFERS[transfer]}), which is not read: export it as SDR, PNG or JPEG"
 
 
 def tone_map(code: NDArray[np.uint16], transfer: Transfer, primaries: str = "BT.2020") -> NDArray[np.uint8]:

@@ -29,7 +29,9 @@ def encode(path, frames, codec="libx264", pix_fmt="yuv444p", options=None, setup
         stream.pix_fmt = pix_fmt
         setup(stream)
         for pixels in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, "rgba" if pixels.shape[2] == 4 else "rgb24")))
+            container.mux(
+                stream.encode(av.VideoFrame.from_ndarray(pixels, "rgba" if pixels.shape[2] == 4 else "rgb24"))
+            )
         container.mux(stream.encode())
     return path
 
@@ -63,7 +65,9 @@ def _with_video_fields(path, fields):
     """Append fields to the Video element of a Matroska file's only track (RFC 9559, 5.1.4)."""
     data = path.read_bytes()
     with path.open("rb") as file:
-        segment, end = next((low, high) for kind, low, high in boxes._elements(file, 0, len(data)) if kind == 0x18538067)
+        segment, end = next(
+            (low, high) for kind, low, high in boxes._elements(file, 0, len(data)) if kind == 0x18538067
+        )
         inside = list(boxes._elements(file, segment, end))
         start, stop = next((low, high) for kind, low, high in inside if kind == 0x1654AE6B)
         track = next((low, high) for kind, low, high in boxes._elements(file, start, stop) if kind == 0xAE)
@@ -205,7 +209,7 @@ def test_colours_that_cannot_be_shown_are_refused_by_name(tmp_path):
         stream.codec_context.colorspace = 14
 
     encode(path, [ramp()] * 2, pix_fmt="yuv420p", setup=tagged)
-    with pytest.raises(MediaError, match="BT.2100 ICtCp"):
+    with pytest.raises(MediaError, match=r"BT\.2100 ICtCp"):
         read_clip(path)
 
 

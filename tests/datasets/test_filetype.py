@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import socket
+from pathlib import Path
 
 import numpy as np
 import pillow_heif
@@ -96,7 +97,7 @@ def test_pipes_sockets_and_devices_are_refused_without_waiting(tmp_path, monkeyp
     os.mkfifo("pipe.png")
     with socket.socket(socket.AF_UNIX) as server:
         server.bind("socket.png")
-        os.symlink("/dev/zero", "device.png")
+        Path("device.png").symlink_to("/dev/zero")
         for name in ("pipe.png", "socket.png", "device.png"):
             for read in (probe, read_clip, read_image):
                 with pytest.raises(MediaError, match="a pipe, a socket or a device"):
@@ -111,7 +112,14 @@ def test_every_ending_of_a_format_that_is_read_is_taken():
 
 @pytest.mark.parametrize(
     ("suffix", "codec"),
-    [("3gp", "libx264"), ("ts", "mpeg2video"), ("flv", "flv"), ("mpg", "mpeg2video"), ("avi", "mpeg4"), ("mov", "mjpeg")],
+    [
+        ("3gp", "libx264"),
+        ("ts", "mpeg2video"),
+        ("flv", "flv"),
+        ("mpg", "mpeg2video"),
+        ("avi", "mpeg4"),
+        ("mov", "mjpeg"),
+    ],
 )
 def test_clips_of_all_containers_are_told_by_content(tmp_path, make_video, numbered_frame, frame_number, suffix, codec):
     frames = [numbered_frame(index, 64, 80) for index in range(12)]

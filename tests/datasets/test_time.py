@@ -60,7 +60,9 @@ def test_a_recording_without_a_rate_has_the_one_of_its_timestamps(tmp_path, numb
     at = data.find(bytes.fromhex("23E383"))
     if at >= 0:
         length = data[at + 3] & 0x7F
-        path.write_bytes(data[:at] + b"\xec" + bytes([0x80 | (length + 2)]) + bytes(length + 2) + data[at + 4 + length :])
+        path.write_bytes(
+            data[:at] + b"\xec" + bytes([0x80 | (length + 2)]) + bytes(length + 2) + data[at + 4 + length :]
+        )
     clip = read_clip(path)
     assert len(clip) == 90
     seconds = (times[-1] - times[0]) / 1000

@@ -63,6 +63,14 @@ def test_damage_in_what_decides_the_pixels_does(tmp_path):
         read_image(broken)
 
 
+@pytest.mark.parametrize("transfer", [16, 18])
+def test_an_hdr_png_is_refused_by_name(tmp_path, transfer):
+    path = _with_chunk(tmp_path / "a.png", _chunk(b"cICP", bytes([9, transfer, 0, 1])))
+    with pytest.raises(MediaError, match="is an HDR picture"):
+        read_image(path)
+    assert read_image(_with_chunk(tmp_path / "b.png", _chunk(b"cICP", bytes([1, 13, 0, 1])))).shape == PICTURE.shape
+
+
 def test_an_orientation_in_a_text_chunk_still_counts(tmp_path):
     info = PngImagePlugin.PngInfo()
     info.add_itxt("XML:com.adobe.xmp", '<x tiff:Orientation="6"/>')
@@ -101,17 +109,11 @@ def _gray_tiff(path, values, bits, photometric):
     path.write_bytes(b"II*\0" + struct.pack("<I", 8 + len(strip)) + strip + ifd)
 
 
-@pytest.mark.parametrize("bits", [12, 16])
-@pytest.mark.parametrize("photometric", [1, 0])
+@pytest.mark.parametrize(("bits", "photometric"), [(12, 1), (16, 1), (16, 0)])
 def test_deep_gray_scans_fill_the_range(tmp_path, bits, photometric):
     values = np.linspace(0, 2**bits - 1, 40).astype(int).reshape(4, 10)
     _gray_tiff(tmp_path / "scan.tif", values, bits, photometric)
-    try:
-        shown = read_image(tmp_path / "scan.tif")[..., 0]
-    except MediaError as error:
-        assert photometric == 0, "only white-is-zero may be unknown to Pillow"
-        assert "no picture that can be read" in str(error)
-        return
+    shown = read_image(tmp_path / "scan.tif")[..., 0]
     expected = values >> (bits - 8)
     assert np.array_equal(shown, expected if photometric == 1 else 255 - expected)
 
@@ -122,7 +124,7 @@ def test_grumbling_over_references_is_no_damage_and_real_damage_is(shared):
         pytest.skip("needs ../shared/trials")
     assert len(read_clip(trials / "opengop_cut.mp4")) == 38
     damaged = trials / "damaged_middle.mp4"
-    with pytest.raises(MediaError, match="is damaged at about frame 1[89]"):
+    with pytest.raises(MediaError, match=r"is damaged at about frame 1[89]"):
         read_clip(damaged)
     with pytest.raises(MediaError, match="is damaged"):
         read_timeline(damaged, probe(damaged), seconds=Fraction(3))
@@ -146,7 +148,7 @@ def test_pictures_with_exif_in_a_clip_are_read_and_turned(tmp_path):
             packet.is_keyframe = True
             container.mux(packet)
     clip = read_clip(path)
-    assert [int(round(frame[..., 0].mean() / 80)) for frame in clip] == [0, 1, 2]
+    assert [round(frame[..., 0].mean() / 80) for frame in clip] == [0, 1, 2]
 
 
 def test_hidden_frames_do_not_count(tmp_path, make_video, numbered_frame):

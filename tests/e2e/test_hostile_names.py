@@ -44,7 +44,9 @@ def test_a_tilde_is_the_home_folder(bench, suite, tmp_path, monkeypatch):
     build = ("data", "build", "cross-image", "--faces", "none", "--size", "32", "--identities=~/faces")
     assert bench(*build, "--drivings=~/faces", "--out=~/suite.yaml").code == 0
     config = tmp_path / "c.yaml"
-    config.write_text("suites: ['~/suite.yaml']\nmethods: [copy-driving]\nfaces: [pocket]\nout: ~/runs\ncache: ~/cache\n")
+    config.write_text(
+        "suites: ['~/suite.yaml']\nmethods: [copy-driving]\nfaces: [pocket]\nout: ~/runs\ncache: ~/cache\n"
+    )
     assert bench("run", "-c", config).code == 0
     assert (tmp_path / "home" / "runs" / "suite" / "run.json").is_file()
     assert not (tmp_path / "~").exists()
@@ -59,7 +61,9 @@ def test_animate_keeps_what_is_there_and_long_names_work(bench, refused, tmp_pat
     line = refused("animate", "-i", face, "-d", face, "-o", long, "--strip", tmp_path / "t.png", *flags)
     assert "there already: choose another name or say --force" in line
     assert long.read_bytes() == before
-    assert bench("animate", "-i", face, "-d", face, "-o", long, "--strip", tmp_path / "s.png", "--force", *flags).code == 0
+    assert (
+        bench("animate", "-i", face, "-d", face, "-o", long, "--strip", tmp_path / "s.png", "--force", *flags).code == 0
+    )
     too_long = refused("animate", "-i", face, "-d", face, "-o", tmp_path / f"{'y' * 252}.png", *flags)
     assert "longer than 255 bytes" in too_long
     assert "longer than 255 bytes" in refused("animate", "-i", face, "-d", face, "-o", f"{'z' * 247}.png", *flags)
@@ -88,7 +92,9 @@ def test_another_aspect_ratio_is_refused_or_fitted_openly(bench, where, suite, t
 def test_a_report_is_written_from_any_folder(bench, make_suite, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     make_suite(tmp_path)
-    assert bench("run", "-s", "tiny.yaml", "-m", "copy-driving", "-f", "pocket", "--cache", tmp_path / "cache").code == 0
+    assert (
+        bench("run", "-s", "tiny.yaml", "-m", "copy-driving", "-f", "pocket", "--cache", tmp_path / "cache").code == 0
+    )
     page = tmp_path / "runs" / "tiny" / "report" / "index.md"
     before = page.read_text()
     page.unlink()
