@@ -56,9 +56,9 @@ def fetch(
     if (suite is None) == (weights is None):
         raise ConfigError("name either a suite or --weights METHOD: see 'bench data fetch --help'")
     if weights is not None:
-        _fetch_weights(console, weights, to, source)
+        _fetch_weights(console, weights, _home(to), source)
         return
-    folder = cache or default_cache()
+    folder, source = _home(cache) or default_cache(), _home(source)
     opened = open_suite(str(suite), folder)
     if to is not None:
         raise ConfigError("--to goes with --weights: a suite's files go into the cache, see --cache")
@@ -118,7 +118,7 @@ def check(
     cache: CacheOption = None,
 ) -> None:
     """Say how large a suite is and which of its files are missing, changed or unusable. Changes nothing."""
-    folder = cache or default_cache()
+    folder = _home(cache) or default_cache()
     opened = open_suite(suite, folder)
     result = check_suite(AssetStore(folder), opened.suite, opened.folder, deep)
     console = Console(highlight=False)
@@ -157,12 +157,8 @@ def export_cases(
 
     Put their results into a folder as <case id>.png or .mkv and score them: bench run -s SUITE --outputs NAME=FOLDER.
     """
-    folder = cache or default_cache()
+    folder, target = _home(cache) or default_cache(), _home(out) or out
     opened = open_suite(suite, folder)
-    try:
-        target = user_path(out)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
     cases = [one for one in opened.suite.cases() if any(fnmatchcase(one.id, pattern) for pattern in case or ["*"])]
     if not cases:
         raise ConfigError(f"--case: nothing matches {', '.join(case or [])} (bench suites show NAME lists the ids)")
@@ -260,6 +256,18 @@ def parse_centre(text: str) -> tuple[float, float]:
     if not (0 <= x <= 1 and 0 <= y <= 1):
         raise ConfigError(f"--centre {text!r}: both numbers must be from 0 to 1")
     return x, y
+
+
+def _home(path: Path | None) -> Path | None:
+    """A path with the home folder filled in.
+
+    Raises:
+        ConfigError: When it is too long or no text.
+    """
+    try:
+        return None if path is None else user_path(path)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 def _naming(path: Path, reason: str) -> str:

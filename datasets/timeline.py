@@ -15,9 +15,11 @@ from .boxes import missing_bytes
 from .clip import Clip
 from .limits import Limits
 from .media import MediaInfo, iter_window
-from .videos import iter_times
+from .videos import iter_times, stated_seconds
 
 _SAMPLES = 8
+_MOST_OF, _MARGIN = 0.9, 0.3
+"""Share of the stated length, less some seconds, that must be there."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +102,14 @@ def read_timeline(
     if uneven:
         # Times that are missing or run backwards are no times.
         times = [index / info.fps for index in range(len(times))]
-    return Timeline(info, tuple(times), complete)
+    timeline = Timeline(info, tuple(times), complete)
+    stated = stated_seconds(path, limits) if complete else None
+    if stated is not None and timeline.seconds < _MOST_OF * stated - _MARGIN:
+        raise MediaError(
+            f"{path}: ends after {float(timeline.seconds):.1f} s and says that it lasts {stated:.1f} s: it is damaged "
+            "or cut short, fetch or export it again"
+        )
+    return timeline
 
 
 def sampled(path: Path, start: int, frames: int, limits: Limits | None = None) -> Clip:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +21,7 @@ from .display import Display, display_of, shown_size, to_display
 from .limits import Limits
 
 _FPS_TAG = "PORTRAITBENCH_FPS"
+_DURATION = re.compile(r"(\d+):(\d+):(\d+\.\d+)")
 _CREDIBLE_RATE = 300
 """Frames a second above which a rate that nobody stated is a time base and no rate."""
 _ROUNDING = Fraction(2, 1000)
@@ -82,6 +84,21 @@ def frame_rate(path: Path, limits: Limits) -> Fraction:
     """Frames per second: exact for files of ours, else the stated rate where the timestamps bear it out."""
     with opened(path, limits) as track:
         return _frame_rate(track, None)
+
+
+def stated_seconds(path: Path, limits: Limits) -> float | None:
+    """How long a Matroska file says that its video lasts: FFmpeg steps silently over blocks that are damaged.
+
+    None where it does not say, and for other containers, whose last frame may stand for any time.
+    """
+    with opened(path, limits) as track:
+        if not track.container.format.name.startswith("matroska"):
+            return None
+        tag = _DURATION.fullmatch(track.stream.metadata.get("DURATION", ""))
+        if tag:
+            return 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
+        alone = len(track.container.streams) == 1 and track.container.duration
+        return track.container.duration / av.time_base if alone and track.container.duration else None
 
 
 def iter_timed(path: Path, start: int, count: int | None, limits: Limits) -> Iterator[TimedFrame]:

@@ -266,8 +266,13 @@ def test_damaged_and_cut_files_are_left_out_by_build_and_found_by_a_deep_check(f
     good = make_video(folders / "bad" / "good.mkv", frames)
     data = good.read_bytes()
     (folders / "bad" / "cut.mkv").write_bytes(data[: len(data) * 2 // 3])
+    # Blocks that are no blocks: FFmpeg steps over them and says nothing.
+    hurt = bytearray(data)
+    hurt[len(data) // 3 : len(data) - 400] = bytes(len(data) - 400 - len(data) // 3)
+    (folders / "bad" / "hurt.mkv").write_bytes(hurt)
     report = build_suite(_spec(folders, SuiteKind.CROSS_VIDEO, "bad"))
     assert [one.id for one in report.suite.drivings] == ["good"]
+    assert re.search("damaged", report.skipped[folders / "bad" / "hurt.mkv"])
     assert "is cut short" in report.skipped[folders / "bad" / "cut.mkv"]
 
 
