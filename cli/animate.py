@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping, Sequence
 from fractions import Fraction
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,11 +15,14 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from ..core.errors import ConfigError
-from ..core.files import atomic_path
+from ..core.files import NAME_BYTES, atomic_path, user_path
 from ..core.options import first_problem
+from ..datasets.build import CropOf
 from ..datasets.clip import Clip
 from ..datasets.export import check_ending, check_length, export
 from ..datasets.manifest import Crop
+from ..datasets.media import probe
+from ..datasets.timeline import sampled
 from ..faces.base import Grade
 from ..harness.animate import Animated, animate, check_method
 from ..harness.component import component_spec
@@ -27,6 +32,7 @@ from ..harness.single_case import CaseFiles, SingleCase, parse_regions, read_cas
 from ..methods.tuned_method import is_tuner_class
 from ..reports.strip import draw_strip
 from .case_progress import CaseProgress
+from .data import face_framing
 from .progress import duration
 from .run import CacheOption, PluginOption
 
@@ -72,21 +78,32 @@ def animate_case(
         float | None, typer.Option(min=0.1, max=1000, help="Most frames a second; those between are left out.")
     ] = None,
     frames: Annotated[int, typer.Option(min=1, help="Most frames of the driving clip, from its beginning.")] = _FRAMES,
+    framing: Annotated[
+        str,
+        typer.Option(
+            help="Face backend that centres the squares as 'bench data build' does, or 'none' for the largest centred "
+            "one. Default: dlib where it is installed, for pictures that are not square already."
+        ),
+    ] = "auto",
     crop_identity: Annotated[str | None, typer.Option(help=_CROP)] = None,
     crop_drive: Annotated[str | None, typer.Option(help=_CROP)] = None,
     strip: Annotated[
         Path | None, typer.Option(help="All pictures side by side, a .png. Default: beside --out, ending in .strip.png")
     ] = None,
     save_lora: Annotated[Path | None, typer.Option(help="Also keep the tuned weights, a .safetensors file.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there already.")] = False,
     plugin: PluginOption = None,
     cache: CacheOption = None,
 ) -> None:
     """Animate one identity image with one driving image or clip, tuned for this case, and show all side by side."""
+    identity, drive, out, strip, save_lora = _given(identity, drive, out, strip, save_lora)
     check_ending(out)
+    named = [path for path in (out, strip, save_lora) if path is not None]
     strip = strip or out.with_suffix(".strip.png")
     regions = parse_regions(region or [])
     inputs = {"--identity": identity, "--drive": drive, **{f"--region {name}": file for name, file in regions.items()}}
     _check_files(inputs, {"--out": out, "--strip": strip, "--save-lora": save_lora})
+    _may_replace([path for path in named if path.exists()], force)
     crops = {"identity": _crop("--crop-identity", crop_identity), "driving": _crop("--crop-drive", crop_drive)}
     files = CaseFiles(
         identity,
@@ -111,9 +128,12 @@ def animate_case(
         },
     )
     made_by = check_method(session, list(regions), save=save_lora is not None)
-    case = read_case(files, made_by, seed)
-    check_length(out, len(case.inputs.driving))
     console = Console(highlight=False, markup=False)
+    choose = Framer(framing, frames)
+    case = read_case(files, made_by, seed, choose)
+    check_length(out, len(case.inputs.driving))
+    for note in [*choose.notes, *(f"{path.name}: {note}" for path in inputs.values() for note in probe(path).notes)]:
+        console.print(f"note: {note}", style="yellow", soft_wrap=True)
     if case.driving_frames > len(case.inputs.driving):
         console.print(
             f"the first {frames} of {case.driving_frames} driving frames are taken (--frames)", style="yellow"
@@ -125,6 +145,67 @@ def animate_case(
     with atomic_path(strip) as temporary:
         draw_strip(_parts(case, animated, session.labels), len(case.inputs.driving)).save(temporary, format="PNG")
     _print_summary(console, session, animated, progress.seconds, [out, strip, save_lora])
+
+
+class Framer:
+    """Chooses squares around faces, as ``bench data build`` does.
+
+    Args:
+        backend: Face backend; "none" for none, "auto" for dlib on pictures that are not square.
+        frames: Most frames of a clip to look at.
+
+    Attributes:
+        notes: What a person should know of the squares that were taken.
+    """
+
+    def __init__(self, backend: str, frames: int) -> None:
+        self.notes: list[str] = []
+        self._frames = frames
+        self._auto = backend == "auto"
+        self._backend = ("dlib" if find_spec("dlib") else "none") if self._auto else backend
+        self._crop_of: CropOf | None = None
+
+    def __call__(self, path: Path) -> Crop | None:
+        """See :data:`.single_case.Choose`."""
+        info = probe(path)
+        if self._backend == "none" or (self._auto and info.width == info.height):
+            return None
+        if self._crop_of is None:
+            self._crop_of = face_framing(self._backend)
+        found = self._crop_of(sampled(path, 0, min(info.frames, self._frames)))
+        if found is None:
+            self.notes.append(f"{path.name}: no face was found, so the largest centred square is taken")
+            return None
+        if isinstance(found, Crop):
+            return found
+        if found.note:
+            self.notes.append(f"{path.name}: {found.note}")
+        return found.crop
+
+
+def _given(*paths: Path | None) -> list[Any]:
+    """Paths with home folders filled in.
+
+    Raises:
+        ConfigError: When one cannot be used as it is.
+    """
+    try:
+        return [None if path is None else user_path(path) for path in paths]
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _may_replace(existing: Sequence[Path], force: bool) -> None:
+    """Ask before files are lost; where nobody can be asked, refuse.
+
+    Raises:
+        ConfigError: When they shall stay.
+    """
+    if not existing or force:
+        return
+    names = ", ".join(map(str, existing))
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and typer.confirm(f"replace {names}?")):
+        raise ConfigError(f"{names}: there already: choose another name or say --force")
 
 
 def _session(baseline: str, method: str | None, no_tune: bool, fields: dict[str, Any]) -> Session:
@@ -156,6 +237,8 @@ def _check_files(inputs: Mapping[str, Path], outputs: Mapping[str, Path | None])
     for flag, path in outputs.items():
         if path is None:
             continue
+        if len(os.fsencode(path.name)) > NAME_BYTES:
+            raise ConfigError(f"{flag} {path.name[:40]}…: the name is longer than {NAME_BYTES} bytes: choose another")
         if flag in endings and path.suffix != endings[flag]:
             raise ConfigError(f"{flag} {path}: must end in {endings[flag]}")
         if not path.parent.is_dir():

@@ -28,7 +28,13 @@ FacesOption = Annotated[
     Texts, typer.Option("--faces", "-f", help=f"Face backend: {_PART}; first one wins; repeatable.")
 ]
 MetricOption = Annotated[Texts, typer.Option("--metric", help="Metric id; repeatable. Default: all that apply.")]
-OutputsOption = Annotated[Texts, typer.Option(help="LABEL=FOLDER with results made elsewhere; repeatable.")]
+OutputsOption = Annotated[
+    Texts,
+    typer.Option(
+        help="LABEL=FOLDER with results made elsewhere, files or folders of numbered frames named by case id; "
+        "LABEL=FOLDER,fit=crop (or pad) fits other aspect ratios. --dry-run lists what matches. Repeatable."
+    ),
+]
 CaseOption = Annotated[Texts, typer.Option("--case", help="Case id or pattern like 'id01__*'; repeatable.")]
 PluginOption = Annotated[list[Path] | None, typer.Option("--plugin", help="Python file that registers things.")]
 WorkersOption = Annotated[int | None, typer.Option("--workers", "-w", min=1, help="Worker processes on this machine.")]
@@ -180,6 +186,12 @@ def _print_plan(plan: list[PlanItem], session: Session) -> None:
         metrics = ", ".join(part.id for part in own[0].metrics) or "none"
         console.print(f"{suite}: {cases} cases x {len(session.labels)} methods ({', '.join(session.labels)})")
         console.print(f"  metrics: {metrics}", soft_wrap=True)
+    for label in session.labels:
+        inventory = getattr(session.method(label), "inventory", None)
+        if inventory is not None:
+            lengths = {item.case: session.case(item.suite, item.case).driving.frames for item in plan}
+            for line in inventory(lengths):
+                console.print(f"  {label}: {line}", soft_wrap=True)
     console.print(f"run folder: {session.config.folder}", soft_wrap=True)
 
 
@@ -189,5 +201,6 @@ def _outputs(texts: Texts) -> list[dict[str, Any]]:
         label, equals, folder = text.partition("=")
         if not equals or not label or not folder:
             raise ConfigError(f"--outputs {text!r}: write LABEL=FOLDER")
-        specs.append({"name": "outputs", "label": label, "options": {"dir": folder}})
+        folder, _, fit = folder.partition(",fit=") if not Path(folder).is_dir() else (folder, "", "")
+        specs.append({"name": "outputs", "label": label, "options": {"dir": folder} | ({"fit": fit} if fit else {})})
     return specs

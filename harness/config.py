@@ -10,7 +10,8 @@ from typing import Any, Literal, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..core.errors import ConfigError
-from ..core.options import Options, first_problem
+from ..core.files import user_path
+from ..core.options import Options, UserPath, first_problem
 from ..core.yamlfile import load_mapping
 from .component import ComponentSpec
 from .defaults import filled
@@ -37,13 +38,18 @@ class RunConfig(Options):
     )
     retry_failed: bool = False
     fail_on_error: bool = False
-    plugins: list[Path] = []
-    out: Path = Path("runs")
+    plugins: list[UserPath] = []
+    out: UserPath = Path("runs")
     name: str = Field(default="", pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")
-    cache: Path | None = None
+    cache: UserPath | None = None
     ablation: Literal["losses", "steps", "decoding"] | None = Field(
         default=None, description="What the rows differ in; the report then has a plot of it."
     )
+
+    @field_validator("suites")
+    @classmethod
+    def _suites_can_be_named(cls, value: list[str]) -> list[str]:
+        return [str(user_path(Path(name))) if name.startswith("~") or not name.isascii() else name for name in value]
 
     @field_validator("shard")
     @classmethod
@@ -138,7 +144,17 @@ def stored_config(data: dict[str, Any], folder: Path) -> RunConfig:
     """
     folder = folder.resolve()
     config = check_config(data | {"name": ""}, f"{folder}/run.json")
-    return config.model_copy(update={"out": folder.parent, "name": folder.name})
+    suites = [_found_again(suite, config.out, folder) for suite in config.suites]
+    return config.model_copy(update={"out": folder.parent, "name": folder.name, "suites": suites})
+
+
+def _found_again(suite: str, out: Path, folder: Path) -> str:
+    """A manifest as a run named it, seen from another working folder: the run's own stood above its ``out``."""
+    above = len(out.parts)
+    if out.is_absolute() or ".." in out.parts or above >= len(folder.parents) or Path(suite).exists():
+        return suite
+    there = folder.parents[above] / suite
+    return str(there) if there.is_file() else suite
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -114,6 +114,13 @@ class Generator(Component):
             CaseError: When this case cannot be animated; becomes a typed row.
         """
         raise NotImplementedError(f"{type(self).__name__} has no animate()")
+
+    def require_cases(self, case_ids: Collection[str]) -> None:
+        """See that there is something to do for the cases of a run, before it begins; any method can by default.
+
+        Raises:
+            ConfigError: When there is nothing for any of them.
+        """
 
 
 class Parameterization(Protocol):
