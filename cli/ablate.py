@@ -8,6 +8,7 @@ import typer
 
 from .. import sweeping
 from ..core.errors import ConfigError
+from ..harness.component import component_spec
 from ..harness.defaults import EMBEDDED, TUNER
 from .flags import HOW, WHAT, Given, Texts, takes
 from .run import finish
@@ -46,6 +47,8 @@ def ablate(
 
     Running the same command again goes on where it was stopped.
     """
+    for text in settings or []:
+        component_spec(f"{method.partition(':')[0]}:{text}", "--set")  # so that a malformed one is told as what it is
     tuner = method + ("," if ":" in method and settings else ":" if settings else "") + ",".join(settings or [])
     numbers = None if values is None else _numbers(values)
     finish(

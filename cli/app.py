@@ -72,7 +72,7 @@ def main() -> None:
     errors = Console(stderr=True, highlight=False)
     settings = Settings()
     try:
-        app(obj=settings)
+        app(prog_name="bench", obj=settings)
     except (BenchError, OSError) as error:  # the latter where a disk gave way and nobody counted with it
         if settings.debug:
             traceback.print_exc()

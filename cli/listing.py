@@ -33,7 +33,9 @@ suites_app = typer.Typer(help="List suites and their cases.", no_args_is_help=Tr
 def list_metrics(plugin: PluginOption = None) -> None:
     """Every metric with its unit, direction and what it needs."""
     load_plugins(plugin)
-    table = Table(_names("id"), "", "unit", "per", Column("needs", overflow="fold"), _names("benchmarks"))
+    table = Table(
+        _names("id"), "", Column("unit", overflow="fold"), "per", Column("needs", overflow="fold"), _names("benchmarks")
+    )
     for metric in all_metrics():
         spec = metric.spec
         arrow = "↑" if spec.higher_is_better else "↓"
