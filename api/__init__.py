@@ -22,17 +22,21 @@ A run is a folder, made by one call and read back by another::
 Keyword arguments are the fields of :class:`RunConfig`, which ``bench run --help`` and ``bench config schema`` explain;
 methods, face backends and metrics are named as on the command line, and take options the same way:
 
+>>> import portraitbench as pb
 >>> pb.component("pocket:steps=10,as=quick").options
 {'steps': 10}
 
 Everything that a plug-in needs is here too: the contracts (:class:`Generator`, :class:`Tuner`, :class:`Metric`,
-:class:`FaceBackend`), the base classes, and the registries, which take a class under a name:
+:class:`FaceBackend`), the base classes, and the registries, which take a class under a name,
+``pb.METHODS.add("nothing", Nothing)``:
 
 >>> class Nothing(pb.GeneratorBase):
 ...     name, revision = "nothing", "1"
+...     def __init__(self, options, context):
+...         pass
 ...     def animate(self, inputs: pb.Inputs) -> pb.Animation:
 ...         return pb.Animation(inputs.driving)
->>> pb.METHODS.add("nothing-of-the-tour", lambda options, context: Nothing()) is not None
+>>> isinstance(Nothing({}, None), pb.Generator)
 True
 
 Importing this package loads nothing else; each name is imported when it is first used.
