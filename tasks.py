@@ -64,6 +64,12 @@ def demo(c: Context) -> None:
     c.run("bench run")
 
 
+@task
+def docs(c: Context) -> None:
+    """The pages in docs/reference, from what metrics and methods say of themselves."""
+    c.run("python docs/reference.py")
+
+
 @task(pre=[lint, types, test])
 def check(c: Context) -> None:
     """All that CI asks, in this environment."""

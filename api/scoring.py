@@ -43,6 +43,6 @@ def score(
     """
     folder = run.folder if isinstance(run, Run) else Path(run)
     loaded = load_run(folder)
-    changed = {"metrics": []} if fields.get("faces") and not fields.get("metrics") else {}
+    changed: dict[str, list[str]] = {"metrics": []} if fields.get("faces") and not fields.get("metrics") else {}
     session = Session(stored_config(loaded.config | dict(fields) | changed, folder))
     return carry_out(session, replan_metrics(session, load_plan(folder, loaded)), progress, report=report)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Unpack
 
 from .core.errors import ConfigError
@@ -47,7 +48,7 @@ def ablate(
     if "methods" in fields:
         raise ConfigError("ablate: its rows are the methods: name the tuner only")
     for path in fields.get("plugins", ()):
-        load_plugin(path)
+        load_plugin(Path(path))
     tuner = component_spec(method, "--method")
     if tuner.label != component_spec(tuner.name, "--method").label:
         raise ConfigError("--set as: the rows of an ablation have labels of their own")

@@ -98,8 +98,9 @@ def method_text(name: str, baseline: ComponentSpec | None = None) -> str:
     options = describe_options(model, changed)
     if options:
         lines.append(f"\nOptions, as in {name}:{options[0].name}=VALUE,...")
+    where = f", with {baseline.name}" if baseline else ""
     for option in options:
-        lines.append(f"  {option.name} ({option.default}{f', with {baseline.name}' if option.name in changed else ''})")
+        lines.append(f"  {option.name} ({option.default}{where if option.name in changed else ''})")
         lines += textwrap.wrap(option.text, width=96, initial_indent=" " * 6, subsequent_indent=" " * 6)
     sweeps = sweeps_of(made)
     if sweeps:

@@ -99,7 +99,7 @@ class Registry(Generic[T]):
         return f"unknown {self.kind} {name!r}: {hint}"
 
 
-def load_plugin(path: Path | str) -> None:
+def load_plugin(path: Path) -> None:
     """Run a plug-in file once; it registers what it brings by calling ``add`` on the registries.
 
     Args:
@@ -108,7 +108,6 @@ def load_plugin(path: Path | str) -> None:
     Raises:
         PluginError: When the file is missing, is not Python, or fails.
     """
-    path = Path(path)
     name = f"portraitbench_plugin_{path.stem}"
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__file__", None) == str(path.resolve()):
