@@ -27,17 +27,15 @@ methods, face backends and metrics are named as on the command line, and take op
 {'steps': 10}
 
 Everything that a plug-in needs is here too: the contracts (:class:`Generator`, :class:`Tuner`, :class:`Metric`,
-:class:`FaceBackend`), the base classes, and the registries, which take a class under a name,
+:class:`FaceBackend`), which are base classes, and the registries, which take a class under a name,
 ``pb.METHODS.add("nothing", Nothing)``:
 
->>> class Nothing(pb.GeneratorBase):
-...     name, revision = "nothing", "1"
-...     def __init__(self, options, context):
-...         pass
+>>> class Nothing(pb.Generator):
+...     name = "nothing"
 ...     def animate(self, inputs: pb.Inputs) -> pb.Animation:
 ...         return pb.Animation(inputs.driving)
->>> isinstance(Nothing({}, None), pb.Generator)
-True
+>>> dict(Nothing({}, None).fingerprint())
+{'name': 'nothing', 'code': 1, 'options': {}}
 
 Importing this package loads nothing else; each name is imported when it is first used.
 """
@@ -53,6 +51,7 @@ if TYPE_CHECKING:
     from .animating import animate as animate
     from .comparing import RunsCompared as RunsCompared
     from .comparing import compare as compare
+    from .core.component import Component as Component
     from .core.errors import BenchError as BenchError
     from .core.errors import CaseError as CaseError
     from .core.errors import ConfigError as ConfigError
@@ -83,7 +82,6 @@ if TYPE_CHECKING:
     from .methods.base import Animation as Animation
     from .methods.base import DiffusionGenerator as DiffusionGenerator
     from .methods.base import Generator as Generator
-    from .methods.base import GeneratorBase as GeneratorBase
     from .methods.base import Inputs as Inputs
     from .methods.base import MethodContext as MethodContext
     from .methods.base import OracleInputs as OracleInputs
@@ -95,7 +93,6 @@ if TYPE_CHECKING:
     from .methods.sweeps import SweepSettings as SweepSettings
     from .metrics import METRICS as METRICS
     from .metrics.base import Metric as Metric
-    from .metrics.base import MetricBase as MetricBase
     from .metrics.base import MetricSpec as MetricSpec
     from .metrics.base import Scene as Scene
     from .metrics.base import Scores as Scores
@@ -114,6 +111,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "animating": ("AnimateConfig", "AnimatedCase", "animate"),
     "comparing": ("RunsCompared", "compare"),
+    "core.component": ("Component",),
     "core.errors": ("BenchError", "CaseError", "ConfigError", "MediaError", "NoFaceError", "Status"),
     "core.options": ("Options", "parse_options"),
     "core.registry": ("Registry",),
@@ -140,7 +138,6 @@ _HOMES = {
         "Animation",
         "DiffusionGenerator",
         "Generator",
-        "GeneratorBase",
         "Inputs",
         "MethodContext",
         "OracleInputs",
@@ -151,7 +148,7 @@ _HOMES = {
     ),
     "methods.sweeps": ("Sweep", "SweepSettings"),
     "metrics": ("METRICS",),
-    "metrics.base": ("Metric", "MetricBase", "MetricSpec", "Scene", "Scores", "View", "check_lengths"),
+    "metrics.base": ("Metric", "MetricSpec", "Scene", "Scores", "View", "check_lengths"),
     "metrics.resolve": ("explain",),
     "running": ("Run", "component", "load", "run"),
     "scoring": ("score",),

@@ -26,7 +26,7 @@ from .harness.defaults import EMBEDDED, TUNER
 from .harness.session import Session
 from .harness.single_case import CaseFiles, SingleCase, read_case
 from .methods.base import Animation
-from .methods.tuned_method import grade_of, is_tuner_class
+from .methods.tuned_method import is_tuner_class
 from .running import AnyPath, Component
 
 MOST_FRAMES = 250
@@ -212,7 +212,7 @@ def animate(
         case,
         animated,
         session.labels,
-        grade_of(session.method(session.labels[0])),
+        session.method(session.labels[0]).grade,
         sorted({str(backend.info.grade) for backend in guides} - {"real"}),
     )
     if out is not None:

@@ -12,8 +12,8 @@ from .harness.component import component_spec
 from .harness.defaults import EMBEDDED, TUNER
 from .harness.runner import Progress
 from .methods import METHODS
+from .methods.base import Tuner
 from .methods.sweeps import SweepSettings, find_sweep, sweep_rows
-from .methods.tuned_method import TunedMethod, is_tuner_class
 from .running import Run, RunFields, carry_out, session_for
 
 DEFAULTS: Mapping[str, Any] = {"suites": [EMBEDDED], "baseline": EMBEDDED, "faces": [EMBEDDED]}
@@ -52,13 +52,13 @@ def ablate(
     tuner = component_spec(method, "--method")
     if tuner.label != component_spec(tuner.name, "--method").label:
         raise ConfigError("--set as: the rows of an ablation have labels of their own")
-    if not is_tuner_class(tuner.name):
+    made = METHODS.get(tuner.name)
+    if not issubclass(made, Tuner):
         raise ConfigError(f"--method {tuner.name}: is no tuner, and only tuners have sweeps")
-    declared = find_sweep(METHODS.get(tuner.name), tuner.name, sweep)
+    declared = find_sweep(made.sweeps, tuner.name, sweep)
     given = {**DEFAULTS, **fields, "ablation": sweep}
     alone = session_for(None, given | {"methods": [tuner]})
-    tuned = alone.method(alone.labels[-1])
-    in_effect = tuned.settings if isinstance(tuned, TunedMethod) else {}
+    in_effect = alone.method(alone.labels[-1]).settings
     rows = sweep_rows(declared, SweepSettings(tuner.options, in_effect), values)
     methods = [{"name": tuner.name, "label": label, "options": options} for label, options in rows.items()]
     return carry_out(session_for(None, given | {"methods": methods}), None, progress, report=report)

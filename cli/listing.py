@@ -19,7 +19,7 @@ from ..harness.component import ComponentSpec, component_spec
 from ..harness.config import check_config
 from ..harness.session import Session, default_cache
 from ..methods import METHODS
-from ..methods.sweeps import sweeps_of
+from ..methods.base import Tuner
 from ..methods.tuned_method import is_tuner_class
 from ..metrics.resolve import all_metrics, explain, resolve
 from .flags import PluginOption
@@ -93,7 +93,7 @@ def method_text(name: str, baseline: ComponentSpec | None = None) -> str:
     """
     made = METHODS.get(name)
     lines = [(inspect.getdoc(made) or "no description").partition("\nArgs:")[0].rstrip()]
-    model = getattr(made, "options_model", Options)
+    model = made.options_model
     changed = _changed(name, model, baseline) if baseline else {}
     options = describe_options(model, changed)
     if options:
@@ -102,7 +102,7 @@ def method_text(name: str, baseline: ComponentSpec | None = None) -> str:
     for option in options:
         lines.append(f"  {option.name} ({option.default}{where if option.name in changed else ''})")
         lines += textwrap.wrap(option.text, width=96, initial_indent=" " * 6, subsequent_indent=" " * 6)
-    sweeps = sweeps_of(made)
+    sweeps = made.sweeps if issubclass(made, Tuner) else {}
     if sweeps:
         lines.append("\nSweeps, as in bench ablate NAME")
     for sweep, about in sweeps.items():
@@ -116,7 +116,7 @@ def _changed(name: str, model: type[Options], baseline: ComponentSpec) -> dict[s
     if not is_tuner_class(name):
         raise ConfigError(f"--baseline: method {name} is no tuner, its defaults are the same everywhere")
     session = Session(check_config({"baseline": baseline, "methods": [name]}, "flags"))
-    in_effect = session.method(session.labels[-1]).settings  # type: ignore[attr-defined] # of a tuned generator
+    in_effect = session.method(session.labels[-1]).settings
     fields = model.model_fields.items()
     own = {key: field.get_default(call_default_factory=True) for key, field in fields if not field.is_required()}
     plain = model.model_construct(**own).model_dump(mode="json")

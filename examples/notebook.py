@@ -7,7 +7,7 @@ import numpy as np
 import portraitbench as pb
 
 
-class Contrast(pb.MetricBase):
+class Contrast(pb.Metric):
     spec = pb.MetricSpec(
         id="contrast_gap/1",
         title="Contrast gap",

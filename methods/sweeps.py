@@ -29,7 +29,7 @@ class SweepSettings(NamedTuple):
 class Sweep:
     """One ablation of a tuner.
 
-    A tuner offers its sweeps by name in a class attribute ``sweeps``. A sweep that is named after a numeric option
+    A tuner offers its sweeps by name in :attr:`.base.Tuner.sweeps`. A sweep that is named after a numeric option
     which all its rows state is drawn against that number, with the baseline at 0; others are drawn row by row.
 
     Attributes:
@@ -46,23 +46,17 @@ class Sweep:
     builds_on: tuple[str, ...] = ()
 
 
-def sweeps_of(tuner: object) -> Mapping[str, Sweep]:
-    """The sweeps that a tuner, or its class, declares."""
-    return getattr(tuner, "sweeps", {})
-
-
-def find_sweep(tuner: object, owner: str, name: str) -> Sweep:
+def find_sweep(sweeps: Mapping[str, Sweep], owner: str, name: str) -> Sweep:
     """A tuner's sweep by name.
 
     Args:
-        tuner: The tuner or its class.
+        sweeps: All that it declares.
         owner: Its registry name, for the message.
         name: The sweep's.
 
     Raises:
         ConfigError: When it has none of that name; offers the nearest.
     """
-    sweeps = sweeps_of(tuner)
     if name in sweeps:
         return sweeps[name]
     near = get_close_matches(name, sweeps, n=1, cutoff=0.5)

@@ -160,11 +160,13 @@ OWN_TUNER = """
 from contextlib import contextmanager
 import portraitbench as pb
 
-class Lighten:
-    name, revision = "lighten", "1"
+class LightenOptions(pb.Options):
+    floor: int = 0
+    amount: int = 0
+
+class Lighten(pb.Tuner):
+    name, options_model = "lighten", LightenOptions
     sweeps = {"amount": pb.Sweep("How much.", lambda settings, values: {str(n): {"amount": n} for n in values}, (1, 2))}
-    def __init__(self, options, context):
-        self.revision = str(sorted(options.items()))
     @contextmanager
     def tune(self, generator, conditions, inputs):
         yield generator
