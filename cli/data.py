@@ -21,17 +21,15 @@ from ..core.errors import ConfigError
 from ..core.files import human_size, printable, user_path
 from ..core.registry import Registry
 from ..datasets.assets import AssetStore
-from ..datasets.build import BuildSpec, CropOf, Framing, build_suite
+from ..datasets.build import BuildSpec, build_suite
 from ..datasets.catalog import open_suite
 from ..datasets.check import check_suite
-from ..datasets.clip import Clip
 from ..datasets.export_suite import TABLE, export_suite
 from ..datasets.fetch import fetch_assets
 from ..datasets.manifest import Suite, SuiteKind
 from ..faces import BACKENDS
-from ..faces.crops import CENTRE, portrait_crop
-from ..faces.observer import Observer
-from ..harness.component import component_spec
+from ..faces.crops import CENTRE
+from ..harness.framing import face_framing
 from ..harness.session import default_cache
 from ..methods import METHODS
 from ..metrics import METRICS
@@ -229,25 +227,6 @@ def build(
     console.print(
         f"{escape(str(out))}: {len(report.suite.cases())} cases from {len(report.suite.assets)} files", soft_wrap=True
     )
-
-
-def face_framing(faces: str, zoom: float = 1.0, centre: tuple[float, float] = CENTRE) -> CropOf:
-    """What centres crops on the largest face, and tells when there are several.
-
-    Raises:
-        ConfigError: When there is no such face backend, or it cannot be made.
-    """
-    backend = component_spec(faces, "--faces")
-    observer = Observer([BACKENDS.get(backend.name)(backend.options)])
-
-    def framing(clip: Clip) -> Framing | None:
-        seen = observer.observe(clip, ["landmarks"])
-        crop = portrait_crop(seen, zoom, centre)
-        most = int(seen.counts.max(initial=0))
-        note = f"{most} faces in a frame: the largest one is taken" if most > 1 else ""
-        return None if crop is None else Framing(crop, note)
-
-    return framing
 
 
 def parse_centre(text: str) -> tuple[float, float]:

@@ -125,9 +125,8 @@ def make_plan(session: Session) -> list[PlanItem]:
             metrics = plan_metrics(session, opened.suite, case)
             items += [_item(session, opened.suite, case, label, metrics) for label in session.labels]
     for label in session.labels:
-        require = getattr(session.method(label), "require_cases", None)
-        if require is not None and items:
-            require(dict.fromkeys(item.case for item in items))
+        if items:
+            session.method(label).require_cases(dict.fromkeys(item.case for item in items))
     return items
 
 

@@ -16,6 +16,7 @@ from ..core.options import parse_options
 from ..datasets.clip import Clip
 from ..faces.base import Grade
 from ..faces.observer import Observer
+from .sweeps import Sweep
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -121,6 +122,14 @@ class Generator(Component):
         Raises:
             ConfigError: When there is nothing for any of them.
         """
+
+    def inventory(self, frames: Mapping[str, int]) -> list[str]:  # noqa: ARG002 - nothing to look up
+        """What is there for some cases, in lines for people; for methods that look results up.
+
+        Args:
+            frames: Driving frames by case id.
+        """
+        return []
 
 
 class Parameterization(Protocol):
@@ -230,9 +239,11 @@ class Tuner(Component):
 
     Attributes:
         precedence: See :class:`Generator`.
+        sweeps: Ablations that ``bench ablate`` can run, by name.
     """
 
     precedence: int = 0
+    sweeps: Mapping[str, Sweep] = MappingProxyType({})
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:  # noqa: ARG002 - for subclasses
         """Check the options."""

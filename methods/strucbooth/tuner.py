@@ -20,6 +20,8 @@ from ..base import DiffusionGenerator, Inputs, MethodContext, RegionTuner
 from ..lora import Lora, injected_lora
 from ..outputs import Outputs
 from ..phases import Phases
+from ..sweeps import Sweep
+from .ablation import SWEEPS
 from .config import StrucBoothConfig
 from .identity_loss import find_embedder
 from .loss_trace import Trace
@@ -45,6 +47,7 @@ class StrucBooth(RegionTuner):
     name = "strucbooth"
     options_model = StrucBoothConfig
     regions: Mapping[str, tuple[str, ...]] = REGION_NAMES
+    sweeps: Mapping[str, Sweep] = SWEEPS
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = dict(options)
