@@ -13,7 +13,7 @@ from ..core.errors import ConfigError
 from ..core.options import Options, first_problem
 from ..core.yamlfile import load_mapping
 from .component import ComponentSpec
-from .defaults import filled
+from .defaults import EMBEDDED, TUNER, filled
 
 
 class RunConfig(Options):
@@ -26,8 +26,8 @@ class RunConfig(Options):
     )
     methods: list[ComponentSpec] = Field(
         default=[],
-        description="Generator or tuner: NAME or NAME:key=value,...; as=LABEL names its row. Default: StrucBooth on "
-        "the embedded generator; on other suites the reference methods.",
+        description="Generator or tuner: NAME or NAME:key=value,...; as=LABEL names its row. Default: "
+        f"{TUNER} on {EMBEDDED}; on other suites the reference methods.",
     )
     baseline: ComponentSpec | None = Field(
         default=None, description="Generator that tuners build on, and a row of its own: NAME or NAME:key=value,..."
