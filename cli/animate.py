@@ -63,7 +63,7 @@ def animate_case(
     no_tune: Annotated[bool, typer.Option("--no-tune", help="Only the generator's own output.")] = False,
     faces: Annotated[list[str] | None, typer.Option("--faces", "-f", help="Face backend. Default: pocket")] = None,
     seed: Annotated[int, typer.Option(help="Same seed, same picture.")] = 0,
-    device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = "cpu",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")] = "auto",
     threads: Annotated[int, typer.Option(min=1, max=256, help="Threads of the numeric libraries.")] = 1,
     size: Annotated[
         int | None, typer.Option(min=16, max=4096, help="Canvas in pixels. Default: the generator's own, or 512.")
@@ -182,7 +182,7 @@ def _crop(flag: str, text: str | None) -> Crop | None:
 
 def _parts(case: SingleCase, animated: Animated, labels: Sequence[str]) -> list[tuple[str, Clip]]:
     """What the strip shows, from what was given to what came out."""
-    parts = [("identity", case.inputs.identity), ("driving", case.inputs.driving), *case.sources.items()]
+    parts = [("identity", case.inputs.identity), ("driving", case.inputs.driving), *case.inputs.guides.items()]
     if animated.tuned is None:
         return [*parts, (labels[0], animated.base.clip)]
     tuned = labels[1].removeprefix(f"{labels[0]}+")

@@ -46,7 +46,7 @@ WeightsOption = Annotated[
 ]
 LimitOption = Annotated[int | None, typer.Option(min=1, help="At most this many cases of each suite.")]
 SeedOption = Annotated[int | None, typer.Option(help="Seed of the run. Default: 0")]
-DeviceOption = Annotated[str | None, typer.Option(help="cpu, cuda, cuda:1 or mps. Default: cpu")]
+DeviceOption = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1 or mps. Default: auto")]
 NameOption = Annotated[str | None, typer.Option(help="Run folder's name. Default: the suites' names.")]
 
 
@@ -147,6 +147,7 @@ def carry_out(session: Session, plan: list[PlanItem] | None) -> None:
     """
     console = Console(highlight=False, markup=False)
     config = session.config
+    console.print(f"device: {session.device}{' (found by auto)' if config.device == 'auto' else ''}")
     with RunProgress(console) as progress:
         summary = Runner(session, progress, plan).run()
     table = write_report(config.folder, session)

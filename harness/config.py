@@ -28,7 +28,17 @@ class RunConfig(Options):
     limit: int | None = Field(default=None, ge=1, description="At most this many cases of each suite, evenly spread.")
     full: bool = Field(default=False, description="All cases of suites that otherwise give a few for a first look.")
     seed: int = 0
-    device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
+    device: str = Field(
+        default="auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="auto: cuda where there is a card, else mps, else cpu. Several workers take the cards in turn.",
+    )
+    gpu_in_key: bool = Field(
+        default=False, description="Whether results of another model of graphics card are computed again."
+    )
+    executor: ComponentSpec = Field(
+        default=ComponentSpec(name="auto"), description="Where the work is done: auto, serial, processes."
+    )
     workers: int = Field(default=1, ge=1, le=256)
     threads: int = Field(default=1, ge=1, le=256, description="Per worker; part of what decides the last digits.")
     shard: str = Field(default="1/1", pattern=r"^\d+/\d+$")

@@ -38,6 +38,8 @@ class SuiteAbout(_Open):
     kind: str
     size: int
     digest: str
+    guides: dict[str, dict[str, str]] = {}
+    """By driving id: by region, the asset that drives it."""
 
 
 class BackendAbout(_Open):
@@ -78,6 +80,8 @@ class RunFile(_Open):
 
     created: str
     config: dict[str, Any]
+    device: str = ""
+    """Where methods and face models computed, as a library is told; "" in files of earlier versions."""
     suites: dict[str, SuiteAbout]
     methods: list[str]
     method_grades: dict[str, str] = {}
@@ -100,14 +104,20 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
     data = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": session.config.model_dump(mode="json"),
+        "device": session.device,
         "suites": {
             opened.suite.name: {
                 "title": opened.suite.title,
                 "kind": opened.suite.kind,
                 "size": opened.suite.size,
                 "digest": digest(opened.suite.model_dump(mode="json", by_alias=True)),
+                "guides": {
+                    driving.id: {region: window.asset for region, window in driving.guides.items()}
+                    for driving in opened.suite.drivings
+                    if driving.guides
+                },
             }
-            for opened in session.suites
+            for opened in session.media.suites
         },
         "methods": methods,
         "method_grades": {label: grade_of(session.method(label)) for label in methods},

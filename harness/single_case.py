@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..core.digest import seed_for
 from ..core.errors import CaseError, ConfigError, OneCaseError, one_line
-from ..datasets.clip import Clip
 from ..datasets.framing import frame_file
 from ..datasets.manifest import Crop
 from ..datasets.media import probe
@@ -49,13 +48,11 @@ class SingleCase:
     """A case that belongs to no suite.
 
     Attributes:
-        inputs: What the method is given.
-        sources: The region clips by the names a person gave them, with the driving clip's frame rate.
+        inputs: What the method is given; guides are by the names that a person gave, in the driving clip's time.
         driving_frames: Frames of the driving clip before it was cut to the limit, at its frame rate here.
     """
 
     inputs: Inputs
-    sources: Mapping[str, Clip]
     driving_frames: int
 
 
@@ -91,11 +88,11 @@ def read_case(files: CaseFiles, method: Generator, seed: int) -> SingleCase:
         driving = frame_file(files.driving, size, crop=crop, fps=fps, frames=files.frames)
         # As many frames as at_rate would give of the whole file.
         count = ceil((header.frames - Fraction(1, 2)) * driving.fps / header.fps) if header.fps else 1
-        sources = {
+        guides = {
             name: frame_file(path, size, fps=driving.fps, frames=len(driving)) for name, path in files.regions.items()
         }
     case_id = f"{files.identity.stem}__{files.driving.stem}"
-    return SingleCase(Inputs(case_id, identity, driving, seed_for(seed, "animate")), sources, count)
+    return SingleCase(Inputs(case_id, identity, driving, seed_for(seed, "animate"), guides), count)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeGuard
@@ -11,7 +11,8 @@ from ..core.digest import digest
 from ..core.errors import ConfigError
 from ..faces.base import Grade
 from . import METHODS
-from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, RegionTuner, Tuner
+from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, Tuner
+from .guides import expand_guides
 from .phases import Phases
 
 _OPENED = ("condition", "made_frames", "select", "sample", "encode", "decode", "denoise", "probe")
@@ -64,21 +65,42 @@ class TunedMethod(GeneratorBase):
         tell = getattr(self.tuner, "settings_for", None)
         return tell(self.generator) if tell else {}
 
-    def animate(self, inputs: Inputs) -> Animation:
-        """Tune the generator for this case and sample from it.
-
-        The detail also says how many seconds conditions and sampling took.
+    def check_guides(self, names: Iterable[str]) -> None:
+        """See that the tuner knows these regions.
 
         Raises:
+            ConfigError: In one line, when it does not.
+        """
+        expand_guides(dict.fromkeys(names), regions_of(self.tuner), f"method {self.tuner.name}")
+
+    def animate(self, inputs: Inputs, *, base: Animation | None = None) -> Animation:
+        """Tune the generator for this case and sample from it.
+
+        The detail also says whether ``base`` was of use, and how many seconds conditions and sampling took.
+
+        Args:
+            inputs: The case.
+            base: What the generator made of the same case with the same seed, as it was kept; None when it is not
+                there. It spares a sampling, and changes nothing in the result.
+
+        Raises:
+            ConfigError: When there are guides for regions that the tuner does not know.
             RuntimeError: When the tuner leaves the generator changed: every later case would be wrong.
         """
+        self.check_guides(inputs.guides)
         phases = Phases()
         with phases.measure("condition"):
             conditions = self.generator.condition(inputs)
-        with self.watched(), self.tuner.tune(self.generator, conditions, inputs) as tuned:
+            known = base if base is not None and self._resume(conditions, base) else None
+        with self.watched(), self.tuner.tune(self.generator, conditions, inputs, base=known) as tuned:
             with phases.measure("sample"):
                 animation = tuned.sample(conditions, seed=inputs.seed)
-            return replace(animation, detail={**animation.detail, **phases.detail})
+            facts = {"base_shared": int(known is not None), **phases.detail}
+            return replace(animation, detail={**animation.detail, **facts})
+
+    def _resume(self, conditions: Any, base: Animation) -> bool:
+        resume = getattr(self.generator, "resume", None)  # without it nothing is promised, and nothing is shared
+        return resume is not None and bool(resume(conditions, base))
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -95,9 +117,9 @@ class TunedMethod(GeneratorBase):
                 raise RuntimeError(f"tuner {self.tuner.name} left {self.generator.name} changed")
 
 
-def is_region_tuner(tuner: Tuner) -> TypeGuard[RegionTuner]:
-    """Whether a tuner takes clips for single regions. Looks at its class, so that no property is computed."""
-    return hasattr(type(tuner), "regions")
+def regions_of(tuner: Tuner) -> Mapping[str, tuple[str, ...]]:
+    """Names of guides that a tuner takes; empty for one that knows no regions."""
+    return getattr(tuner, "regions", {})
 
 
 def grade_of(generator: Generator) -> Grade:

@@ -79,7 +79,7 @@ class ToyTuner:
         self.revision = digest(["toy-tuner", self._options.model_dump()])
 
     @contextmanager
-    def tune(self, generator, conditions, inputs):
+    def tune(self, generator, conditions, inputs, *, base=None):
         before = generator.layer.bias.detach().clone()
         bad = self._options.only in ("", inputs.case_id)
         with torch.no_grad():

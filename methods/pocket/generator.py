@@ -123,6 +123,10 @@ class Pocket(GeneratorBase):
         pixels = ((frames + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
         return Animation(Clip(np.ascontiguousarray(pixels), conditions.fps), detail={"held_frames": conditions.held})
 
+    def resume(self, conditions: Conditions, base: Animation) -> bool:  # noqa: ARG002 - sampling leaves nothing
+        """See :meth:`DiffusionGenerator.resume`: conditions are the same before and after sampling."""
+        return True
+
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`."""
         return self._networks.autoencoder.encode(frames.to(self._device))
