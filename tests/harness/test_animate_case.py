@@ -21,6 +21,7 @@ from portraitbench.harness.threads import limit_threads
 from portraitbench.methods.base import Inputs
 from portraitbench.methods.guides import expand_guides
 from portraitbench.methods.strucbooth import tuner as tuner_module
+from portraitbench.methods.strucbooth.regions import REGIONS
 from portraitbench.methods.strucbooth.targets import prepare
 
 TESTS = Path(__file__).parents[1]
@@ -80,9 +81,7 @@ def test_region_flags_that_are_wrong(texts):
 def test_names_stand_for_regions(session):
     regions = check_method(session(), ["eyes", "mouth"]).tuner.regions
     assert expand_guides({"eyes": 1, "mouth": 2}, regions, "") == {"right_eye": 1, "left_eye": 1, "mouth": 2}
-    assert set(expand_guides(dict.fromkeys(["eyes", "brows", "nose", "mouth"]), regions, "")) == set(
-        tuner_module.REGIONS
-    )
+    assert set(expand_guides(dict.fromkeys(["eyes", "brows", "nose", "mouth"]), regions, "")) == set(REGIONS)
     with pytest.raises(ConfigError, match=r"--region: guide chin: .* no such region \(known: eyes, brows, .*mouth"):
         check_method(session(), ["chin"])
     with pytest.raises(ConfigError, match="left_eye is given twice, eyes covers it too"):
@@ -149,7 +148,7 @@ def test_each_region_is_guided_by_its_own_clip_and_the_others_by_the_driving_cli
     expected = {"driving": guides(case.inputs.driving), "mouth": guides(Clip(mouth)), "eyes": guides(Clip(eyes))}
     assert len(pasted) == 3
     for frame, patches in enumerate(pasted):
-        assert {patch.region for patch in patches} == set(tuner_module.REGIONS)
+        assert {patch.region for patch in patches} == set(REGIONS)
         for index, patch in enumerate(patches):
             source = {"mouth": "mouth", "left_eye": "eyes", "right_eye": "eyes"}.get(patch.region, "driving")
             assert torch.equal(patch.guide.gradients, expected[source][frame][index].guide.gradients)
