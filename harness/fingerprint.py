@@ -39,7 +39,7 @@ def generate_fingerprint(session: Session, suite: Suite, case: Case, label: str)
     with making(f"method {label}"):
         method = method_fingerprint(session.method(label), case.id)
     roles = {"identity": case.identity, "driving": case.driving}
-    content = {role: suite.window_content(window) for role, window in roles.items()}
+    content: dict[str, Any] = {role: suite.window_content(window) for role, window in roles.items()}
     if case.guides:
         content["guides"] = {region: suite.window_content(window) for region, window in case.guides.items()}
     if session.sees_target(label):

@@ -172,8 +172,7 @@ def _items(session: Session, suite: Suite, case: Case) -> list[PlanItem]:
     items: dict[str, PlanItem] = {}
     for label in session.labels:
         method = session.method(label)
-        is_tuned = isinstance(method, TunedMethod)
-        if is_tuned:
+        if isinstance(method, TunedMethod):
             _check_guides(method, suite, case)
         fingerprint = generate_fingerprint(session, suite, case, label)
         items[label] = PlanItem(
@@ -185,7 +184,7 @@ def _items(session: Session, suite: Suite, case: Case) -> list[PlanItem]:
             baseline=baseline.label if baseline and baseline.label != label else "",
             key=digest(fingerprint),
             metrics=metrics,
-            base=items[baseline.label].key if is_tuned and baseline else "",
+            base=items[baseline.label].key if isinstance(method, TunedMethod) and baseline else "",
             fingerprint=fingerprint,
         )
     return list(items.values())

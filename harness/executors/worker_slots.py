@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from os import getpid
 from typing import Any
 
 import psutil
@@ -23,7 +23,7 @@ def take_slot(pids: Any) -> int:
     with pids.get_lock():
         for slot, pid in enumerate(pids):
             if not pid or not _is_alive(pid):
-                pids[slot] = os.getpid()
+                pids[slot] = getpid()
                 return slot
     raise RuntimeError(f"there are more than {len(pids)} workers")
 

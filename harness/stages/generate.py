@@ -68,22 +68,20 @@ class GenerateJob:
     def _inputs(self, session: Session) -> Inputs:
         media = session.media
         case = media.case(self.suite, self.case)
-        known = {
-            "case_id": case.id,
-            "identity": media.load(self.suite, case.identity),
-            "driving": media.load(self.suite, case.driving),
-            "seed": seed_for(session.config.seed, self.suite, self.case),
-            "guides": {region: media.load(self.suite, window) for region, window in case.guides.items()},
-        }
+        seed = seed_for(session.config.seed, self.suite, self.case)
+        identity, driving = (media.load(self.suite, window) for window in (case.identity, case.driving))
+        guides = {region: media.load(self.suite, window) for region, window in case.guides.items()}
         if not session.sees_target(self.method):
-            return Inputs(**known)
-        return OracleInputs(**known, target=media.load(self.suite, case.target) if case.target else None)
+            return Inputs(case.id, identity, driving, seed, guides)
+        target = media.load(self.suite, case.target) if case.target else None
+        return OracleInputs(case.id, identity, driving, seed, guides, target)
 
     def _animate(self, session: Session, inputs: Inputs) -> Animation:
         try:
             method = session.method(self.method)
             if isinstance(method, TunedMethod):
-                animation = method.animate(inputs, base=self.base and self.base.load(session.config.folder))
+                base = self.base.load(session.config.folder) if self.base else None
+                animation = method.animate(inputs, base=base)
             else:
                 animation = method.animate(inputs)
         except CaseError:
@@ -120,13 +118,17 @@ class Generate(Stage):
 
     def batches(self, left: Sequence[Job]) -> Iterator[Sequence[Job]]:
         """See :meth:`Stage.batches`: everything else, then what is tuned."""
-        first, tuned = [], []
+        first: list[Job] = []
+        tuned: list[GenerateJob] = []
         for job in left:
-            (tuned if isinstance(job, GenerateJob) and self._bases[job.key] else first).append(job)
+            if isinstance(job, GenerateJob) and self._bases[job.key]:
+                tuned.append(job)
+            else:
+                first.append(job)
         if first:
             yield first
         if tuned:
-            yield [replace(job, base=self._base(job)) for job in tuned if isinstance(job, GenerateJob)]
+            yield [replace(job, base=self._base(job)) for job in tuned]
 
     def fingerprint(self, key: str) -> Fingerprint | None:
         """See :meth:`Stage.fingerprint`."""

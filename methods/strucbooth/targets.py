@@ -97,8 +97,8 @@ def prepare(
             ``sources`` shows none.
     """
     frames = list(generator.made_frames(conditions))
-    own = base or generator.sample(conditions, seed=inputs.seed)
-    clip = Clip(own.clip.frames[frames])
+    made = base or generator.sample(conditions, seed=inputs.seed)
+    clip = Clip(made.clip.frames[frames])
     with torch.no_grad():
         latents = generator.encode(as_tensor(clip)).float()
     if [clip.height, clip.width] != [generator.latent_stride * side for side in latents.shape[2:]]:

@@ -1,18 +1,14 @@
-"""The baseline's output is sampled once per case; a tuned row starts from it, and only from the very output it means."""
+"""The baseline's output is sampled once per case; a tuned row starts from it, and only from the one it means."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
-
-torch = pytest.importorskip("torch")
 
 from portraitbench.harness.runner import Runner, Silent
 from portraitbench.harness.stages.base_output import BaseOutput
 from portraitbench.harness.store import Store
-from portraitbench.methods import METHODS
 
 TINY = Path(__file__).parents[1] / "methods" / "strucbooth" / "tiny_generators.py"
 FIELDS = {"plugins": [str(TINY)], "baseline": "tiny-epsilon", "faces": ["tiny"], "metrics": ["id_sim"]}
@@ -22,7 +18,8 @@ COUNTED = """
 from pathlib import Path
 from portraitbench.methods import METHODS
 Tiny = type(METHODS.get("tiny-epsilon")({}, None))
-def sample(self, conditions, *, seed, on_step=None, original=Tiny.sample):
+Tiny.plain_sample = original = getattr(Tiny, "plain_sample", Tiny.sample)  # once, however often this is loaded
+def sample(self, conditions, *, seed, on_step=None):
     with Path(LOG).open("a") as file:
         file.write("plain\\n" if on_step is None else "tuned\\n")
     return original(self, conditions, seed=seed, on_step=on_step)
@@ -136,7 +133,7 @@ def test_an_output_that_is_not_as_it_was_written_is_sampled_anew(perform, counte
     record = generated(session, "tiny-epsilon")["i0__d1"]
     base = BaseOutput.of_record(record)
     folder = session.config.folder
-    assert np.array_equal(base.load(folder).clip.frames[0].shape, (64, 64, 3))
+    assert base.load(folder).clip.frames.shape == (1, 64, 64, 3)
     path = folder / record["output"]["path"]
     if damage == "deleted":
         path.unlink()
@@ -191,4 +188,3 @@ def test_what_a_sampling_leaves_is_kept_bit_by_bit_and_handed_back(perform, tmp_
     record = generated(session, "tiny-epsilon")["i0__d1"]
     assert (session.config.folder / record["state"]["path"]).name == "tiny-epsilon.state.safetensors"
     assert "state" not in generated(session)["i0__d1"]
-    assert METHODS
