@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -46,7 +47,7 @@ def reasons_to_come(store: Store, plan: Sequence[PlanItem], *, retry_failed: boo
     for item in plan:
         made = store.records.get(("generate", item.key))
         if made is None:
-            yield _reason(item, "output", history.before(item, None, item.key), item.fingerprint)
+            yield _reason(item, "output", history.output(item), item.fingerprint)
         elif made["status"] == Status.OK and not store.has_output(made):
             yield Reason(item.case, item.method, "output", (GONE,))
         elif made["status"] == Status.OK:
@@ -54,7 +55,7 @@ def reasons_to_come(store: Store, plan: Sequence[PlanItem], *, retry_failed: boo
                 key = planned.key(made)
                 score = store.records.get(("score", key))
                 if score is None:
-                    earlier = history.before(item, planned.id, key)
+                    earlier = history.score(item, planned.id, key, made)
                     yield _reason(item, planned.id, earlier, planned.full_fingerprint(made))
                 elif retry_failed and score["status"] in RETRIABLE:
                     yield Reason(item.case, item.method, planned.id, (_failure(score),))
@@ -69,13 +70,13 @@ def reasons_of_the_past(store: Store, plan: Sequence[PlanItem]) -> Iterator[Reas
         made = store.records.get(("generate", item.key))
         if made is None:
             continue
-        earlier = history.before(item, None, item.key)
+        earlier = history.output(item)
         if earlier is not None:
             yield _reason(item, "output", earlier, made.get("fingerprint", {}))
             continue
         for planned in item.metrics if made["status"] == Status.OK else ():
             key = planned.key(made)
-            score, earlier = store.records.get(("score", key)), history.before(item, planned.id, key)
+            score, earlier = store.records.get(("score", key)), history.score(item, planned.id, key, made)
             if score is not None and earlier is not None:
                 yield _reason(item, planned.id, earlier, score.get("fingerprint", {}))
 
@@ -84,22 +85,32 @@ class _History:
     """The records of a folder by what they are about, in the order in which they were first written."""
 
     def __init__(self, store: Store) -> None:
-        self._records: dict[tuple[str, ...], list[Record]] = {}
+        self._outputs: dict[tuple[str, str, str], list[Record]] = defaultdict(list)
+        self._scores: dict[tuple[str, str, str, str], list[Record]] = defaultdict(list)
         for record in store.records.values():
-            if record["stage"] in ("generate", "score"):
-                self._records.setdefault(self._about(record, record.get("metric")), []).append(record)
+            if record["stage"] == "generate":
+                self._outputs[record["suite"], record["case"], record["method"]].append(record)
+            elif record["stage"] == "score":
+                # By the output and not by the row: rows whose outputs are equal share one record.
+                output = record.get("fingerprint", {}).get("output", record["method"])
+                self._scores[record["suite"], record["case"], record["metric"], output].append(record)
 
-    def before(self, item: PlanItem, metric: str | None, key: str) -> Record | None:
-        """The latest record about the same thing that came before the one with this key, or of all without such."""
-        about = self._about({"suite": item.suite, "case": item.case, "method": item.method}, metric)
-        records = self._records.get(about, [])
-        keys = [record["key"] for record in records]
-        earlier = records[: keys.index(key)] if key in keys else records
-        return earlier[-1] if earlier else None
+    def output(self, item: PlanItem) -> Record | None:
+        """The latest record of the item's case and row that came before the one with its key."""
+        return _before(self._outputs[item.suite, item.case, item.method], item.key)
 
-    @staticmethod
-    def _about(names: Record, metric: str | None) -> tuple[str, ...]:
-        return names["suite"], names["case"], names["method"], metric or ""
+    def score(self, item: PlanItem, metric: str, key: str, made: Record) -> Record | None:
+        """The latest score of the same output, or one that does not tell of which, before the one with this key."""
+        outputs = (made["output"]["sha256"], item.method)
+        found = (_before(self._scores[item.suite, item.case, metric, output], key) for output in outputs)
+        return next((record for record in found if record is not None), None)
+
+
+def _before(records: Sequence[Record], key: str) -> Record | None:
+    """The last record before the one with a key; the last of all where there is no such."""
+    keys = [record["key"] for record in records]
+    earlier = records[: keys.index(key)] if key in keys else records
+    return earlier[-1] if earlier else None
 
 
 def _reason(item: PlanItem, what: str, earlier: Record | None, new: Fingerprint) -> Reason:
