@@ -165,7 +165,7 @@ class AnimatedCase:
         from .reports.strip import draw_strip
 
         case = self.case
-        parts = [("identity", case.inputs.identity), ("driving", case.inputs.driving), *case.sources.items()]
+        parts = [("identity", case.inputs.identity), ("driving", case.inputs.driving), *case.inputs.guides.items()]
         if self.tuned is None:
             parts.append((self.labels[0], self.base.clip))
         else:

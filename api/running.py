@@ -164,7 +164,7 @@ def plan(config: AnyPath | None = None, **fields: Unpack[RunFields]) -> Planned:
     """
     session = session_for(config, fields)
     items = make_plan(session)
-    lengths = {item.case: session.case(item.suite, item.case).driving.frames for item in items}
+    lengths = {item.case: session.media.case(item.suite, item.case).driving.frames for item in items}
     inventories = {label: session.method(label).inventory(lengths) for label in session.labels}
     return Planned(session.config.folder, session.labels, items, inventories)
 

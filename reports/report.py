@@ -12,9 +12,10 @@ import pandas as pd
 from ..core.errors import AssetError, ManifestError, Status
 from ..core.files import atomic_path, write_text
 from ..harness.config import stored_config
+from ..harness.media import COMPARISON
 from ..harness.plan import PlanItem
 from ..harness.run_file import BackendAbout, MetricAbout, ProvenanceAbout, RunFile, load_plan, load_run
-from ..harness.session import COMPARISON, Session
+from ..harness.session import Session
 from ..harness.store import Store, storing
 from .ablation import about_ablation, draw_ablation
 from .compare import compare
@@ -125,6 +126,9 @@ def _page(run: RunFile, frame: pd.DataFrame, numbers: Report, several: list[list
     parts = [f"# {frame['run'].iloc[0] if len(frame) else 'run'}\n"]
     for suite, about in run.suites.items():
         parts.append(f"## {about.title}\n\n`{suite}`, {about.kind}, {about.size} px.\n")
+        if about.guides:
+            told = "; ".join(f"`{driving}`: {_settings(guides)}" for driving, guides in about.guides.items())
+            parts.append(f"Regions driven by pictures of their own: {told}.\n")
         parts.append(_tables(numbers, suite))
         if suite in sheets:
             parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
