@@ -27,6 +27,10 @@ STAGES: Sequence[type[Stage]] = (ObserveInputs, Generate, ObserveOutputs, Score)
 class Progress(Protocol):
     """Whoever wants to be told how far a run is; the command line draws bars."""
 
+    def begin(self, device: str, *, found: bool) -> None:
+        """A run begins on a device, named or found by ``auto``."""
+        ...
+
     def stage(self, name: str, total: int, reused: int) -> None:
         """A stage begins: ``total`` pieces of work are left, ``reused`` were done before."""
         ...
@@ -42,6 +46,9 @@ class Progress(Protocol):
 
 class Silent:
     """Progress for nobody."""
+
+    def begin(self, device: str, *, found: bool) -> None:
+        """See :meth:`Progress.begin`."""
 
     def stage(self, name: str, total: int, reused: int) -> None:
         """See :meth:`Progress.stage`."""
@@ -100,6 +107,7 @@ class Runner:
         """
         run, store = self._run, self._run.store
         self._require_assets()
+        self._progress.begin(self._session.device, found=self._session.config.device == "auto")
         with store.writing(), make_executor(self._session) as executor:
             store.load()
             store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
