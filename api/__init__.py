@@ -91,7 +91,6 @@ if TYPE_CHECKING:
     from .methods.base import MethodContext as MethodContext
     from .methods.base import OracleInputs as OracleInputs
     from .methods.base import Parameterization as Parameterization
-    from .methods.base import RegionTuner as RegionTuner
     from .methods.base import TunedGenerator as TunedGenerator
     from .methods.base import Tuner as Tuner
     from .methods.sweeps import Sweep as Sweep
@@ -159,7 +158,6 @@ _HOMES = {
         "MethodContext",
         "OracleInputs",
         "Parameterization",
-        "RegionTuner",
         "TunedGenerator",
         "Tuner",
     ),

@@ -12,17 +12,19 @@ from typing import Any, Protocol, TypedDict, Unpack
 from pydantic import Field, ValidationError
 
 from .core.errors import ConfigError
-from .core.files import atomic_path
-from .core.options import Options, first_problem
+from .core.files import NAME_BYTES, atomic_path
+from .core.options import Options, UserPath, first_problem
 from .datasets.clip import Clip
 from .datasets.export import check_ending, check_length, export
 from .datasets.manifest import Crop
+from .datasets.media import probe
 from .faces.base import Grade
 from .harness.animate import Animated, check_method
 from .harness.animate import animate as animate_case
 from .harness.component import ComponentSpec
 from .harness.config import RunConfig, check_config
 from .harness.defaults import EMBEDDED, TUNER
+from .harness.framing import Framer
 from .harness.session import Session
 from .harness.single_case import CaseFiles, SingleCase, read_case
 from .methods.base import Animation
@@ -61,11 +63,16 @@ class AnimateConfig(Options):
         default=None, ge=0.1, le=1000, description="Most frames a second; those between are left out."
     )
     frames: int = Field(default=MOST_FRAMES, ge=1, description="Most frames of the driving clip, from its beginning.")
-    regions: dict[str, Path] = Field(
+    regions: dict[str, UserPath] = Field(
         default={},
         description="NAME=FILE: this region takes its expression from another image or clip (PasteDrive); pose stays "
         "with the driving clip. eyes, brows, mouth, nose, or one eye or brow like left_eye (the person's own left). A "
         "clip that is too short holds its last frame.",
+    )
+    framing: str = Field(
+        default="auto",
+        description="Face backend that centres the squares as 'bench data build' does, or 'none' for the largest "
+        "centred one. auto: dlib where it is installed, for pictures that are not square already.",
     )
     crop_identity: Crop | None = Field(
         default=None, description="X,Y,SIDE: the square to take, in pixels. Default: the largest centred one."
@@ -73,9 +80,9 @@ class AnimateConfig(Options):
     crop_drive: Crop | None = Field(
         default=None, description="X,Y,SIDE: the square to take, in pixels. Default: the largest centred one."
     )
-    save_lora: Path | None = Field(default=None, description="Also keep the tuned weights, a .safetensors file.")
-    plugins: list[Path] = Field(default=[], description=_same("plugins"))
-    cache: Path | None = Field(default=None, description=_same("cache"))
+    save_lora: UserPath | None = Field(default=None, description="Also keep the tuned weights, a .safetensors file.")
+    plugins: list[UserPath] = Field(default=[], description=_same("plugins"))
+    cache: UserPath | None = Field(default=None, description=_same("cache"))
 
 
 class AnimateFields(TypedDict, total=False):
@@ -91,6 +98,7 @@ class AnimateFields(TypedDict, total=False):
     fps: float
     frames: int
     regions: Mapping[str, AnyPath]
+    framing: str
     crop_identity: Crop | Mapping[str, int]
     crop_drive: Crop | Mapping[str, int]
     save_lora: AnyPath
@@ -157,7 +165,7 @@ class AnimatedCase:
         from .reports.strip import draw_strip
 
         case = self.case
-        parts = [("identity", case.inputs.identity), ("driving", case.inputs.driving), *case.sources.items()]
+        parts = [("identity", case.inputs.identity), ("driving", case.inputs.driving), *case.inputs.guides.items()]
         if self.tuned is None:
             parts.append((self.labels[0], self.base.clip))
         else:
@@ -173,6 +181,7 @@ def animate(
     *,
     out: AnyPath | None = None,
     strip: AnyPath | None = None,
+    force: bool = False,
     progress: Listener | None = None,
     **fields: Unpack[AnimateFields],
 ) -> AnimatedCase:
@@ -183,6 +192,7 @@ def animate(
         driving: Whose expression and pose: an image or a clip.
         out: File to write: .png or .jpg for a driving image, .mkv (lossless) or .mp4 for a clip.
         strip: File for all pictures side by side, a .png.
+        force: Replace files that are there already.
         progress: Told how far it is.
         **fields: Fields of :class:`AnimateConfig`; ``method=None`` leaves the generator as it is.
 
@@ -196,13 +206,19 @@ def animate(
     written = {"--out": _path(out), "--strip": _path(strip), "--save-lora": config.save_lora}
     files = _files(Path(identity), Path(driving), config)
     _check_files(files, written)
+    lost = [path for path in (written["--out"], written["--strip"], config.save_lora) if path and path.exists()]
+    if lost and not force:
+        raise ConfigError(f"{', '.join(map(str, lost))}: there already: choose another name or say --force")
     session = _session(config)
     made_by = check_method(session, list(files.regions), save=config.save_lora is not None)
-    case = read_case(files, made_by, config.seed)
+    framer = Framer(config.framing, config.frames)
+    case = read_case(files, made_by, config.seed, framer)
     if out is not None:
         check_length(Path(out), len(case.inputs.driving))
     if progress is not None:
         session.progress = progress.step
+        for note in [*framer.notes, *_reading_notes(files)]:
+            progress.note(note)
         if case.driving_frames > len(case.inputs.driving):
             progress.note(f"the first {config.frames} of {case.driving_frames} driving frames are taken (--frames)")
     tell = progress.phase if progress else lambda _: None
@@ -241,6 +257,12 @@ def _files(identity: Path, driving: Path, config: AnimateConfig) -> CaseFiles:
     return CaseFiles(identity, driving, config.regions, given, config.size, fps, config.frames)
 
 
+def _reading_notes(files: CaseFiles) -> list[str]:
+    """What was done to show the files as a person would see them."""
+    paths = [files.identity, files.driving, *files.regions.values()]
+    return [f"{path.name}: {note}" for path in paths for note in probe(path).notes]
+
+
 def _session(config: AnimateConfig) -> Session:
     """A session of one generator, with a tuner on it unless there shall be none.
 
@@ -273,6 +295,8 @@ def _check_files(files: CaseFiles, outputs: Mapping[str, Path | None]) -> None:
             raise ConfigError(f"{flag} {path}: must end in {endings[flag]}")
         if flag not in endings:
             check_ending(path)
+        if len(os.fsencode(path.name)) > NAME_BYTES:
+            raise ConfigError(f"{flag} {path.name[:40]}…: the name is longer than {NAME_BYTES} bytes: choose another")
         if not path.parent.is_dir():
             raise ConfigError(f"{flag} {path}: there is no folder {path.parent}: make it first")
         if path.is_dir() or not os.access(path.parent, os.W_OK):

@@ -119,11 +119,13 @@ class Planned(NamedTuple):
         folder: The run folder.
         methods: Row labels, in table order.
         items: The outputs, with the metrics that score them.
+        inventories: By row label: what a method that looks results up has for the cases, in lines for people.
     """
 
     folder: Path
     methods: list[str]
     items: list[PlanItem]
+    inventories: dict[str, list[str]]
 
 
 def run(
@@ -161,7 +163,10 @@ def plan(config: AnyPath | None = None, **fields: Unpack[RunFields]) -> Planned:
         BenchError: In one line, when a field does not fit.
     """
     session = session_for(config, fields)
-    return Planned(session.config.folder, session.labels, make_plan(session))
+    items = make_plan(session)
+    lengths = {item.case: session.media.case(item.suite, item.case).driving.frames for item in items}
+    inventories = {label: session.method(label).inventory(lengths) for label in session.labels}
+    return Planned(session.config.folder, session.labels, items, inventories)
 
 
 def load(folder: AnyPath) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,6 +13,7 @@ from rich.console import Console
 
 from ..animating import AnimatedCase, animate
 from ..core.errors import ConfigError
+from ..core.files import user_path
 from ..core.options import first_problem
 from ..datasets.export import check_ending
 from ..datasets.manifest import Crop
@@ -54,17 +56,42 @@ def animate_case(
     no_tune: Annotated[
         bool, typer.Option("--no-tune", help="Only the generator's own output.", rich_help_panel=WHAT)
     ] = False,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace files that are there already.", rich_help_panel=WHERE)
+    ] = False,
 ) -> None:
     """Animate one identity image with one driving image or clip, tuned for this case, and show all side by side."""
+    identity, drive, out = (_home(path) for path in (identity, drive, out))
     check_ending(out)
-    strip = strip or out.with_suffix(".strip.png")
+    named = [path for path in (out, strip, given.get("save_lora")) if path is not None]
+    strip = _home(strip) if strip else out.with_suffix(".strip.png")
     if no_tune and "method" in given:
         raise ConfigError("--no-tune and --method: give one of them")
     fields = _fields(given) | ({"method": None} if no_tune else {})
     console = Console(highlight=False, markup=False)
+    force = force or _may_replace([path for path in map(_home, named) if path.exists()])
     with CaseProgress(console) as progress:
-        done = animate(identity, drive, out=out, strip=strip, progress=progress, **fields)
+        done = animate(identity, drive, out=out, strip=strip, progress=progress, force=force, **fields)
     _print_summary(console, done, progress.seconds, [out, strip, fields.get("save_lora")])
+
+
+def _home(path: Path) -> Path:
+    """A path with the home folder filled in.
+
+    Raises:
+        ConfigError: When it cannot be used as it is.
+    """
+    try:
+        return user_path(path)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _may_replace(existing: Sequence[Path]) -> bool:
+    """Ask before files are lost; where nobody can be asked they are not."""
+    if not existing or not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    return typer.confirm(f"replace {', '.join(map(str, existing))}?")
 
 
 def _fields(given: Given) -> dict[str, Any]:

@@ -54,7 +54,13 @@ FLAGS: Mapping[str, Flag] = {
         help="Weights of the baseline, or without one of every method: a folder, or random-tiny for a dry run of the "
         "whole chain, which measures nothing.",
     ),
-    "outputs": Flag(("--outputs",), Texts, WHAT, help="LABEL=FOLDER with results made elsewhere, a row of their own."),
+    "outputs": Flag(
+        ("--outputs",),
+        Texts,
+        WHAT,
+        help="LABEL=FOLDER with results made elsewhere: files, or folders of numbered frames, named by case id; "
+        "LABEL=FOLDER,fit=crop (or pad) fits other aspect ratios. --dry-run lists what matches.",
+    ),
     "faces": Flag(("--faces", "-f"), Texts, WHAT),
     "metrics": Flag(("--metric",), Texts, WHAT),
     "cases": Flag(("--case",), Texts, WHAT),
@@ -87,6 +93,7 @@ _ANIMATE: Mapping[str, Flag] = {
     "size": Flag(("--size",), int | None, HOW),
     "fps": Flag(("--fps",), float | None, HOW),
     "frames": Flag(("--frames",), int | None, HOW),
+    "framing": Flag(("--framing",), str | None, HOW),
     "crop_identity": Flag(("--crop-identity",), str | None, HOW),
     "crop_drive": Flag(("--crop-drive",), str | None, HOW),
     "save_lora": Flag(("--save-lora",), Path | None, WHERE),
@@ -170,7 +177,8 @@ def _outputs(texts: Iterable[str]) -> list[dict[str, Any]]:
         label, equals, folder = text.partition("=")
         if not equals or not label or not folder:
             raise ConfigError(f"--outputs {text!r}: write LABEL=FOLDER")
-        specs.append({"name": "outputs", "label": label, "options": {"dir": folder}})
+        folder, _, fit = folder.partition(",fit=") if not Path(folder).is_dir() else (folder, "", "")
+        specs.append({"name": "outputs", "label": label, "options": {"dir": folder} | ({"fit": fit} if fit else {})})
     return specs
 
 

@@ -98,4 +98,7 @@ def _print_plan(planned: Planned) -> None:
         metrics = ", ".join(part.id for part in own[0].metrics) or "none"
         console.print(f"{suite}: {cases} cases x {len(planned.methods)} methods ({', '.join(planned.methods)})")
         console.print(f"  metrics: {metrics}", soft_wrap=True)
+    for label, lines in planned.inventories.items():
+        for line in lines:
+            console.print(f"  {label}: {line}", soft_wrap=True)
     console.print(f"run folder: {planned.folder}", soft_wrap=True)

@@ -5,11 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from .errors import ConfigError, one_line
+from .files import user_path
+
+UserPath = Annotated[Path, AfterValidator(user_path)]
+"""A path in options: ``~`` is the home folder, and what could not be written into our files is refused."""
 
 
 class Options(BaseModel):

@@ -7,15 +7,25 @@ each of which gives both its identity frame and its driving frames.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ..core.digest import digest
+from ..core.download import url_problem
 from ..core.errors import ManifestError
 from ..core.files import is_safe_relative
 from ..core.options import first_problem
@@ -23,7 +33,11 @@ from ..core.yamlfile import load_mapping
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
+"""Endings of manifests; JSON is read as the YAML that it is."""
 MAX_CASES = 100_000
+DISPLAY_VERSION = 2
+"""Raise it when the frames that a file shows change: pixel shape, crop, colours, alpha, order."""
 
 
 class SuiteKind(StrEnum):
@@ -41,7 +55,8 @@ class _Strict(BaseModel):
 class Asset(_Strict):
     """One media file: where it is, what it must hash to, and by what right it is used."""
 
-    path: str = Field(description="Relative to the manifest's folder, with forward slashes.")
+    path: str = Field(description="Relative to the manifest's folder or to the root named, with forward slashes.")
+    root: str | None = Field(default=None, description="One of the suite's roots; without it the manifest's folder.")
     url: str | None = Field(default=None, description="Where `bench data fetch` finds it; https only.")
     sha256: Sha256
     bytes: int = Field(gt=0, le=4 * 2**30)
@@ -60,13 +75,17 @@ class Asset(_Strict):
     @field_validator("url")
     @classmethod
     def _url_is_https(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith("https://"):
+        if value is None:
+            return None
+        if not value.startswith("https://"):
             raise ValueError(f"must start with https://, not {value[:40]!r}")
+        if problem := url_problem(value):
+            raise ValueError(f"{value[:80]!r} is no web address: {problem}")
         return value
 
 
 class Crop(_Strict):
-    """A square window of the stored picture, in its own pixels; resized to the suite's canvas."""
+    """A square window of the picture as shown (upright, square pixels), in its own pixels; resized to the canvas."""
 
     x: int = Field(ge=0)
     y: int = Field(ge=0)
@@ -91,6 +110,29 @@ class NamedWindow(Window):
     id: Identifier
 
 
+class Driving(NamedWindow):
+    """A driving image or clip; single regions of the face may be driven by others (the paper's PasteDrive)."""
+
+    model_config = ConfigDict(from_attributes=True)  # a plain window is a driving without guides
+
+    guides: dict[Identifier, Window] = Field(
+        default={},
+        description="By region (eyes, brows, mouth, nose, or one eye or brow): what drives it in place of this window, "
+        "frame by frame; a shorter one holds its last frame. For tuners that know regions.",
+    )
+
+    @property
+    def window(self) -> Window:
+        """The window alone."""
+        return Window(asset=self.asset, start=self.start, frames=self.frames, crop=self.crop)
+
+    @model_serializer(mode="wrap")
+    def _without_empty_guides(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A suite without guides has the digest that it had before there were any.
+        data: dict[str, Any] = plain(self)
+        return data if self.guides else {name: value for name, value in data.items() if name != "guides"}
+
+
 class SelfClip(_Strict):
     """A clip that drives itself: identity frame from its beginning, driving frames from its end, no overlap."""
 
@@ -110,7 +152,19 @@ class SelfClip(_Strict):
 
 @dataclass(frozen=True)
 class Case:
-    """One test case: animate ``identity`` by ``driving``; ``target`` is the true answer where one exists."""
+    """One test case: animate ``identity`` by ``driving``.
+
+    Attributes:
+        id: Unique in its suite.
+        suite: Name of the suite.
+        kind: Of the suite.
+        identity_id: By which statistics cluster.
+        driving_id: Likewise.
+        identity: The identity image.
+        driving: The driving clip.
+        target: The ideal output, where it is known.
+        guides: By region: what drives it in place of ``driving``.
+    """
 
     id: str
     suite: str
@@ -120,6 +174,12 @@ class Case:
     identity: Window
     driving: Window
     target: Window | None
+    guides: Mapping[str, Window] = field(default_factory=dict)
+
+    @property
+    def windows(self) -> list[Window]:
+        """All of them, each role once."""
+        return [self.identity, self.driving, *([self.target] if self.target else []), *self.guides.values()]
 
 
 class Suite(_Strict):
@@ -132,9 +192,10 @@ class Suite(_Strict):
     size: int = Field(default=512, ge=32, le=4096, description="Side of the square canvas in pixels.")
     quick: int | None = Field(default=None, ge=1, description="Cases of a first look, where all take long.")
     notes: list[str] = []
+    roots: dict[Identifier, str] = Field(default={}, description="Folders outside the manifest's own, absolute.")
     assets: dict[Identifier, Asset]
     identities: list[NamedWindow] = []
-    drivings: list[NamedWindow] = []
+    drivings: list[Driving] = []
     clips: list[SelfClip] = []
     targets: dict[str, Window] = Field(default={}, description="Ideal outputs by case id, where they are known.")
 
@@ -147,8 +208,11 @@ class Suite(_Strict):
             raise ValueError(f"a {self.kind} suite lists identities and drivings, and no clips")
         if len(self.identities) * len(self.drivings) > MAX_CASES or len(self.clips) > MAX_CASES:
             raise ValueError(f"more than {MAX_CASES} cases")
+        self._check_roots()
         self._check_windows("identities", self.identities)
         self._check_windows("drivings", self.drivings)
+        for driving in self.drivings:
+            self._check_windows(f"drivings[{driving.id}].guides", list(driving.guides.values()))
         self._check_windows("clips", self.clips)
         ids = Counter(case.id.lower() for case in self.cases())
         twice = [name for name, count in ids.items() if count > 1]
@@ -159,6 +223,19 @@ class Suite(_Strict):
             raise ValueError(f"targets: no case is called {unknown[0]!r}")
         self._check_windows("targets", list(self.targets.values()))
         return self
+
+    def _check_roots(self) -> None:
+        for name, folder in self.roots.items():
+            if not folder.startswith("~") and not Path(folder).is_absolute():
+                raise ValueError(f"roots.{name}: must be an absolute folder, not {folder!r}")
+        for asset_id, asset in self.assets.items():
+            if asset.root is not None and asset.root not in self.roots:
+                raise ValueError(f"assets.{asset_id}: no root is called {asset.root!r}")
+
+    def root_of(self, asset_id: str, folder: Path) -> Path:
+        """The folder that an asset's path starts from: ``folder``, the manifest's own, unless it names a root."""
+        root = self.assets[asset_id].root
+        return folder if root is None else Path(self.roots[root]).expanduser()
 
     def _check_windows(self, field: str, windows: Sequence[Window | SelfClip]) -> None:
         seen: set[str] = set()
@@ -187,8 +264,9 @@ class Suite(_Strict):
                 identity_id=identity.id,
                 driving_id=driving.id,
                 identity=identity,
-                driving=driving,
+                driving=driving.window,
                 target=self.targets.get(case_id),
+                guides=driving.guides,
             )
             for identity in self.identities
             for driving in self.drivings
@@ -208,9 +286,19 @@ class Suite(_Strict):
         )
 
     def window_key(self, window: Window) -> str:
-        """Digest of everything that decides a window's pixels: content, frames, crop and canvas."""
-        crop = window.crop.model_dump() if window.crop else None
-        return digest([self.assets[window.asset].sha256, window.start, window.frames, crop, self.size])
+        """Digest of everything that decides a window's pixels."""
+        return digest(list(self.window_content(window).values()))
+
+    def window_content(self, window: Window) -> dict[str, Any]:
+        """Everything that decides a window's pixels, as plain data: content, frames, crop, canvas, reading rules."""
+        return {
+            "sha256": self.assets[window.asset].sha256,
+            "start": window.start,
+            "frames": window.frames,
+            "crop": window.crop.model_dump() if window.crop else None,
+            "size": self.size,
+            "display": DISPLAY_VERSION,
+        }
 
 
 def load_suite(path: Path) -> Suite:
@@ -225,6 +313,8 @@ def load_suite(path: Path) -> Suite:
     Raises:
         ManifestError: In one line that names the file, the field and what is wrong with it.
     """
+    if path.exists() and not path.is_file():
+        raise ManifestError(f"manifest {path}: is no regular file; give a YAML or JSON file")
     try:
         return Suite.model_validate(load_mapping(path, "schema, name, kind and assets"))
     except ValidationError as error:

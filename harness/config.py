@@ -10,7 +10,8 @@ from typing import Any, Self
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..core.errors import ConfigError
-from ..core.options import Options, first_problem
+from ..core.files import user_path
+from ..core.options import Options, UserPath, first_problem
 from ..core.yamlfile import load_mapping
 from .component import ComponentSpec
 from .defaults import EMBEDDED, TUNER, filled
@@ -45,7 +46,16 @@ class RunConfig(Options):
     full: bool = Field(default=False, description="All cases of suites that otherwise give a few for a first look.")
     seed: int = Field(default=0, description="Seed of the run; the same seed gives the same numbers.")
     device: str = Field(
-        default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Where networks run: cpu, cuda, cuda:1 or mps."
+        default="auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="Where networks run: cpu, mps, cuda or cuda:1; auto: cuda where there is a card, else mps, else "
+        "cpu. Several workers take the cards in turn.",
+    )
+    gpu_in_key: bool = Field(
+        default=False, description="Whether results of another model of graphics card are computed again."
+    )
+    executor: ComponentSpec = Field(
+        default=ComponentSpec(name="auto"), description="Where the work is done: auto, serial, processes."
     )
     workers: int = Field(default=1, ge=1, le=256, description="Worker processes on this machine.")
     threads: int = Field(
@@ -59,14 +69,16 @@ class RunConfig(Options):
     )
     retry_failed: bool = Field(default=False, description="Do crashed, timed out and out-of-memory work again.")
     fail_on_error: bool = Field(default=False, description="Exit with 1 when a case failed.")
-    plugins: list[Path] = Field(default=[], description="Python file that registers methods, metrics or face backends.")
-    out: Path = Field(default=Path("runs"), description="Folder of run folders.")
+    plugins: list[UserPath] = Field(
+        default=[], description="Python file that registers methods, metrics or face backends."
+    )
+    out: UserPath = Field(default=Path("runs"), description="Folder of run folders.")
     name: str = Field(
         default="",
         pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$",
         description="Name of the run folder. Default: the suites' names.",
     )
-    cache: Path | None = Field(
+    cache: UserPath | None = Field(
         default=None, description="Folder for assets and face features. Default: the user's cache folder."
     )
     ablation: str | None = Field(
@@ -74,6 +86,11 @@ class RunConfig(Options):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,39}$",
         description="Name of the sweep whose rows the methods are; the report then has a plot of it.",
     )
+
+    @field_validator("suites")
+    @classmethod
+    def _suites_can_be_named(cls, value: list[str]) -> list[str]:
+        return [str(user_path(Path(name))) if name.startswith("~") or not name.isascii() else name for name in value]
 
     @field_validator("shard")
     @classmethod
@@ -167,7 +184,17 @@ def stored_config(data: dict[str, Any], folder: Path) -> RunConfig:
     """
     folder = folder.resolve()
     config = check_config(data | {"name": ""}, f"{folder}/run.json")
-    return config.model_copy(update={"out": folder.parent, "name": folder.name})
+    suites = [_found_again(suite, config.out, folder) for suite in config.suites]
+    return config.model_copy(update={"out": folder.parent, "name": folder.name, "suites": suites})
+
+
+def _found_again(suite: str, out: Path, folder: Path) -> str:
+    """A manifest as a run named it, seen from another working folder: the run's own stood above its ``out``."""
+    above = len(out.parts)
+    if out.is_absolute() or ".." in out.parts or above >= len(folder.parents) or Path(suite).exists():
+        return suite
+    there = folder.parents[above] / suite
+    return str(there) if there.is_file() else suite
 
 
 def _first_problem(error: ValidationError) -> str:

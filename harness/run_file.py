@@ -17,6 +17,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from ..core.digest import digest
 from ..core.errors import StoreError, one_line
 from ..core.options import first_problem
+from ..datasets.catalog import OpenSuite
+from ..datasets.check import asset_notes
 from ..metrics.resolve import resolve
 from .plan import PlanItem
 from .provenance import provenance
@@ -37,6 +39,9 @@ class SuiteAbout(_Open):
     kind: str
     size: int
     digest: str
+    notes: dict[str, list[str]] = {}
+    guides: dict[str, dict[str, str]] = {}
+    """By driving id: by region, the asset that drives it."""
 
 
 class BackendAbout(_Open):
@@ -77,6 +82,8 @@ class RunFile(_Open):
 
     created: str
     config: dict[str, Any]
+    device: str = ""
+    """Where methods and face models computed, as a library is told; "" in files of earlier versions."""
     suites: dict[str, SuiteAbout]
     methods: list[str]
     method_grades: dict[str, str] = {}
@@ -99,14 +106,21 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
     data = {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": session.config.model_dump(mode="json"),
+        "device": session.device,
         "suites": {
             opened.suite.name: {
                 "title": opened.suite.title,
                 "kind": opened.suite.kind,
                 "size": opened.suite.size,
                 "digest": digest(opened.suite.model_dump(mode="json", by_alias=True)),
+                "notes": _asset_notes(session, opened, plan),
+                "guides": {
+                    driving.id: {region: window.asset for region, window in driving.guides.items()}
+                    for driving in opened.suite.drivings
+                    if driving.guides
+                },
             }
-            for opened in session.suites
+            for opened in session.media.suites
         },
         "methods": methods,
         "method_grades": {label: session.method(label).grade for label in methods},
@@ -128,6 +142,15 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
         "provenance": provenance(),
     }
     return RunFile.model_validate(data)
+
+
+def _asset_notes(session: Session, opened: OpenSuite, plan: Sequence[PlanItem]) -> dict[str, list[str]]:
+    """How the assets that are used are shown, where that differs from their stored pixels."""
+    ids = dict.fromkeys(item.case for item in plan if item.suite == opened.suite.name)
+    cases = [opened.case(case_id) for case_id in ids]
+    windows = [window for case in cases for window in (case.identity, case.driving, case.target) if window]
+    used = dict.fromkeys(window.asset for window in windows)
+    return asset_notes(session.media.assets, opened.suite, opened.folder, used)
 
 
 def load_run(folder: Path) -> RunFile:

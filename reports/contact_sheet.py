@@ -46,10 +46,10 @@ def contact_sheet(session: Session, store: Store, items: Sequence[PlanItem], row
         draw.text((GAP + column * (CELL + GAP), 5), title, INK, font(13))
     for row, case_id in enumerate(cases):
         top = HEADER + row * (CELL + FOOTER + GAP)
-        case = session.case(items[0].suite, case_id)
+        case = session.media.case(items[0].suite, case_id)
         loads: list[Callable[[], Clip]] = [
-            lambda case=case: session.load(case.suite, case.identity),  # type: ignore[misc]
-            lambda case=case: session.load(case.suite, case.driving),  # type: ignore[misc]
+            lambda case=case: session.media.load(case.suite, case.identity),  # type: ignore[misc]
+            lambda case=case: session.media.load(case.suite, case.driving),  # type: ignore[misc]
         ]
         for column, load in enumerate(loads):
             sheet.paste(_cell(load), (GAP + column * (CELL + GAP), top))

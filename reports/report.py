@@ -9,12 +9,13 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from ..core.errors import Status
+from ..core.errors import AssetError, ManifestError, Status
 from ..core.files import atomic_path, write_text
 from ..harness.config import stored_config
+from ..harness.media import COMPARISON
 from ..harness.plan import PlanItem
 from ..harness.run_file import BackendAbout, MetricAbout, ProvenanceAbout, RunFile, load_plan, load_run
-from ..harness.session import COMPARISON, Session
+from ..harness.session import Session
 from ..harness.store import Store, storing
 from .ablation import about_ablation, draw_ablation
 from .compare import compare
@@ -60,6 +61,7 @@ def write_report(folder: Path, session: Session | None = None) -> Report:
     plan = load_plan(folder, run)
     store = Store(folder)
     store.load()
+    sheets: list[str] = []
     with storing(report):
         draw_ablation(report, run, frame)
         for suite in run.suites:
@@ -67,9 +69,14 @@ def write_report(folder: Path, session: Session | None = None) -> Report:
             if not items:
                 continue
             _write_tables(report, suite, numbers)
+            try:
+                sheet = contact_sheet(session, store, items)
+            except (ManifestError, AssetError):
+                continue  # the numbers stand without the media, which may be on another machine
             with atomic_path(report / f"{suite}.png") as temporary:
-                contact_sheet(session, store, items).save(temporary)
-        write_text(report / "index.md", _page(run, frame, numbers, crowded(store, plan)))
+                sheet.save(temporary)
+            sheets.append(suite)
+        write_text(report / "index.md", _page(run, frame, numbers, crowded(store, plan), sheets))
         write_text(report / "cost.csv", csv_text(cost(store)))
     return numbers
 
@@ -115,12 +122,18 @@ def _tables(numbers: Report, suite: str) -> str:
     return markdown_table(numbers.summary, suite) + (f"\n{compared}" if compared else "")
 
 
-def _page(run: RunFile, frame: pd.DataFrame, numbers: Report, several: list[list[str]]) -> str:
+def _page(run: RunFile, frame: pd.DataFrame, numbers: Report, several: list[list[str]], sheets: list[str]) -> str:
     parts = [f"# {frame['run'].iloc[0] if len(frame) else 'run'}\n"]
     for suite, about in run.suites.items():
         parts.append(f"## {about.title}\n\n`{suite}`, {about.kind}, {about.size} px.\n")
+        if about.guides:
+            told = "; ".join(f"`{driving}`: {_settings(guides)}" for driving, guides in about.guides.items())
+            parts.append(f"Regions driven by pictures of their own: {told}.\n")
         parts.append(_tables(numbers, suite))
-        parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
+        if suite in sheets:
+            parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
+        else:
+            parts.append("No contact sheet: the suite's manifest or media are not where they were.\n")
     parts.append(
         "Cells are means over cases of the mean over frames; a percentage behind one is its coverage, where some "
         "frames or cases have no value.\n"
@@ -138,11 +151,17 @@ def _page(run: RunFile, frame: pd.DataFrame, numbers: Report, several: list[list
     if several:
         headers = ["suite", "method", "cases", "output frames", "driving frames"]
         parts.append("## Several faces in a frame\n\n" + markdown(headers, several))
+    if noted := [[suite, *row] for suite, about in run.suites.items() for row in _noted(about.notes)]:
+        parts.append("## How files were shown\n\n" + markdown(["suite", "asset", "note"], noted))
     parts.append("## What was compared\n\n" + _methods(run))
     parts.append("## What was measured\n\n" + _metrics(run.metrics))
     parts.append("## Who measured\n\n" + _backends(run.backends))
     parts.append("## With what\n\n" + _provenance(run.provenance))
     return "\n".join(parts)
+
+
+def _noted(notes: Mapping[str, Sequence[str]]) -> list[list[str]]:
+    return [[asset_id, note] for asset_id, own in notes.items() for note in own]
 
 
 def _methods(run: RunFile) -> str:

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ from ...datasets.clip import Clip
 from ...faces.base import Grade
 from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, StepCallback
 from ..diffusion import Epsilon, scaled_linear
+from ..pixels import to_pixels
 from .adapted_unet import AdapterInputs
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import Conditions, compute_conditions, shown_rows, with_conditions_only
@@ -31,7 +33,7 @@ from .inspection import inspect
 from .networks import Networks
 from .options import LORA_TARGETS, HelloMemeOptions
 from .published import Parts
-from .samplers import WINDOW, CaseSampler, mirrored_adapters
+from .samplers import WINDOW, CaseSampler, keyframe_pads, mirrored_adapters
 from .schedule import Sampling, frame_noise
 from .weights import needed
 
@@ -161,13 +163,30 @@ class HelloMeme(DiffusionGenerator):
         frame_noise(random, 1, conditions.cells)  # upstream draws the reference's latents first
         with torch.no_grad():
             latents = self._sample(conditions, random, on_step)
-            frames = torch.cat([self.decode(one[None]).clamp(-1, 1).cpu() for one in latents])
+            # Rounded, where upstream cuts the fraction off: half a gray level on the mean, stated in the README.
+            pixels = np.concatenate([to_pixels(self.decode(one[None])) for one in latents])
+        state: dict[str, Tensor] = {}
         if conditions.latents is None:
             conditions.latents = latents
-        pixels = ((frames + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+            state = _state(conditions)
         clip = Clip(pixels[list(conditions.shown)], conditions.canvas.fps)
         detail = {"generated_frames": len(latents), "held_frames": conditions.held}
-        return Animation(clip, conditions.canvas, detail)
+        return Animation(clip, conditions.canvas, detail, state)
+
+    def resume(self, conditions: Conditions, base: Animation) -> bool:
+        """See :meth:`DiffusionGenerator.resume`: of a clip the latents of its first sampling have to be there."""
+        if not conditions.is_clip:
+            return True
+        if not {"latents", "keyframes", "keyframe_rows"} <= base.state.keys():
+            return False
+        networks, state = self._networks, base.state
+        conditions.latents = state["latents"]
+        conditions.keyframes = dict(zip(state["keyframe_rows"].tolist(), state["keyframes"], strict=True))
+        with torch.no_grad(), networks.on_device("helper"):
+            conditions.pads = {
+                row: keyframe_pads(networks, own, conditions.text) for row, own in conditions.keyframes.items()
+            }
+        return True
 
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`: the mode of the encoder's distribution."""
@@ -210,7 +229,7 @@ class HelloMeme(DiffusionGenerator):
         with mirrored, networks.on_device("helper"):
             latents = sampler.sample_clip(noise)
         if first:
-            conditions.pads = sampler.pads
+            conditions.pads, conditions.keyframes = sampler.pads, sampler.keyframes
         return latents
 
     def _told(self, on_step: StepCallback | None) -> StepCallback:
@@ -235,3 +254,15 @@ class HelloMeme(DiffusionGenerator):
                     maps = networks.keyframes.features(own[None].to(networks.device), text)
                     conditions.row_pads.append(maps.apply(lambda one: one[:, None].cpu()))
         return conditions.row_pads
+
+
+def _state(conditions: Conditions) -> dict[str, Tensor]:
+    """What tuning a clip needs of its first sampling; nothing of an image."""
+    if not conditions.is_clip or conditions.latents is None:
+        return {}
+    rows = sorted(conditions.keyframes)
+    return {
+        "latents": conditions.latents,
+        "keyframes": torch.stack([conditions.keyframes[row] for row in rows]),
+        "keyframe_rows": torch.tensor(rows),
+    }
