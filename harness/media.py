@@ -33,7 +33,7 @@ class SuiteMedia:
     def __init__(self, names: Sequence[str], cache: Path) -> None:
         self._names = names
         self._cache = cache
-        self._assets = AssetStore(cache)
+        self.assets = AssetStore(cache)
         self._limits = Limits()
         self._decode = lru_cache(maxsize=KEPT_CLIPS)(self._decode_window)
 
@@ -88,7 +88,7 @@ class SuiteMedia:
         problems: list[str] = []
         for asset_id in asset_ids:
             try:
-                self._assets.require(opened.suite, asset_id, opened.folder)
+                self.assets.require(opened.suite, asset_id, opened.folder)
             except AssetError as error:
                 problems.append(str(error))
         if problems:
@@ -97,5 +97,5 @@ class SuiteMedia:
 
     def _decode_window(self, suite: str, window: Window) -> Clip:
         opened = self.suite(suite)
-        path = self._assets.require(opened.suite, window.asset, opened.folder)
+        path = self.assets.require(opened.suite, window.asset, opened.folder)
         return frame_window(opened.suite, window, path, self._limits)
