@@ -38,6 +38,8 @@ class RunFields(TypedDict, total=False):
     full: bool
     seed: int
     device: str
+    gpu_in_key: bool
+    executor: Component
     workers: int
     threads: int
     shard: str
