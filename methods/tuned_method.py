@@ -65,13 +65,13 @@ class TunedMethod(GeneratorBase):
         tell = getattr(self.tuner, "settings_for", None)
         return tell(self.generator) if tell else {}
 
-    def check_guides(self, names: Iterable[str]) -> None:
-        """See that the tuner knows these regions.
+    def check_guides(self, names: Iterable[str], *, word: str = "guide") -> None:
+        """See that the tuner knows these regions, which were given under the name ``word``.
 
         Raises:
             ConfigError: In one line, when it does not.
         """
-        expand_guides(dict.fromkeys(names), regions_of(self.tuner), f"method {self.tuner.name}")
+        expand_guides(dict.fromkeys(names), regions_of(self.tuner), f"method {self.tuner.name}", word=word)
 
     def animate(self, inputs: Inputs, *, base: Animation | None = None) -> Animation:
         """Tune the generator for this case and sample from it.
