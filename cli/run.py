@@ -70,9 +70,6 @@ def print_report(
     numbers = run.report()
     print_cost(console, cost_of(run.folder))
     print_tables(console, numbers)
-    about = run.about
-    if about.device:  # which runs of older versions do not tell
-        console.print(f"device: {about.device}{' (found by auto)' if about.config.get('device') == 'auto' else ''}")
     if summary and progress:
         _print_summary(console, summary, progress)
     console.print(f"report: {run.page}", soft_wrap=True)

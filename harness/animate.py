@@ -54,10 +54,7 @@ def check_method(session: Session, names: Sequence[str], *, save: bool = False) 
         return method
     if not isinstance(method, TunedMethod):
         raise ConfigError(f"{asked[0]}: only a tuner can do that, and none is asked for: leave out --no-tune")
-    try:
-        method.check_guides(names)
-    except ConfigError as error:
-        raise ConfigError(f"--region: {error}") from error
+    method.check_guides(names, word="--region")
     return method
 
 

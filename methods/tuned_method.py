@@ -62,13 +62,13 @@ class TunedMethod(Generator):
         """The tuner's for this generator; the generator's stand in its own row."""
         return self.tuner.settings_for(self.generator)
 
-    def check_guides(self, names: Iterable[str]) -> None:
-        """See that the tuner knows these regions.
+    def check_guides(self, names: Iterable[str], *, word: str = "guide") -> None:
+        """See that the tuner knows these regions, which were given under the name ``word``.
 
         Raises:
             ConfigError: In one line, when it does not.
         """
-        expand_guides(dict.fromkeys(names), self.tuner.regions, f"method {self.tuner.name}")
+        expand_guides(dict.fromkeys(names), self.tuner.regions, f"method {self.tuner.name}", word=word)
 
     def animate(self, inputs: Inputs, *, base: Animation | None = None) -> Animation:
         """Tune the generator for this case and sample from it.

@@ -82,7 +82,7 @@ def test_names_stand_for_regions(session):
     regions = check_method(session(), ["eyes", "mouth"]).tuner.regions
     assert expand_guides({"eyes": 1, "mouth": 2}, regions, "") == {"right_eye": 1, "left_eye": 1, "mouth": 2}
     assert set(expand_guides(dict.fromkeys(["eyes", "brows", "nose", "mouth"]), regions, "")) == set(REGIONS)
-    with pytest.raises(ConfigError, match=r"--region: guide chin: .* no such region \(known: eyes, brows, .*mouth"):
+    with pytest.raises(ConfigError, match=r"--region chin: .* no such region \(known: eyes, brows, .*mouth"):
         check_method(session(), ["chin"])
     with pytest.raises(ConfigError, match="left_eye is given twice, eyes covers it too"):
         check_method(session(), ["eyes", "left_eye"])
@@ -198,7 +198,7 @@ def test_without_a_tuner_there_is_the_base_only(session, files):
     ("baseline", "method", "message"),
     [
         ("tiny-epsilon", None, "--region: only a tuner can do that"),
-        ("toy-diffusion", "toy-tuner", "--region: guide mouth: method toy-tuner knows no regions"),
+        ("toy-diffusion", "toy-tuner", "--region mouth: method toy-tuner knows no regions"),
     ],
 )
 def test_regions_want_a_tuner_that_knows_them(session, baseline, method, message):

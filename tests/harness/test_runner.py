@@ -25,6 +25,9 @@ class Tally:
         self.performed: Counter[str] = Counter()
         self._stage = ""
 
+    def begin(self, device, *, found):
+        assert device == "cpu"
+
     def stage(self, name, total, reused):
         self._stage = name
 
