@@ -40,10 +40,11 @@ def fetch(
         Path | None, typer.Option("--from", help="Copy from this folder instead of downloading.", metavar="DIR")
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="Fetch a method's weights instead of a suite: hellomeme.", metavar="METHOD")
+        str | None, typer.Option(help="Fetch weights instead of a suite: hellomeme or mediapipe.", metavar="NAME")
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="Folder for weights. Default: the Hugging Face cache.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder for weights. Default: the cache in which they are looked for.", metavar="DIR"),
     ] = None,
     cache: CacheOption = None,
 ) -> None:
@@ -65,15 +66,16 @@ def fetch(
 
 
 def _fetch_weights(console: Console, method: str, to: Path | None, source: Path | None) -> None:
+    from ..faces.mediapipe_model import fetch_model
     from ..methods.hellomeme.hub import fetch_weights
     from ..methods.hellomeme.weights import needed
 
-    if method != "hellomeme":
-        raise ConfigError(f"--weights {method}: only the weights of hellomeme can be fetched")
+    if method not in ("hellomeme", "mediapipe"):
+        raise ConfigError(f"--weights {method}: only the weights of hellomeme and mediapipe can be fetched")
     if source is not None:
         raise ConfigError("--from does not go with --weights: put the files into the folder given as weights=DIR")
     with _bars(console, method, None) as tell:
-        report = fetch_weights(needed(), to, tell)
+        report = fetch_model(to, tell) if method == "mediapipe" else fetch_weights(needed(), to, tell)
     _print_fetched(console, f"weights of {method}", report)
 
 

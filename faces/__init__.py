@@ -10,6 +10,7 @@ BACKENDS: Registry[FaceBackendFactory] = Registry(
         "dlib": "portraitbench.faces.dlib_backend:DlibBackend",
         "insightface": "portraitbench.faces.insightface_backend:InsightFaceBackend",
         "face-alignment": "portraitbench.faces.face_alignment_backend:FaceAlignmentBackend",
+        "mediapipe": "portraitbench.faces.backends.mediapipe:MediapipeBackend",
         "emonet": "portraitbench.faces.emonet_backend:EmoNetBackend",
         "pocket": "portraitbench.faces.pocket_backend:PocketBackend",
     },
