@@ -2,7 +2,8 @@
 
 A backend is any object with an ``info`` that implements one or more of the capabilities :class:`Detects`,
 :class:`FindsLandmarks`, :class:`EmbedsIdentity`, :class:`ReadsEmotion`, :class:`ReadsCoefficients`,
-:class:`ReadsBlendshapes`, :class:`ReadsHeadRotation` and :class:`ReadsGaze`. All are batched over frames; coordinates are pixels of the frame, x right and y down, with pixel centres at integers.
+:class:`ReadsBlendshapes`, :class:`ReadsHeadRotation` and :class:`ReadsGaze`. All are batched over frames; coordinates
+are pixels of the frame, x right and y down, with pixel centres at integers.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -166,13 +167,6 @@ class MediapipeBackend:
     def _landmarker(self) -> Any:
         from mediapipe.tasks.python import BaseOptions, vision
 
-        class Landmarker(vision.FaceLandmarker):  # type: ignore[misc]
-            """The library's own destructor fails when the interpreter ends, because its executor is gone by then."""
-
-            def __del__(self) -> None:
-                if not sys.is_finalizing():
-                    super().__del__()
-
         least = self._options.min_confidence
         options = vision.FaceLandmarkerOptions(
             base_options=BaseOptions(model_asset_buffer=self._file.read_bytes()),
@@ -185,11 +179,20 @@ class MediapipeBackend:
         )
         try:
             with _silent_stderr():
-                landmarker = Landmarker.create_from_options(options)
+                landmarker = vision.FaceLandmarker.create_from_options(options)
                 landmarker.detect(self._image(np.zeros((64, 64, 3), np.uint8)))
         except (RuntimeError, ValueError) as error:
             raise WeightsError(f"{OWNER}: {self._file} cannot be used ({one_line(error, 160)}): {HOW}") from error
+        weakref.finalize(self, _release, landmarker)
         return landmarker
+
+
+def _release(landmarker: Any) -> None:
+    """Close the graph; at the interpreter's end, when the library's executor is gone, leave it to the system."""
+    try:
+        landmarker.close()
+    except RuntimeError:
+        landmarker._handle = None  # else the library's destructor tries once more, and complains
 
 
 @contextmanager
