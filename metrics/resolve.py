@@ -68,7 +68,8 @@ def default_metrics(kind: SuiteKind, features: Collection[str], *, targets: bool
         metric
         for default in all_metrics()
         for metric in _forms(default, features)
-        if kind in metric.spec.kinds
+        if metric.spec.by_default
+        and kind in metric.spec.kinds
         and set(metric.spec.needs) <= set(features)
         and (targets or "target" not in metric.spec.roles)
     ]

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from scipy.spatial.transform import Rotation
 
 from portraitbench.core.digest import digest
@@ -18,13 +19,28 @@ from portraitbench.datasets.manifest import SuiteKind
 from portraitbench.faces.base import Observation
 from portraitbench.metrics import METRICS
 from portraitbench.metrics.base import Metric, Scene, Scores, View
+from portraitbench.metrics.lpips_networks import Lpips
 
 LENGTH, SIDE = 12, 64
 
 
+@pytest.fixture(scope="module")
+def lpips_weights(tmp_path_factory):
+    """Options with random weights of each backbone."""
+    options = {}
+    for backbone in ("alex", "squeeze"):
+        torch.manual_seed(0)
+        network, folder = Lpips(backbone), tmp_path_factory.mktemp(backbone)
+        torch.save({f"features.{key}": part for key, part in network.features.state_dict().items()}, folder / "f.pth")
+        torch.save({key: part.abs() for key, part in network.heads.state_dict().items()}, folder / "h.pth")
+        options[backbone] = {"features": str(folder / "f.pth"), "heads": str(folder / "h.pth")}
+    return options
+
+
 @pytest.fixture(params=list(METRICS))
-def metric(request) -> Metric:
-    return METRICS.get(request.param)({})
+def metric(request, lpips_weights) -> Metric:
+    options = lpips_weights[request.param.partition("_")[2]] if "lp" in request.param.partition("_")[0] else {}
+    return METRICS.get(request.param)(options)
 
 
 class ToyFace:
@@ -149,7 +165,7 @@ def test_frames_without_a_face_never_get_a_number_from_features(metric):
     generated = ToyFace(0.5, missing=(0, 3))
     scores, _ = score(metric, generated)
     if metric.spec.level == "clip":
-        assert scores.detail["frames_used"] == LENGTH - 2
+        assert scores.detail["frames_used"] == LENGTH - (2 if "features" in generated.reads else 0)
         return
     # A metric of pixels alone looks for the face in the target only, and there it is.
     missing = [0, 3] if "features" in generated.reads else []
