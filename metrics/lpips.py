@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import cached_property
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -28,6 +28,7 @@ _DEFINITION = (
     "to unit length over the channels (norm + 1e-10), subtracted, squared, weighed by the head's channel weights, "
     "averaged over positions and summed over layers. "
 )
+_BATCH = 8
 _TAPS = {
     "alex": ("AlexNet", "its five rectified convolutions"),
     "squeeze": (
@@ -81,19 +82,32 @@ class _Lpips(MetricBase):
 
     @cached_property
     def _network(self) -> Lpips:
-        from .lpips_networks import HOW, load_lpips
+        from .lpips_networks import HOW
 
         if not self._files:
             raise WeightsError(f"metric {self.spec.name}: it needs weights, options features and heads: {HOW}")
-        return load_lpips(self.backbone, *self._files)
+        return _load_once(self.backbone, *self._files, str(self.options["digest"]))
 
-    def distance(self, one: Frame, other: Frame) -> float:
-        """LPIPS of two frames of equal size."""
+    def distances(self, ones: Sequence[Frame], others: Sequence[Frame]) -> Floats:
+        """LPIPS of pairs of frames of equal size, shape (N,)."""
         import torch
 
-        pair = torch.from_numpy(np.stack([one, other]).astype(np.float32) / 127.5 - 1).permute(0, 3, 1, 2)
+        values: list[float] = []
         with torch.inference_mode():
-            return float(self._network(pair[:1], pair[1:])[0])
+            for start in range(0, len(ones), _BATCH):
+                a, b = (
+                    torch.from_numpy(np.stack(part[start : start + _BATCH]).astype(np.float32) / 127.5 - 1)
+                    for part in (ones, others)
+                )
+                values += self._network(a.permute(0, 3, 1, 2), b.permute(0, 3, 1, 2)).tolist()
+        return np.array(values)
+
+
+@lru_cache(maxsize=2)
+def _load_once(backbone: str, features: Path, heads: Path, digest: str) -> Lpips:  # noqa: ARG001 - part of the key
+    from .lpips_networks import load_lpips
+
+    return load_lpips(backbone, features, heads)
 
 
 def _spec(backbone: str) -> MetricSpec:
@@ -126,7 +140,7 @@ class LpipsAlex(_Lpips):
         generated, target = scene.generated.clip, target_of(scene).clip
         check_lengths(len(generated), len(target), "target")
         check_sizes(generated, target)
-        values: Floats = np.array([self.distance(*pair) for pair in zip(generated, target, strict=True)])
+        values = self.distances(list(generated), list(target))
         return Scores.of_frames(values, np.ones(len(values), bool))
 
 
@@ -166,8 +180,5 @@ class TlpAlex(_Lpips):
         detail: dict[str, float | int | str] = {"frames_used": len(target)}
         if len(target) < 2:
             return Scores(np.array([np.nan]), [Status.UNDEFINED], detail)
-        steps = [
-            [self.distance(*pair) for pair in zip(clip.frames[1:], clip.frames[:-1], strict=True)]
-            for clip in (generated, target)
-        ]
+        steps = [self.distances(list(clip)[1:], list(clip)[:-1]) for clip in (generated, target)]
         return Scores(np.array([np.abs(np.subtract(*steps)).mean()]), [Status.OK], detail)
