@@ -44,6 +44,23 @@ def benchmark(c: Context) -> None:
 
 
 @task
+def docs(c: Context) -> None:
+    """Write docs/metrics.md from the metrics' definitions and what was measured."""
+    from portraitbench.metrics.page import metrics_page
+
+    folder = Path("docs")
+    (folder / "metrics.md").write_text(metrics_page((folder / "metrics_measured.md").read_text()))
+
+
+@task
+def metric_facts(c: Context, portraits: str, runs: str) -> None:
+    """Measure docs/metrics_measured.md: --portraits FOLDER --runs RUN,RUN (the first of public-cross-image)."""
+    given = " ".join(f"--run {run}" for run in runs.split(","))
+    c.run(f"python docs/measure_metrics.py --portraits {portraits} {given}")
+    docs(c)
+
+
+@task
 def demo(c: Context) -> None:
     """The reference methods on the demo suites."""
     c.run("bench run")
