@@ -242,7 +242,8 @@ def main() -> None:
         "\n## Measured: noise floor\n",
         f"Mean score of a perturbed driver against itself over the {len(drivers)} framed driving images of "
         "public-cross-image (512 px; MediaPipe's landmarks, dlib's identity). A perfect copy has 0 "
-        "(sharpness_ratio 1): differences between methods below these are the detectors' own noise. Crop: that share cut off left and top, "
+        "(sharpness_ratio 1): differences between methods below these are the detectors' own noise. Crop: that "
+        "share cut off left and top, "
         "the rest enlarged; a turn moves roll by its angle, so apd_deg should say a third of it.\n",
         table(floor),
     ]
@@ -251,7 +252,7 @@ def main() -> None:
             cases = own.case.nunique()
             parts += [
                 f"\n## Measured: {suite}, {cases} cases\n",
-                "Means over cases (in brackets: cases with a value); copy-identity and copy-driving are the two ends.\n",
+                "Means over cases (in brackets: cases with a value); copy-identity and copy-driving are the ends.\n",
                 table(means(own)),
                 f"\nSpearman's rank correlation between metrics over the cases of warp on {suite}; columns as rows:\n",
                 table(correlations(case_values(own, "warp")), 2),
