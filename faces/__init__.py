@@ -11,6 +11,7 @@ BACKENDS: Registry[FaceBackendFactory] = Registry(
         "insightface": "portraitbench.faces.insightface_backend:InsightFaceBackend",
         "face-alignment": "portraitbench.faces.face_alignment_backend:FaceAlignmentBackend",
         "mediapipe": "portraitbench.faces.backends.mediapipe:MediapipeBackend",
+        "hsemotion": "portraitbench.faces.backends.hsemotion:HsemotionBackend",
         "emonet": "portraitbench.faces.emonet_backend:EmoNetBackend",
         "pocket": "portraitbench.faces.pocket_backend:PocketBackend",
     },

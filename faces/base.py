@@ -2,8 +2,8 @@
 
 A backend is any object with an ``info`` that implements one or more of the capabilities :class:`Detects`,
 :class:`FindsLandmarks`, :class:`EmbedsIdentity`, :class:`ReadsEmotion`, :class:`ReadsCoefficients`,
-:class:`ReadsBlendshapes`, :class:`ReadsHeadRotation` and :class:`ReadsGaze`. All are batched over frames; coordinates
-are pixels of the frame, x right and y down, with pixel centres at integers.
+:class:`ReadsValenceArousal`, :class:`ReadsBlendshapes`, :class:`ReadsHeadRotation` and :class:`ReadsGaze`. All are
+batched over frames; coordinates are pixels of the frame, x right and y down, with pixel centres at integers.
 """
 
 from __future__ import annotations
@@ -184,6 +184,20 @@ class ReadsCoefficients(FaceBackend, Protocol):
 
 
 @runtime_checkable
+class ReadsValenceArousal(FaceBackend, Protocol):
+    """Estimates valence and arousal in a scale of its own, kept apart from EmoNet's. ``emotion_model`` names it."""
+
+    @property
+    def emotion_model(self) -> str:
+        """Values are comparable within a model only."""
+        ...
+
+    def valence_arousal(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
+        """Valence and arousal of one face per frame, clipped to [-1, 1], shape (N, 2)."""
+        ...
+
+
+@runtime_checkable
 class ReadsBlendshapes(FaceBackend, Protocol):
     """Scores how far each of the 52 expressions of :data:`faces.blendshapes.BLENDSHAPES` is on."""
 
@@ -233,6 +247,11 @@ def coefficients_feature(model: str) -> str:
     return f"coefficients/{model}"
 
 
+def emotion_feature(model: str) -> str:
+    """Name of the valence and arousal of a model that is not EmoNet: "emotion/hsemotion"."""
+    return f"emotion/{model}"
+
+
 def provided_features(backend: FaceBackend) -> set[str]:
     """Names of the features a backend can compute (detection is not a feature: metrics never ask for it)."""
     names: set[str] = set()
@@ -244,6 +263,8 @@ def provided_features(backend: FaceBackend) -> set[str]:
         names.add(EMOTION)
     if isinstance(backend, ReadsCoefficients):
         names.add(coefficients_feature(backend.model))
+    if isinstance(backend, ReadsValenceArousal):
+        names.add(emotion_feature(backend.emotion_model))
     if isinstance(backend, ReadsBlendshapes):
         names.add(BLENDSHAPES)
     if isinstance(backend, ReadsHeadRotation):

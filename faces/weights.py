@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core.digest import file_sha256
-from . import emonet_backend, face_alignment_backend, insightface_pack
+from . import emonet_backend, face_alignment_backend, insightface_pack, mediapipe_model
 from .insightface_backend import LICENCE as INSIGHTFACE_LICENCE
 
 
@@ -68,6 +68,9 @@ def describe_weights(options: Mapping[str, Mapping[str, Any]] | None = None) -> 
     ]
     if emonet is None or emonet.is_dir():
         emonet = emonet_backend.file_in(emonet) if emonet else None
+    model = _path(given, "mediapipe", "model") or mediapipe_model.expected_place()
+    place = model / mediapipe_model.NAME if model.is_dir() else model
+    entries.append(_entry("mediapipe", place, mediapipe_model.LICENCE, mediapipe_model.HOW, mediapipe_model.BYTES))
     entries.append(_entry("emonet", emonet, emonet_backend.LICENCE, emonet_backend.HOW))
     return entries
 

@@ -32,6 +32,7 @@ METRICS: Registry[MetricFactory] = Registry(
         "jitter_lmk": "portraitbench.metrics.dynamics:LandmarkJitter",
         "sharpness_ratio": "portraitbench.metrics.sharpness:SharpnessRatio",
         "emo_sim": "portraitbench.metrics.emotion:EmoSim",
+        "va_ccc": "portraitbench.metrics.emotion:ValenceArousalCcc",
         "lpips_alex": "portraitbench.metrics.lpips:LpipsAlex",
         "lpips_squeeze": "portraitbench.metrics.lpips:LpipsSqueeze",
         "tlp_alex": "portraitbench.metrics.lpips:TlpAlex",

@@ -39,6 +39,7 @@ REWARDS: dict[str, tuple[str, str]] = {
     "jitter_lmk": ("as much trembling as the driver's", "what moves, and whether it is right"),
     "sharpness_ratio": ("as much detail as the identity image", "whether the detail is right"),
     "emo_sim": ("valence and arousal that move with the driver's", "expressions that feel alike"),
+    "va_ccc": ("valence and arousal that move with the driver's", "expressions that feel alike; not EmoNet's scale"),
     "lpips_alex": ("pictures that look like the target", "small errors of expression"),
     "lpips_squeeze": ("pictures that look like the target", "small errors of expression"),
     "tlp_alex": ("change from frame to frame as in the target", "errors that stay"),

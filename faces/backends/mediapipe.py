@@ -22,12 +22,11 @@ from ...core.options import Options, parse_options
 from ...datasets.clip import Frame
 from ..base import BackendInfo, Face, Floats
 from ..blendshapes import BLENDSHAPES, BLINK
-from ..mediapipe_model import HOW, OWNER, locate_model
+from ..mediapipe_model import HOW, LICENCE, OWNER, locate_model
 from ..mediapipe_points import mesh_to_box, mesh_to_five, mesh_to_gaze, mesh_to_ibug68
 from ..policy import iou
 
 ADAPTER_VERSION = 1
-LICENCE = "mediapipe and the face landmarker's model: Apache-2.0"
 CLOSED = 0.5
 """Mean of the two blink scores above which the irises cannot be seen."""
 _REMEMBERED = 2048

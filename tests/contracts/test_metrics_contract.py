@@ -78,7 +78,7 @@ class ToyFace:
     def _observe(self, needs: tuple[str, ...]) -> Observation:
         self.reads.add("features")
         known = {"landmarks": self._points, "emotion": self._emotion, "blendshapes": self._scores}
-        known |= {"head_rotation": self._turned, "gaze": self._gaze}
+        known |= {"emotion/MODEL": self._emotion, "head_rotation": self._turned, "gaze": self._gaze}
         features = {name: known.get(name, self._vector).copy() for name in needs}
         counts = np.ones(self.length, np.int64)
         counts[self.missing] = 0

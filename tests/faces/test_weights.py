@@ -5,6 +5,7 @@ import hashlib
 import pytest
 import torch
 
+from portraitbench.faces import mediapipe_model
 from portraitbench.faces.weights import describe_weights
 
 
@@ -12,6 +13,8 @@ from portraitbench.faces.weights import describe_weights
 def _empty_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    monkeypatch.setattr(mediapipe_model, "default_folder", lambda: tmp_path / "fetched")
+    monkeypatch.setattr(mediapipe_model, "CARRIERS", {})
 
 
 def test_all_files_are_listed_with_the_way_to_get_them(tmp_path):
@@ -21,6 +24,7 @@ def test_all_files_are_listed_with_the_way_to_get_them(tmp_path):
         "w600k_r50.onnx",
         "s3fd-619a316812.pth",
         "2DFAN4-11f355bf06.pth.tar",
+        "face_landmarker.task",
         "emonet_8.pth",
     }
     assert {entry.status for entry in entries.values()} == {"missing"}
@@ -29,7 +33,8 @@ def test_all_files_are_listed_with_the_way_to_get_them(tmp_path):
     assert entries["s3fd-619a316812.pth"].path == tmp_path / "hub/checkpoints/s3fd-619a316812.pth"
     assert entries["s3fd-619a316812.pth"].how.endswith("or give another folder as option weights")
     assert entries["emonet_8.pth"].path is None
-    assert all("github.com" in entry.how or "https://" in entry.how for entry in entries.values())
+    ways = ("github.com", "https://", "bench data fetch --weights mediapipe")
+    assert all(any(way in entry.how for way in ways) for entry in entries.values())
 
 
 def test_found_files_are_measured(tmp_path):
