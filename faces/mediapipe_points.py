@@ -56,6 +56,7 @@ def mesh_to_gaze(mesh: Floats) -> Floats:
         width = max(float(np.linalg.norm(axis)), np.finfo(np.float64).tiny)
         along = axis / width
         offset = mesh[iris, :2] - (mesh[left, :2] + mesh[right, :2]) / 2
-        offsets.append([offset @ along, offset @ np.array([-along[1], along[0]])] / np.float64(_EYEBALL * width))
+        axes = np.stack([along, np.array([-along[1], along[0]])])
+        offsets.append(axes @ offset / (_EYEBALL * width))
     angles: Floats = np.degrees(np.arcsin(np.clip(offsets, -1, 1))).mean(axis=0)
     return angles

@@ -133,7 +133,9 @@ class Observer:
             # A face whose landmarks another backend could not place is shown to nobody: its rows stay NaN.
             placed = [place for place, own in enumerate(points) if np.isfinite(own).all()]
             faces = [replace(faces[place], landmarks=points[place]) for place in placed]
-            rows, frames, digests = ([part[place] for place in placed] for part in (rows, frames, digests))
+            rows = [rows[place] for place in placed]
+            frames = [frames[place] for place in placed]
+            digests = [digests[place] for place in placed]
         for name in wanted:
             if name not in filled:
                 filled[name] = spread(self._read(name, frames, digests, faces))

@@ -91,6 +91,9 @@ class Lpips(nn.Module):
         backbone: "alex" or "squeeze".
     """
 
+    shift: Tensor
+    scale: Tensor
+
     def __init__(self, backbone: str) -> None:
         super().__init__()
         make, self.taps, channels = BACKBONES[backbone]

@@ -36,7 +36,8 @@ def euler_degrees(rotation: Floats) -> Floats:
     free = level > _GIMBAL
     yaw = np.where(free, np.arctan2(r[:, 0, 2], r[:, 2, 2]), np.arctan2(-r[:, 2, 0], r[:, 0, 0]))
     roll = np.where(free, np.arctan2(r[:, 1, 0], r[:, 1, 1]), 0.0)
-    return np.degrees(np.stack([yaw, pitch, roll], axis=1)) + 0.0
+    angles: Floats = np.degrees(np.stack([yaw, pitch, roll], axis=1)) + 0.0  # no minus zero
+    return angles
 
 
 def angle_differences(generated: Floats, driving: Floats) -> Floats:
