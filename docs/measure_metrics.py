@@ -255,7 +255,7 @@ def main() -> None:
                 "Means over cases (in brackets: cases with a value); copy-identity and copy-driving are the ends.\n",
                 table(means(own)),
                 f"\nSpearman's rank correlation between metrics over the cases of warp on {suite}; columns as rows:\n",
-                table(correlations(case_values(own, "warp")), 2),
+                table(correlations(case_values(own, "warp").dropna(axis=1, thresh=cases // 2)), 2),
             ]
     parts += [
         "\n## Measured: correlations over perturbed drivers\n",
