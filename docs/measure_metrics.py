@@ -111,7 +111,8 @@ def view(observer: Observer, frame: Picture) -> View:
 
 def means(records: pd.DataFrame) -> pd.DataFrame:
     """Means over cases by metric and method, with the cases that have a value."""
-    grouped = records.groupby(["metric", "method"])["value"]
+    cases = records.groupby(["metric", "method", "case"])["value"].mean()  # frames first, then cases
+    grouped = cases.groupby(["metric", "method"])
     cells = grouped.mean().map("{:.3f}".format) + " (" + grouped.count().astype(str) + ")"
     return cells.unstack("method")[["copy-identity", "warp", "copy-driving"]].rename_axis("metric")
 

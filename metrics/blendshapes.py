@@ -109,7 +109,7 @@ class AedBlendshapesCheeks(AedBlendshapes):
     """Mean absolute difference of the cheeks' blendshapes to the driver."""
 
     columns = region_columns("cheeks")
-    # Left out unless asked for: the one model at hand does not move the cheeks at all.
+    # Left out unless asked for: the one model at hand gives at most .002 on 20 expressive photographs.
     spec = replace(_region("cheeks"), by_default=False)
 
 
