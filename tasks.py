@@ -59,15 +59,27 @@ def benchmark(c: Context) -> None:
 
 
 @task
-def demo(c: Context) -> None:
-    """The reference methods on the demo suites."""
-    c.run("bench run")
+def docs(c: Context) -> None:
+    """Write the pages made from code: docs/metrics.md and docs/reference."""
+    from portraitbench.metrics.page import metrics_page
+
+    folder = Path("docs")
+    (folder / "metrics.md").write_text(metrics_page((folder / "metrics_measured.md").read_text()))
+    c.run("python docs/reference.py")
 
 
 @task
-def docs(c: Context) -> None:
-    """The pages in docs/reference, from what metrics and methods say of themselves."""
-    c.run("python docs/reference.py")
+def metric_facts(c: Context, portraits: str, runs: str) -> None:
+    """Measure docs/metrics_measured.md: --portraits FOLDER --runs RUN,RUN (the first of public-cross-image)."""
+    given = " ".join(f"--run {run}" for run in runs.split(","))
+    c.run(f"python docs/measure_metrics.py --portraits {portraits} {given}")
+    docs(c)
+
+
+@task
+def demo(c: Context) -> None:
+    """The reference methods on the demo suites."""
+    c.run("bench run")
 
 
 @task(pre=[lint, types, test])

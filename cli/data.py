@@ -47,10 +47,12 @@ def fetch(
         Path | None, typer.Option("--from", help="Copy from this folder instead of downloading.", metavar="DIR")
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="Fetch a component's weights instead of a suite: hellomeme.", metavar="NAME")
+        str | None,
+        typer.Option(help="Fetch a component's weights instead of a suite, like hellomeme.", metavar="NAME"),
     ] = None,
     to: Annotated[
-        Path | None, typer.Option(help="Folder for weights. Default: the Hugging Face cache.", metavar="DIR")
+        Path | None,
+        typer.Option(help="Folder for weights. Default: the cache in which they are looked for.", metavar="DIR"),
     ] = None,
     cache: CacheOption = None,
 ) -> None:

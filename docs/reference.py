@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/*.md`` from what metrics and methods say of themselves (``invoke docs``)."""
+"""Writes ``docs/reference/*.md`` from what methods say of themselves (``invoke docs``); metrics have ``docs/metrics.md``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ from pathlib import Path
 from portraitbench.cli.listing import method_text
 from portraitbench.methods import METHODS
 from portraitbench.methods.tuned_method import is_tuner_class
-from portraitbench.metrics import METRICS
-from portraitbench.metrics.resolve import explain
 
 FOLDER = Path(__file__).resolve().parent / "reference"
 _NOTE = "<!-- written by `invoke docs`; change the code's own text instead -->"
@@ -18,14 +16,10 @@ _NOTE = "<!-- written by `invoke docs`; change the code's own text instead -->"
 
 def pages() -> dict[str, str]:
     """The pages by file name; built-in things only, so that plug-ins of this environment do not show."""
-    metrics = [name for name in METRICS if METRICS.origin(name) == "built in"]
     methods = [name for name in METHODS if METHODS.origin(name) == "built in"]
     tuners = [name for name in methods if is_tuner_class(name)]
     generators = [name for name in methods if name not in tuners]
     return {
-        "metrics.md": _page(
-            "Metrics", "bench metrics explain ID", _sections(metrics, lambda name: explain(METRICS.get(name)({})))
-        ),
         "methods.md": _page(
             "Methods",
             "bench methods explain NAME",

@@ -10,6 +10,8 @@ BACKENDS: Registry[type[FaceBackend]] = Registry(
         "dlib": "portraitbench.faces.backends.dlib:DlibBackend",
         "insightface": "portraitbench.faces.backends.insightface:InsightFaceBackend",
         "face-alignment": "portraitbench.faces.backends.face_alignment:FaceAlignmentBackend",
+        "mediapipe": "portraitbench.faces.backends.mediapipe:MediapipeBackend",
+        "hsemotion": "portraitbench.faces.backends.hsemotion:HsemotionBackend",
         "emonet": "portraitbench.faces.backends.emonet:EmoNetBackend",
         "pocket": "portraitbench.faces.backends.pocket:PocketBackend",
     },

@@ -1,8 +1,9 @@
 """Contracts of the face room: what a backend is asked, and what it answers.
 
 A backend is a :class:`FaceBackend` that implements one or more of the capabilities :class:`Detects`,
-:class:`FindsLandmarks`, :class:`EmbedsIdentity`, :class:`ReadsEmotion` and :class:`ReadsCoefficients`. All are batched
-over frames; coordinates are pixels of the frame, x right and y down, with pixel centres at integers.
+:class:`FindsLandmarks`, :class:`EmbedsIdentity`, :class:`ReadsEmotion`, :class:`ReadsCoefficients`,
+:class:`ReadsValenceArousal`, :class:`ReadsBlendshapes`, :class:`ReadsHeadRotation` and :class:`ReadsGaze`. All are
+batched over frames; coordinates are pixels of the frame, x right and y down, with pixel centres at integers.
 """
 
 from __future__ import annotations
@@ -206,8 +207,58 @@ class ReadsCoefficients(HasInfo, Protocol):
         ...
 
 
+@runtime_checkable
+class ReadsValenceArousal(HasInfo, Protocol):
+    """Estimates valence and arousal in a scale of its own, kept apart from EmoNet's. ``emotion_model`` names it."""
+
+    @property
+    def emotion_model(self) -> str:
+        """Values are comparable within a model only."""
+        ...
+
+    def valence_arousal(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
+        """Valence and arousal of one face per frame, clipped to [-1, 1], shape (N, 2)."""
+        ...
+
+
+@runtime_checkable
+class ReadsBlendshapes(HasInfo, Protocol):
+    """Scores how far each of the 52 expressions of :data:`faces.blendshapes.BLENDSHAPES` is on."""
+
+    def blendshapes(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
+        """Scores in [0, 1] of one face per frame, shape (N, 52)."""
+        ...
+
+
+@runtime_checkable
+class ReadsHeadRotation(HasInfo, Protocol):
+    """Estimates how the head is turned."""
+
+    def head_rotation(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
+        """Rotation matrices of one face per frame, shape (N, 3, 3), from head axes to camera axes.
+
+        Both: x to the right of the picture, y up, z out of the face towards the camera; the identity looks into it.
+        """
+        ...
+
+
+@runtime_checkable
+class ReadsGaze(HasInfo, Protocol):
+    """Estimates where the eyes look."""
+
+    def gaze(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
+        """Yaw (towards the right of the picture) and pitch (down) of the eyes in the head, in degrees, shape (N, 2).
+
+        NaN where the eyes are closed.
+        """
+        ...
+
+
 LANDMARKS = "landmarks"
 EMOTION = "emotion"
+BLENDSHAPES = "blendshapes"
+HEAD_ROTATION = "head_rotation"
+GAZE = "gaze"
 
 
 def identity_feature(space: str) -> str:
@@ -218,6 +269,11 @@ def identity_feature(space: str) -> str:
 def coefficients_feature(model: str) -> str:
     """Name of the coefficient feature of a face model: "coefficients/smirk"."""
     return f"coefficients/{model}"
+
+
+def emotion_feature(model: str) -> str:
+    """Name of the valence and arousal of a model that is not EmoNet: "emotion/hsemotion"."""
+    return f"emotion/{model}"
 
 
 def provided_features(backend: FaceBackend) -> set[str]:
@@ -231,6 +287,14 @@ def provided_features(backend: FaceBackend) -> set[str]:
         names.add(EMOTION)
     if isinstance(backend, ReadsCoefficients):
         names.add(coefficients_feature(backend.model))
+    if isinstance(backend, ReadsValenceArousal):
+        names.add(emotion_feature(backend.emotion_model))
+    if isinstance(backend, ReadsBlendshapes):
+        names.add(BLENDSHAPES)
+    if isinstance(backend, ReadsHeadRotation):
+        names.add(HEAD_ROTATION)
+    if isinstance(backend, ReadsGaze):
+        names.add(GAZE)
     return names
 
 
@@ -243,7 +307,8 @@ class Observation:
         width: Frame width in pixels.
         counts: Faces found per frame, shape (T,); more than one is worth a flag.
         boxes: Box of the face that counts, shape (T, 4).
-        features: By feature name: "landmarks" (T, 68, 2), "emotion" (T, 2), "identity/arcface" (T, 512).
+        features: By feature name: "landmarks" (T, 68, 2), "emotion" (T, 2), "identity/arcface" (T, 512),
+            "blendshapes" (T, 52), "head_rotation" (T, 3, 3), "gaze" (T, 2).
     """
 
     height: int

@@ -14,7 +14,10 @@ from ..core.digest import array_digest, digest
 from ..core.errors import ConfigError
 from ..datasets.clip import Clip, Frame
 from .base import (
+    BLENDSHAPES,
     EMOTION,
+    GAZE,
+    HEAD_ROTATION,
     LANDMARKS,
     Detects,
     EmbedsIdentity,
@@ -23,9 +26,14 @@ from .base import (
     FindsLandmarks,
     Floats,
     Observation,
+    ReadsBlendshapes,
     ReadsCoefficients,
     ReadsEmotion,
+    ReadsGaze,
+    ReadsHeadRotation,
+    ReadsValenceArousal,
     coefficients_feature,
+    emotion_feature,
     identity_feature,
     provided_features,
 )
@@ -36,7 +44,13 @@ Reader = Callable[[Sequence[Frame], Sequence[Face]], Floats]
 C = TypeVar("C")
 
 # What a clip without any face is filled with; the width of the other features is only known once one was computed.
-_ROW_SHAPES: dict[str, tuple[int, ...]] = {LANDMARKS: (68, 2), EMOTION: (2,)}
+_ROW_SHAPES: dict[str, tuple[int, ...]] = {
+    LANDMARKS: (68, 2),
+    EMOTION: (2,),
+    BLENDSHAPES: (52,),
+    HEAD_ROTATION: (3, 3),
+    GAZE: (2,),
+}
 
 
 class Observer:
@@ -113,18 +127,23 @@ class Observer:
             full[rows] = values
             return full
 
+        boxes = spread(np.stack([face.box for face in faces]) if faces else np.empty((0, 4)))
         filled: dict[str, Floats] = {}
         if LANDMARKS in self._readers:
             points = self._read(LANDMARKS, frames, digests, faces)
-            faces = [replace(face, landmarks=own) for face, own in zip(faces, points, strict=True)]
             if LANDMARKS in wanted:
                 filled[LANDMARKS] = spread(points)
+            # A face whose landmarks another backend could not place is shown to nobody: its rows stay NaN.
+            placed = [place for place, own in enumerate(points) if np.isfinite(own).all()]
+            faces = [replace(faces[place], landmarks=points[place]) for place in placed]
+            rows = [rows[place] for place in placed]
+            frames = [frames[place] for place in placed]
+            digests = [digests[place] for place in placed]
         for name in wanted:
             if name not in filled:
                 filled[name] = spread(self._read(name, frames, digests, faces))
-        boxes = np.stack([face.box for face in faces]) if faces else np.empty((0, 4))
         counts = np.array([len(detected[key]) for key in keys], dtype=np.int64)
-        return Observation(clip.height, clip.width, counts, spread(boxes), filled)
+        return Observation(clip.height, clip.width, counts, boxes, filled)
 
     def _collect_readers(self) -> dict[str, tuple[FaceBackend, Reader]]:
         readers: dict[str, tuple[FaceBackend, Reader]] = {}
@@ -173,6 +192,14 @@ def _reader(backend: FaceBackend, name: str) -> Reader:
         return backend.landmarks
     if name == EMOTION and isinstance(backend, ReadsEmotion):
         return backend.emotion
+    if isinstance(backend, ReadsValenceArousal) and name == emotion_feature(backend.emotion_model):
+        return backend.valence_arousal
+    if name == BLENDSHAPES and isinstance(backend, ReadsBlendshapes):
+        return backend.blendshapes
+    if name == HEAD_ROTATION and isinstance(backend, ReadsHeadRotation):
+        return backend.head_rotation
+    if name == GAZE and isinstance(backend, ReadsGaze):
+        return backend.gaze
     if isinstance(backend, EmbedsIdentity) and name == identity_feature(backend.space):
         return backend.embed
     if isinstance(backend, ReadsCoefficients) and name == coefficients_feature(backend.model):

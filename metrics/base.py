@@ -117,6 +117,7 @@ class MetricSpec:
         kinds: Benchmarks it belongs to.
         definition: One paragraph, printed by ``bench metrics explain``: exactly what is computed, and the source.
         aliases: Names under which papers cite it.
+        by_default: Whether it is scored without being asked for by name, wherever its needs are met.
     """
 
     id: str
@@ -129,6 +130,7 @@ class MetricSpec:
     kinds: tuple[SuiteKind, ...]
     definition: str
     aliases: tuple[str, ...] = ()
+    by_default: bool = True
 
     @property
     def name(self) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from ..core.errors import Status
 from ..datasets.manifest import SuiteKind
-from ..faces.base import EMOTION, Floats
-from .base import Metric, MetricSpec, Scene, Scores, check_lengths
+from ..faces.base import EMOTION, Floats, emotion_feature
+from .base import ANY_MODEL, Metric, MetricSpec, Scene, Scores, check_lengths
+from .coefficients import ModelOptions
 
 MIN_FRAMES = 3
 """Fewer joint frames than this tell nothing about correlation over time."""
@@ -104,6 +107,7 @@ def emotion_agreement(generated: Floats, driving: Floats) -> EmotionAgreement:
 class EmoSim(Metric):
     """Mean CCC and PCC of valence and arousal per clip; see :func:`emotion_agreement`."""
 
+    feature = EMOTION
     spec = MetricSpec(
         id="emo_sim/1",
         title="EMO-SIM (valence and arousal over time)",
@@ -132,13 +136,49 @@ class EmoSim(Metric):
         """See :class:`Metric`."""
         generated, driving = scene.generated.seen, scene.driving.seen
         check_lengths(len(generated.found), len(driving.found))
-        both = np.isfinite(generated.features[EMOTION]).all(axis=1) & np.isfinite(driving.features[EMOTION]).all(axis=1)
+        own, reference = generated.features[self.feature], driving.features[self.feature]
+        both = np.isfinite(own).all(axis=1) & np.isfinite(reference).all(axis=1)
         joint = both & generated.found & driving.found
         used = int(joint.sum())
         detail: dict[str, float | int | str] = {"frames_used": used, "frames_left_out": len(joint) - used}
         if used < MIN_FRAMES:
             return Scores(np.array([np.nan]), [Status.UNDEFINED], detail)
-        agreement = emotion_agreement(generated.features[EMOTION][joint], driving.features[EMOTION][joint])
+        agreement = emotion_agreement(own[joint], reference[joint])
         detail |= {**agreement.terms, "frozen": agreement.frozen, "constant": agreement.constant}
         status = Status.UNDEFINED if np.isnan(agreement.value) else Status.OK
         return Scores(np.array([agreement.value]), [status], detail)
+
+
+class ValenceArousalCcc(EmoSim):
+    """EMO-SIM's arithmetic on another model's valence and arousal, one form per model; see :class:`EmoSim`."""
+
+    options_model = ModelOptions
+    spec = replace(
+        EmoSim.spec,
+        id="va_ccc/1",
+        title="Valence and arousal over time",
+        needs=(emotion_feature(ANY_MODEL),),
+        definition=(
+            f"EMO-SIM's arithmetic on the valence and arousal of the model {ANY_MODEL}, which is not EmoNet: mean of "
+            "the concordance (CCC) and the Pearson (PCC) correlation between the generated and the driving series of "
+            "valence and of arousal, per clip, then over clips. CCC = 2 cov / (var + var + squared difference of "
+            f"means), population (1/N) moments. A driver's series with a standard deviation below {FROZEN} makes its "
+            f"two terms undefined (left out, counted as constant); a generated one below {FROZEN} scores 0 in both "
+            "(frozen). Frames where either side has no face are left out of both series and counted; with fewer than "
+            f"{MIN_FRAMES} joint frames, or no term left, the value is undefined. Models disagree about one and the "
+            "same face, so that this must never stand in one column with emo_sim or with another model's."
+        ),
+        aliases=(),
+    )
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        super().__init__(options)
+        model = str(self.options["model"])
+        self.feature = emotion_feature(model)
+        self.spec = replace(
+            self.spec,
+            id=f"va_ccc[{model}]/1",
+            title=f"{self.spec.title} ({model})",
+            needs=(self.feature,),
+            definition=self.spec.definition.replace(ANY_MODEL, model),
+        )

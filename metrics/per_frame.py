@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,3 +44,12 @@ def target_of(scene: Scene) -> View:
     if scene.target is None:
         raise CaseError("the case has no target, which this metric compares with")
     return scene.target
+
+
+def mean_detail(parts: Mapping[str, Floats]) -> dict[str, float | int | str]:
+    """Means of named series over the frames where they are defined; a series without any is left out.
+
+    >>> mean_detail({"a": np.array([1.0, np.nan, 3.0]), "b": np.array([np.nan])})
+    {'a': 2.0}
+    """
+    return {name: float(np.nanmean(values)) for name, values in parts.items() if np.isfinite(values).any()}

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..core.errors import ConfigError
 from ..datasets.manifest import SuiteKind
-from ..faces.base import coefficients_feature
 from . import METRICS
 from .base import ANY_MODEL, Metric
 
@@ -68,7 +67,8 @@ def default_metrics(kind: SuiteKind, features: Collection[str], *, targets: bool
         metric
         for default in all_metrics()
         for metric in _forms(default, features)
-        if kind in metric.spec.kinds
+        if metric.spec.by_default
+        and kind in metric.spec.kinds
         and set(metric.spec.needs) <= set(features)
         and (targets or "target" not in metric.spec.roles)
     ]
@@ -92,15 +92,15 @@ def explain(metric: Metric) -> str:
 
 
 def _has_models(metric: Metric) -> bool:
-    return coefficients_feature(ANY_MODEL) in metric.spec.needs
+    return any(need.endswith(f"/{ANY_MODEL}") for need in metric.spec.needs)
 
 
 def _forms(metric: Metric, features: Collection[str]) -> list[Metric]:
-    """A metric as it is, or once per face model whose coefficients are at hand."""
+    """A metric as it is, or once per model whose feature is at hand."""
     name = metric.spec.name.partition("[")[0]
     if not _has_models(metric):
         return [metric]
-    prefix = coefficients_feature("")
+    prefix = metric.spec.needs[0].removesuffix(ANY_MODEL)
     models = sorted(feature.removeprefix(prefix) for feature in features if feature.startswith(prefix))
     return [METRICS.get(name)({"model": model}) for model in models]
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from scipy.spatial.transform import Rotation
 
 from portraitbench.core.digest import digest
 from portraitbench.core.errors import ConfigError, Status
@@ -17,13 +19,28 @@ from portraitbench.datasets.manifest import SuiteKind
 from portraitbench.faces.base import Observation
 from portraitbench.metrics import METRICS
 from portraitbench.metrics.base import Metric, Scene, Scores, View
+from portraitbench.metrics.lpips_networks import Lpips
 
 LENGTH, SIDE = 12, 64
 
 
+@pytest.fixture(scope="module")
+def lpips_weights(tmp_path_factory):
+    """Options with random weights of each backbone."""
+    options = {}
+    for backbone in ("alex", "squeeze"):
+        torch.manual_seed(0)
+        network, folder = Lpips(backbone), tmp_path_factory.mktemp(backbone)
+        torch.save({f"features.{key}": part for key, part in network.features.state_dict().items()}, folder / "f.pth")
+        torch.save({key: part.abs() for key, part in network.heads.state_dict().items()}, folder / "h.pth")
+        options[backbone] = {"features": str(folder / "f.pth"), "heads": str(folder / "h.pth")}
+    return options
+
+
 @pytest.fixture(params=list(METRICS))
-def metric(request) -> Metric:
-    return METRICS.get(request.param)({})
+def metric(request, lpips_weights) -> Metric:
+    options = lpips_weights[request.param.partition("_")[2]] if "lp" in request.param.partition("_")[0] else {}
+    return METRICS.get(request.param)(options)
 
 
 class ToyFace:
@@ -36,10 +53,20 @@ class ToyFace:
         self._points = self._mix(truth.uniform(15, 50, (68, 2)) + truth.normal(0, 1, (LENGTH, 1, 2)), noise, 6)
         self._emotion = self._mix(np.cumsum(truth.normal(0, 0.2, (LENGTH, 2)), axis=0), noise, 0.5)
         self._vector = self._mix(np.repeat(truth.normal(size=(1, 128)), LENGTH, axis=0), noise, 1)
+        self._scores = self._mix(self._blinking(truth), noise, 0.5)
+        turns = Rotation.from_euler("YXZ", self._mix(truth.uniform(-30, 30, (LENGTH, 3)), noise, 8), degrees=True)
+        self._turned = turns.as_matrix()
+        self._gaze = self._mix(truth.uniform(-20, 20, (LENGTH, 2)), noise, 8)
         self._pixels = self._mix(truth.uniform(0, 255, (LENGTH, SIDE, SIDE, 3)), noise, 40)
 
     def _mix(self, true: Any, noise: np.random.Generator, scale: float) -> Any:
         return (true + self.damage * scale * noise.normal(size=true.shape))[: self.length]
+
+    def _blinking(self, truth: np.random.Generator) -> Any:
+        """52 series, the eyes' with a blink in the middle and one near the end."""
+        scores = truth.uniform(0, 0.4, (LENGTH, 52))
+        scores[[5, 9], 9], scores[[5, 9], 10] = 0.9, 0.8
+        return scores
 
     def view(self, needs: tuple[str, ...]) -> View:
         return View(self._load, lambda: self._observe(needs))
@@ -50,7 +77,8 @@ class ToyFace:
 
     def _observe(self, needs: tuple[str, ...]) -> Observation:
         self.reads.add("features")
-        known = {"landmarks": self._points, "emotion": self._emotion}
+        known = {"landmarks": self._points, "emotion": self._emotion, "blendshapes": self._scores}
+        known |= {"emotion/MODEL": self._emotion, "head_rotation": self._turned, "gaze": self._gaze}
         features = {name: known.get(name, self._vector).copy() for name in needs}
         counts = np.ones(self.length, np.int64)
         counts[self.missing] = 0
@@ -137,7 +165,7 @@ def test_frames_without_a_face_never_get_a_number_from_features(metric):
     generated = ToyFace(0.5, missing=(0, 3))
     scores, _ = score(metric, generated)
     if metric.spec.level == "clip":
-        assert scores.detail["frames_used"] == LENGTH - 2
+        assert scores.detail["frames_used"] == LENGTH - (2 if "features" in generated.reads else 0)
         return
     # A metric of pixels alone looks for the face in the target only, and there it is.
     missing = [0, 3] if "features" in generated.reads else []

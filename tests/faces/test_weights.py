@@ -5,13 +5,15 @@ import hashlib
 import pytest
 import torch
 
-from portraitbench.faces import BACKENDS
+from portraitbench.faces import BACKENDS, mediapipe_model
 
 
 @pytest.fixture(autouse=True)
 def _empty_home(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setattr(torch.hub, "_hub_dir", str(tmp_path / "hub"))
+    monkeypatch.setattr(mediapipe_model, "default_folder", lambda: tmp_path / "fetched")
+    monkeypatch.setattr(mediapipe_model, "CARRIERS", {})
 
 
 def files(name, **options):
@@ -19,13 +21,15 @@ def files(name, **options):
 
 
 def test_all_files_are_listed_with_the_way_to_get_them(tmp_path):
-    found = files("insightface") | files("face-alignment") | files("emonet")
+    found = files("insightface") | files("face-alignment") | files("emonet") | files("mediapipe") | files("hsemotion")
     assert set(found) == {
         "det_10g.onnx",
         "w600k_r50.onnx",
         "s3fd-619a316812.pth",
         "2DFAN4-11f355bf06.pth.tar",
+        "face_landmarker.task",
         "emonet_8.pth",
+        "enet_b0_8_va_mtl.onnx",
     }
     assert {file.status for file in found.values()} == {"missing"}
     assert found["det_10g.onnx"].name == str(tmp_path / "home/.insightface/models/buffalo_l/det_10g.onnx")

@@ -136,3 +136,13 @@ def test_three_joint_frames_are_needed(joint, status, series, make_view, make_sc
 def test_unequal_lengths_are_refused(series, make_view, make_scene):
     with pytest.raises(MediaError, match="39 frames, the driving clip 40"):
         resolve("emo_sim")(make_scene(make_view({"emotion": series[0, 1:]}), driving=make_view({"emotion": series[1]})))
+
+
+def test_other_models_have_the_same_arithmetic_and_another_id(make_view, make_scene):
+    series = np.cumsum(np.random.default_rng(2).normal(0, 0.1, (2, 20, 2)), axis=1)
+    values = [
+        resolve(metric)(make_scene(make_view({feature: series[0]}), driving=make_view({feature: series[1]}))).values
+        for metric, feature in (("emo_sim", "emotion"), ("va_ccc[other]", "emotion/other"))
+    ]
+    assert values[0] == pytest.approx(values[1])
+    assert resolve("va_ccc[other]").spec.id == "va_ccc[other]/1"

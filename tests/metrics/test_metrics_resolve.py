@@ -109,6 +109,7 @@ def test_defaults_follow_the_benchmark():
         "aed_lmk_px512/1",
         "aed_lmk_iod/1",
         "akd_l1_px256/1",
+        "sharpness_ratio/1",
     }
     self_video = names(SuiteKind.SELF_VIDEO, DLIB | {"emotion", "identity/arcface"})
     assert {"psnr_mask/1", "ssim_mask/1", "psnr_black/1", "ssim_black/1", "emo_sim/1"} <= self_video
