@@ -25,9 +25,9 @@ from ..harness.config import check_config
 from ..harness.session import Session
 from ..harness.single_case import CaseFiles, SingleCase, parse_regions, read_case
 from ..methods.tuned_method import grade_of, is_tuner_class
+from ..reports.render.numbers import duration
 from ..reports.strip import draw_strip
 from .case_progress import CaseProgress
-from .progress import duration
 from .run import CacheOption, PluginOption
 
 _FRAMES = 250

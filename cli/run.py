@@ -14,10 +14,10 @@ from ..harness.plan import PlanItem, make_plan, replan_metrics
 from ..harness.run_file import load_plan, load_run
 from ..harness.runner import RETRIABLE, Runner, Summary
 from ..harness.session import Session
-from ..reports.cost import cost_of
+from ..reports.render.numbers import duration
+from ..reports.render.terminal import print_cost, print_tables
 from ..reports.report import write_report
-from .progress import RunProgress, duration
-from .report_tables import print_cost, print_tables
+from .progress import RunProgress
 
 Texts = list[str] | None
 _PART = "NAME or NAME:key=value,...; as=LABEL names the row"
@@ -133,9 +133,9 @@ def report(
 ) -> None:
     """Write the tables and contact sheets of a run again."""
     console = Console(highlight=False, markup=False)
-    table = write_report(run_folder)
-    print_cost(console, cost_of(run_folder))
-    print_tables(console, table)
+    model = write_report(run_folder)
+    print_tables(console, model)
+    print_cost(console, model.cost)
     console.print(f"report: {run_folder / 'report' / 'index.md'}", soft_wrap=True)
 
 
@@ -149,9 +149,9 @@ def carry_out(session: Session, plan: list[PlanItem] | None) -> None:
     config = session.config
     with RunProgress(console) as progress:
         summary = Runner(session, progress, plan).run()
-    table = write_report(config.folder, session)
-    print_cost(console, cost_of(config.folder))
-    print_tables(console, table)
+    model = write_report(config.folder)
+    print_tables(console, model)
+    print_cost(console, model.cost)
     _print_summary(console, summary, progress, config)
     if summary.failures and config.fail_on_error:
         raise typer.Exit(1)

@@ -6,13 +6,14 @@ face model, method or plug-in to be written again.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.digest import digest
 from ..core.errors import StoreError, one_line
@@ -20,11 +21,13 @@ from ..core.options import first_problem
 from ..methods.tuned_method import grade_of
 from ..metrics.resolve import resolve
 from .plan import PlanItem
-from .provenance import provenance
+from .provenance import DISTRIBUTION, provenance
 from .session import Session
 from .store import read_lines
 
-_MEND = "the bench run command that made it writes it again"
+SCHEMA = 2
+"""Format of a run folder: raise it when files of another version would be misread. Up to 0.1.0 it had no number (1)."""
+_FIX = "the bench run command that made it writes it again"
 
 
 class _Open(BaseModel):
@@ -74,8 +77,17 @@ class ProvenanceAbout(_Open):
 
 
 class RunFile(_Open):
-    """The contents of ``run.json``."""
+    """The contents of ``run.json``.
 
+    Attributes:
+        schema_version: :data:`SCHEMA`; stands in the file as ``schema``.
+        written_by: The distribution and its version.
+    """
+
+    model_config = ConfigDict(extra="allow", validate_by_name=True, serialize_by_alias=True)
+
+    schema_version: int = Field(default=SCHEMA, alias="schema")
+    written_by: str = ""
     created: str
     config: dict[str, Any]
     suites: dict[str, SuiteAbout]
@@ -97,7 +109,10 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
     planned = {one.id: one.spec for item in plan for one in item.metrics}
     specs = {name: resolve(part.name, part.options).spec for name, part in planned.items()}
     methods = list(dict.fromkeys(item.method for item in plan))
+    about = provenance()
     data = {
+        "schema": SCHEMA,
+        "written_by": f"{DISTRIBUTION} {about['packages'].get(DISTRIBUTION, '')}".strip(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": session.config.model_dump(mode="json"),
         "suites": {
@@ -126,7 +141,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
             }
             for name, spec in specs.items()
         },
-        "provenance": provenance(),
+        "provenance": about,
     }
     return RunFile.model_validate(data)
 
@@ -135,15 +150,46 @@ def load_run(folder: Path) -> RunFile:
     """Read a run's ``run.json``.
 
     Raises:
-        StoreError: When the folder is not a run, or the file is damaged.
+        StoreError: When the folder is not a run, another version wrote it, or the file is damaged.
     """
     try:
-        return RunFile.model_validate_json((folder / "run.json").read_bytes())
+        text = (folder / "run.json").read_bytes()
+        _refuse_other_schema(folder, text)
+        return RunFile.model_validate_json(text)
     except OSError as error:
         raise StoreError(f"run {folder}: no run.json there: give a folder that bench run has made") from error
     except ValidationError as error:
         field, message = first_problem(error)
-        raise StoreError(f"run {folder}: run.json is damaged: {field or 'the file'}: {message} ({_MEND})") from error
+        raise StoreError(f"run {folder}: run.json is damaged: {field or 'the file'}: {message} ({_FIX})") from error
+
+
+def require_own_schema(folder: Path) -> None:
+    """See that a run folder is new, or was written in this version's format; a damaged ``run.json`` is let pass.
+
+    Raises:
+        StoreError: When its records are of another format: they must neither be reused nor mixed with new ones.
+    """
+    path = folder / "run.json"
+    if path.is_file():
+        _refuse_other_schema(folder, path.read_bytes())
+
+
+def _refuse_other_schema(folder: Path, text: bytes) -> None:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError):
+        return
+    if not isinstance(data, dict) or not {"schema", "created"} & data.keys():
+        return
+    schema = data.get("schema", 1)
+    if schema == SCHEMA:
+        return
+    packages = (data.get("provenance") or {}).get("packages") or {}
+    writer = data.get("written_by") or f"{DISTRIBUTION} {packages.get(DISTRIBUTION, '(unknown version)')}"
+    raise StoreError(
+        f"run {folder}: written by {writer} in format {schema}, and this version reads format {SCHEMA}: report it with "
+        "the version that wrote it, or make it again under another --name"
+    )
 
 
 def load_plan(folder: Path, run: RunFile) -> list[PlanItem]:
@@ -158,12 +204,12 @@ def load_plan(folder: Path, run: RunFile) -> list[PlanItem]:
     """
     path = folder / "plan.jsonl"
     if not path.is_file():
-        raise StoreError(f"run {folder}: no plan.jsonl there ({_MEND})")
+        raise StoreError(f"run {folder}: no plan.jsonl there ({_FIX})")
     try:
         plan = [PlanItem.from_record(line) for line in read_lines(path)]
     except (KeyError, TypeError, ValueError) as error:
-        raise StoreError(f"{path}: a line is not of a plan: {one_line(error)} ({_MEND})") from error
+        raise StoreError(f"{path}: a line is not of a plan: {one_line(error)} ({_FIX})") from error
     metrics = {planned.id for item in plan for planned in item.metrics}
     if not metrics <= run.metrics.keys() or not {item.suite for item in plan} <= run.suites.keys():
-        raise StoreError(f"run {folder}: run.json and plan.jsonl are of different commands ({_MEND})")
+        raise StoreError(f"run {folder}: run.json and plan.jsonl are of different commands ({_FIX})")
     return plan

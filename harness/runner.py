@@ -12,13 +12,14 @@ from ..core.errors import Status
 from ..metrics.resolve import resolve
 from .executors import Executor, executor_for
 from .plan import PlanItem, PlannedMetric, in_shard, make_plan
-from .run_file import describe
+from .run_file import describe, require_own_schema
 from .session import Session
 from .stages.generate import GenerateJob
 from .stages.jobs import Job, Source
 from .stages.observe import ObserveJob
 from .stages.score import ScoreJob
 from .store import Record, Store
+from .suite_copy import copy_suites
 
 OBSERVE_VERSION = 1
 RETRIABLE = {Status.OOM, Status.TIMEOUT, Status.CRASH}
@@ -101,9 +102,11 @@ class Runner:
         Raises:
             BenchError: When the run cannot go on; what was finished is kept.
         """
+        require_own_schema(self._session.config.folder)
         self._require_assets()
         with self._store.writing(), executor_for(self._session.config, self._session) as executor:
             self._store.load()
+            copy_suites(self._session)
             self._store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
             self._store.write_plan(item.as_record() for item in self._plan)
             self._stage("observe inputs", self._input_jobs(), executor)

@@ -55,7 +55,7 @@ def compare(frame: pd.DataFrame, run: RunFile, ideal: str = "ideal") -> pd.DataF
     adding a method to a run does not change the verdict on another.
 
     Args:
-        frame: The tidy frame of :func:`reports.frame.tidy`.
+        frame: The tidy frame of :func:`reports.records_frame.tidy`.
         run: The run's ``run.json``.
         ideal: Row label of the method whose outputs are the cases' targets, for ``gap_closed``.
 

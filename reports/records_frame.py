@@ -12,8 +12,8 @@ import pandas as pd
 from ..core.errors import Status
 from ..core.files import atomic_path
 from ..harness.plan import PlanItem
-from ..harness.run_file import load_plan, load_run
 from ..harness.store import Record, Store, storing
+from .run_data import RunData, read_run
 
 COLUMNS = [
     "run",
@@ -37,26 +37,32 @@ COLUMNS = [
 
 
 def tidy(folder: Path) -> pd.DataFrame:
+    """Gather the records that belong to a run folder's plan; see :func:`tidy_frame`."""
+    return tidy_frame(read_run(folder))
+
+
+def tidy_frame(data: RunData) -> pd.DataFrame:
     """Gather the records that belong to a run's plan.
 
     Records of other configurations in the same folder are left out: only those whose keys the plan leads to count.
-
-    Args:
-        folder: A run folder.
 
     Returns:
         A frame with :data:`COLUMNS`, in plan order. Outputs that could not be made give one row per metric with their
         status; work that has not been done yet has the status ``missing``.
     """
-    run = load_run(folder)
-    plan = load_plan(folder, run)
-    store = Store(folder)
-    store.load()
-    grades = {backend.name: backend.grade for backend in run.backends}
+    grades = {backend.name: backend.grade for backend in data.run.backends}
+    about = {
+        name: {
+            "metric": name,
+            "backend": "+".join(metric.backends),
+            "grade": _worst(grades[backend] for backend in metric.backends),
+        }
+        for name, metric in data.run.metrics.items()
+    }
     rows: list[dict[str, Any]] = []
-    for item in plan:
+    for item in data.plan:
         names = {
-            "run": folder.name,
+            "run": data.name,
             "suite": item.suite,
             "case": item.case,
             "identity": item.identity,
@@ -64,26 +70,18 @@ def tidy(folder: Path) -> pd.DataFrame:
             "method": item.method,
             "baseline": item.baseline,
         }
-        for metric, record in _scores(store, item):
-            backends = run.metrics[metric].backends
-            about = {
-                "metric": metric,
-                "backend": "+".join(backends),
-                "grade": _worst(grades[name] for name in backends),
-            }
-            rows += [names | about | values for values in _values(record)]
+        for metric, record in _scores(data.store, item):
+            rows += [names | about[metric] | values for values in _values(record)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame["frame"] = frame["frame"].astype("Int64")
     frame["value"] = frame["value"].astype("float64")
     return frame
 
 
-def compact(folder: Path) -> pd.DataFrame:
-    """Write the tidy frame to ``records.parquet``, atomically, and return it."""
-    frame = tidy(folder)
+def store_frame(folder: Path, frame: pd.DataFrame) -> None:
+    """Write a run's tidy frame to its ``records.parquet``, atomically."""
     with storing(folder / "records.parquet"), atomic_path(folder / "records.parquet") as temporary:
         frame.to_parquet(temporary, index=False)
-    return frame
 
 
 def case_values(frame: pd.DataFrame) -> pd.DataFrame:

@@ -12,8 +12,9 @@ from scipy import stats
 
 from portraitbench.harness.run_file import load_run
 from portraitbench.reports.compare import COLUMNS, compare
-from portraitbench.reports.comparison_table import comparison_table, delta_text, interval_text
 from portraitbench.reports.records_frame import tidy
+from portraitbench.reports.render.markdown import comparison_table
+from portraitbench.reports.render.numbers import delta_text, interval_text
 from portraitbench.reports.report import write_report
 from portraitbench.reports.statistics import two_way
 

@@ -11,8 +11,10 @@ import pytest
 from portraitbench.harness.run_file import load_run
 from portraitbench.harness.store import Store
 from portraitbench.reports.cost import cost
-from portraitbench.reports.records_frame import COLUMNS, compact, tidy
-from portraitbench.reports.tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
+from portraitbench.reports.records_frame import COLUMNS, store_frame, tidy
+from portraitbench.reports.render.csv import csv_text
+from portraitbench.reports.render.markdown import coverage_warning, markdown, means_table
+from portraitbench.reports.tables import failures, low_coverage, summarise
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_a_method_that_measures_nothing_is_stamped_where_it_is_named(crafted):
     store = Store(crafted.folder)
     with store.writing():
         store.write_json("run.json", run.model_dump(mode="json"))
-    text = markdown_table(summarise(tidy(crafted.folder), run), "tiny")
+    text = means_table(summarise(tidy(crafted.folder), run), "tiny")
     assert "| ours (random weights, not a measurement) |" in text
     assert "| base |" in text
 
@@ -84,13 +86,16 @@ def test_coverage_counts_what_the_means_leave_out(table):
     assert own["coverage"]["ours", "down/1"] == pytest.approx((0 + 0 + 1) / 3)
     assert dict(own["n"]["ours"]) == {"up/1": 2, "down/1": 1}
     assert set(own["cases"]) == {3}
-    assert low_coverage(table) == "Coverage is under 95% for ours: their means leave out what the others' hold."
-    assert low_coverage(table[table["method"] == "base"]) == ""
+    assert (
+        coverage_warning(low_coverage(table))
+        == "Coverage is under 95% for ours: their means leave out what the others' hold."
+    )
+    assert coverage_warning(low_coverage(table[table["method"] == "base"])) == ""
 
 
-def test_the_markdown_table(table):
+def test_the_means_table(table):
     stamp = "(test, not a measurement)"
-    assert markdown_table(table, "tiny").splitlines() == [
+    assert means_table(table, "tiny").splitlines() == [
         f"| method | up/1 ↑ {stamp} | down/1 ↓ {stamp} | n |",
         "| --- | ---: | ---: | ---: |",
         "| base | 4.333 | 335.083 | 3 |",
@@ -154,7 +159,7 @@ def test_what_was_not_done_yet_is_missing_and_not_dropped(crafted):
 
 
 def test_parquet_holds_the_same_frame(crafted, frame):
-    compact(crafted.folder)
+    store_frame(crafted.folder, frame)
     pd.testing.assert_frame_equal(pd.read_parquet(crafted.folder / "records.parquet"), frame, check_dtype=False)
 
 
@@ -191,7 +196,7 @@ def test_phases_are_parts_of_their_stage(crafted):
 def test_the_terminal_shows_phases_below_their_stage(crafted, capsys):
     from rich.console import Console
 
-    from portraitbench.cli.report_tables import print_cost
+    from portraitbench.reports.render.terminal import print_cost
 
     store = Store(crafted.folder)
     store.load()

@@ -7,27 +7,28 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ..core.files import human_size
-from ..reports.comparison_table import delta_text, interval_text, percent
-from ..reports.report import Report
-from ..reports.tables import cell, low_coverage, stamped
-from .progress import duration
+from ...core.files import human_size
+from ..model import ReportModel
+from .markdown import coverage_warning
+from .numbers import delta_text, duration, interval_text, mean_text, method_text, metric_text, percent
 
 _COLOURS = {"better": "green", "worse": "red", "unclear": ""}
 
 
-def print_tables(console: Console, numbers: Report) -> None:
+def print_tables(console: Console, model: ReportModel) -> None:
     """Print what a report says: per suite the means, and the deltas to the baseline where there is one."""
-    for suite, part in numbers.summary.groupby("suite", sort=False):
+    for suite, part in model.summary.groupby("suite", sort=False):
         console.print(_means(str(suite), part))
-        compared = numbers.comparison[numbers.comparison["suite"] == suite]
+        compared = model.comparison[model.comparison["suite"] == suite]
         if len(compared):
             console.print(_deltas(str(suite), compared))
         grades = sorted(set(part["grade"]) - {"real"})
         if grades:
             console.print(f"face models: {'; '.join(grades)}", style="bold yellow")
-    if warning := low_coverage(numbers.summary):
+    if warning := coverage_warning(model.low_coverage):
         console.print(warning, style="yellow")
+    for note in model.notes:
+        console.print(note, style="yellow", soft_wrap=True)
 
 
 def _means(suite: str, part: pd.DataFrame) -> Table:
@@ -36,10 +37,10 @@ def _means(suite: str, part: pd.DataFrame) -> Table:
     shown = Table(title=suite, title_justify="left")
     shown.add_column("metric")
     for method in methods:
-        shown.add_column(stamped(part[part["method"] == method].iloc[0]), justify="right")
+        shown.add_column(method_text(part[part["method"] == method].iloc[0]), justify="right")
     for _, rows in part.groupby("metric", sort=False):
         own = rows.set_index("method")
-        shown.add_row(_name(rows.iloc[0]), *(cell(own.loc[method]) for method in methods))
+        shown.add_row(metric_text(rows.iloc[0]), *(mean_text(own.loc[method]) for method in methods))
     return shown
 
 
@@ -52,16 +53,12 @@ def _deltas(suite: str, part: pd.DataFrame) -> Table:
     shown.add_column("verdict")
     for _, rows in part.groupby("method", sort=False):
         shown.add_section()
-        shown.add_row(Text(stamped(rows.iloc[0]), "bold"))
+        shown.add_row(Text(method_text(rows.iloc[0]), "bold"))
         for _, row in rows.iterrows():
             verdict = Text(row["verdict"], _COLOURS[row["verdict"]])
-            cells = [_name(row), delta_text(row), interval_text(row), percent(row["win_rate"])]
+            cells = [metric_text(row), delta_text(row), interval_text(row), percent(row["win_rate"])]
             shown.add_row(*cells, verdict)
     return shown
-
-
-def _name(row: pd.Series) -> str:
-    return f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}"
 
 
 def print_cost(console: Console, costs: pd.DataFrame) -> None:

@@ -1,0 +1,191 @@
+"""The report as Markdown: its page, and a file of tables per suite."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ...harness.run_file import ProvenanceAbout
+from ..ablation import PICTURE
+from ..model import ReportModel
+from ..tables import LOW_COVERAGE
+from .numbers import (
+    MISSING,
+    count_text,
+    delta_text,
+    interval_text,
+    mean_text,
+    method_text,
+    percent,
+    settings_text,
+    stamped_metric,
+)
+
+LEGEND = (
+    "Comparisons: a delta is method minus baseline, the mean over the cases where both have a value, with its 95 % "
+    "interval: clustered by identity and by driving clip in crossed suites, per clip in self suites. It is bold where "
+    "it still excludes zero after Holm's correction over the metrics of the row's method. Win rate: the share of those "
+    "cases where the method is strictly better, a tie counting half. Coverage: baseline, then method. Worst case: the "
+    "delta over all cases with every missing value, of both, at the worst that any method of the table has; it stands "
+    "where coverage differs. Gap closed: (baseline - method) / (baseline - ideal output), where the ideal output is "
+    "better than the baseline.\n"
+)
+"""What the columns of a comparison mean; printed once per page."""
+
+
+def page(model: ReportModel) -> str:
+    """The whole report."""
+    parts = [f"# {model.name}\n"]
+    for suite in model.suites:
+        about = model.run.suites[suite]
+        parts.append(f"## {about.title}\n\n`{suite}`, {about.kind}, {about.size} px.\n")
+        parts.append(suite_tables(model, suite))
+        parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
+    parts.append(
+        "Cells are means over cases of the mean over frames; a percentage behind one is its coverage, where some "
+        "frames or cases have no value.\n"
+    )
+    if len(model.comparison):
+        parts.append(LEGEND)
+    if warning := coverage_warning(model.low_coverage):
+        parts.append(f"**{warning}**\n")
+    parts += [f"{note}\n" for note in model.notes]
+    if model.ablation:
+        parts.append(about_ablation(model.run.config["ablation"]))
+    if len(model.failures):
+        parts.append("## Values that are missing\n\n" + _frame(model.failures))
+    if len(model.crowded):
+        names = {"generated": "output frames", "driving": "driving frames"}
+        parts.append("## Several faces in a frame\n\n" + _frame(model.crowded.rename(columns=names)))
+    parts.append("## What was compared\n\n" + _methods(model))
+    parts.append("## What was measured\n\n" + _metrics(model))
+    parts.append("## Who measured\n\n" + _backends(model))
+    parts.append("## With what\n\n" + _provenance(model.run.provenance))
+    return "\n".join(parts)
+
+
+def suite_tables(model: ReportModel, suite: str) -> str:
+    """One suite's means, and its comparison where there is one."""
+    compared = comparison_table(model.comparison, suite)
+    return means_table(model.summary, suite) + (f"\n{compared}" if compared else "")
+
+
+def means_table(summary: pd.DataFrame, suite: str) -> str:
+    """One suite's means: a row per method, a column per metric.
+
+    Cells read "mean", with the coverage behind it where it is under 100 %. ``n`` is the number of cases with a value,
+    "18/20" where some of the planned ones have none.
+    """
+    part = summary[summary["suite"] == suite]
+    metrics = list(dict.fromkeys(part["metric"]))
+    headers = ["method", *(stamped_metric(part[part["metric"] == metric].iloc[0]) for metric in metrics), "n"]
+    rows = []
+    for method in dict.fromkeys(part["method"]):
+        own = part[part["method"] == method].set_index("metric")
+        cells = [mean_text(own.loc[metric]) if metric in own.index else MISSING for metric in metrics]
+        rows.append([method_text(own.iloc[0]), *cells, count_text(int(own["n"].min()), int(own["cases"].max()))])
+    return markdown(headers, rows)
+
+
+def comparison_table(comparison: pd.DataFrame, suite: str) -> str:
+    """One suite's comparison as a section: a row per method and metric.
+
+    Returns:
+        The section with its heading; "" where the suite has nothing to compare.
+    """
+    part = comparison[comparison["suite"] == suite]
+    if part.empty:
+        return ""
+    headers = ["method", "metric", "delta [95 % interval]", "win rate", "pairs", "coverage", "worst case", "gap closed"]
+    rows = [_compared(row) for _, row in part.iterrows()]
+    shown = [index for index in range(len(headers)) if any(cells[index] != MISSING for cells in rows)]
+    table = markdown([headers[index] for index in shown], [[cells[index] for index in shown] for cells in rows])
+    return f"### vs. {part['baseline'].iloc[0]}\n\n{table}"
+
+
+def coverage_warning(methods: Sequence[str]) -> str:
+    """One sentence of warning about means that leave out much; "" where none does."""
+    if not methods:
+        return ""
+    share, names = percent(LOW_COVERAGE), ", ".join(methods)
+    return f"Coverage is under {share} for {names}: their means leave out what the others' hold."
+
+
+def about_ablation(what: str) -> str:
+    """What the page says about the plot of an ablation."""
+    return (
+        f"## The ablation\n\n![{what}]({PICTURE})\n\n"
+        "Means over cases. Around each mean stands the 95 % interval of its row's paired difference from the baseline "
+        "(clustered by identity and driving clip where these are crossed): where it leaves out the dashed line, the "
+        "baseline's mean, the difference is clear. Gray points, where there are any, are single cases.\n"
+    )
+
+
+def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table; the first column is aligned left, the others right."""
+    lines = [_line(headers), "| --- |" + " ---: |" * (len(headers) - 1), *map(_line, rows)]
+    return "\n".join(lines) + "\n"
+
+
+def _compared(row: pd.Series) -> list[str]:
+    delta = f"{delta_text(row)} {interval_text(row)}"
+    worst = f"{delta_text(row, 'worst_')} {interval_text(row, 'worst_')}" if pd.notna(row["worst_delta"]) else MISSING
+    return [
+        method_text(row),
+        stamped_metric(row),
+        delta if row["verdict"] == "unclear" else f"**{delta}**",
+        percent(row["win_rate"]),
+        count_text(row["pairs"], row["cases"]),
+        f"{percent(row['baseline_coverage'], 1)}, {percent(row['coverage'], 1)}",
+        worst,
+        percent(row["gap_closed"]),
+    ]
+
+
+def _methods(model: ReportModel) -> str:
+    """Every method with all its settings, given or not: what a paper leaves open has to be told."""
+    run = model.run
+    rows = [
+        [name, run.method_grades.get(name, "real"), settings_text(run.method_settings.get(name, {}))]
+        for name in run.methods
+    ]
+    return markdown(["method", "grade", "settings"], rows)
+
+
+def _metrics(model: ReportModel) -> str:
+    rows = [
+        [name, about.title, about.unit, settings_text(about.options), " + ".join(about.backends) or MISSING]
+        for name, about in model.run.metrics.items()
+    ]
+    return markdown(["metric", "what", "unit", "options", "face models"], rows)
+
+
+def _backends(model: ReportModel) -> str:
+    headers = ["backend", "grade", "device", "weights", "options", "licence"]
+    rows = []
+    for one in model.run.backends:
+        name, settings = f"{one.name} {one.version}", settings_text(one.options)
+        rows.append([name, one.grade, one.device, one.weights[:12], settings, one.licence])
+    return markdown(headers, rows)
+
+
+def _provenance(about: ProvenanceAbout) -> str:
+    checkout = about.checkout
+    code = (
+        f"{checkout['commit']}{' with uncommitted changes' if checkout['dirty'] else ''}" if checkout else "installed"
+    )
+    packages = ", ".join(f"{name} {version}" for name, version in about.packages.items())
+    return (
+        f"Code: {code}. Python {about.python} on {about.system} ({about.machine}).\n\n"
+        f"Packages: {packages}.\n\nOutputs are stored without loss (PNG, H.264 RGB at crf 0).\n"
+    )
+
+
+def _frame(table: pd.DataFrame) -> str:
+    """A table of names and counts as it is."""
+    return markdown([str(name) for name in table.columns], [[str(value) for value in row] for row in table.to_numpy()])
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
