@@ -13,6 +13,7 @@ from ..harness.component import component_spec
 from ..harness.config import load_config
 from ..harness.defaults import EMBEDDED
 from ..harness.session import Session
+from ..methods.base import DiffusionGenerator
 from ..methods.strucbooth.ablation import Rows, decoding_rows, lay_over, loss_rows, step_rows
 from ..methods.strucbooth.config import StrucBoothConfig
 from .run import (
@@ -114,7 +115,7 @@ def _rows(what: Ablation, counts: list[int], options: dict[str, Any], baseline_a
         ConfigError: When an option is unknown, or is what the rows differ in.
     """
     generator = baseline_alone.method(baseline_alone.labels[0])
-    defaults = getattr(generator, "tuner_defaults", {}).get(TUNER, {})
+    defaults = generator.tuner_defaults.get(TUNER, {}) if isinstance(generator, DiffusionGenerator) else {}
     as_they_are = parse_options(StrucBoothConfig, {**defaults, **options}, f"method {TUNER}")
     if what is Ablation.LOSSES:
         return lay_over(options, loss_rows(as_they_are, options))

@@ -24,7 +24,7 @@ from ..harness.component import component_spec
 from ..harness.config import check_config
 from ..harness.session import Session
 from ..harness.single_case import CaseFiles, SingleCase, parse_regions, read_case
-from ..methods.tuned_method import grade_of, is_tuner_class
+from ..methods.tuned_method import is_tuner_class
 from ..reports.render.numbers import duration
 from ..reports.strip import draw_strip
 from .case_progress import CaseProgress
@@ -203,7 +203,7 @@ def _print_summary(
         for name, value in ((key.removesuffix("_first"), own) for key, own in detail.items() if key.endswith("_first"))
     ]
     console.print(f"{steps}{duration(sum(seconds.values()))}{''.join(losses)}", soft_wrap=True)
-    grade = grade_of(session.method(session.labels[0]))
+    grade = session.method(session.labels[0]).grade
     if grade is not Grade.REAL:
         console.print(f"{session.labels[0]}: {grade}", style="bold yellow")
     if animated.tuned is not None:

@@ -5,27 +5,32 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from ..core.download import FetchReport
 from ..core.errors import ConfigError
 from ..core.files import human_size
+from ..core.registry import Registry
 from ..datasets.assets import AssetStore
 from ..datasets.build import BuildSpec, build_suite
 from ..datasets.catalog import open_suite
 from ..datasets.check import check_suite
-from ..datasets.fetch import FetchReport, fetch_assets
+from ..datasets.fetch import fetch_assets
 from ..datasets.manifest import Suite, SuiteKind
 from ..faces import BACKENDS
 from ..faces.crops import portrait_crop
 from ..faces.observer import Observer
 from ..harness.component import component_spec
 from ..harness.session import default_cache
+from ..methods import METHODS
+from ..metrics import METRICS
 
 app = typer.Typer(help="Fetch, check and build suites.", no_args_is_help=True)
 
@@ -40,17 +45,17 @@ def fetch(
         Path | None, typer.Option("--from", help="Copy from this folder instead of downloading.", metavar="DIR")
     ] = None,
     weights: Annotated[
-        str | None, typer.Option(help="Fetch a method's weights instead of a suite: hellomeme.", metavar="METHOD")
+        str | None, typer.Option(help="Fetch a component's weights instead of a suite: hellomeme.", metavar="NAME")
     ] = None,
     to: Annotated[
         Path | None, typer.Option(help="Folder for weights. Default: the Hugging Face cache.", metavar="DIR")
     ] = None,
     cache: CacheOption = None,
 ) -> None:
-    """Bring a suite's assets into the cache, or a method's weights to disk; what is there already is left alone."""
+    """Bring a suite's assets into the cache, or a component's weights to disk; what is there already is left alone."""
     console = Console(highlight=False)
     if (suite is None) == (weights is None):
-        raise ConfigError("name either a suite or --weights METHOD: see 'bench data fetch --help'")
+        raise ConfigError("name either a suite or --weights NAME: see 'bench data fetch --help'")
     if weights is not None:
         _fetch_weights(console, weights, to, source)
         return
@@ -64,17 +69,19 @@ def fetch(
     _print_fetched(console, opened.suite.name, report)
 
 
-def _fetch_weights(console: Console, method: str, to: Path | None, source: Path | None) -> None:
-    from ..methods.hellomeme.hub import fetch_weights
-    from ..methods.hellomeme.weights import needed
-
-    if method != "hellomeme":
-        raise ConfigError(f"--weights {method}: only the weights of hellomeme can be fetched")
+def _fetch_weights(console: Console, name: str, to: Path | None, source: Path | None) -> None:
     if source is not None:
         raise ConfigError("--from does not go with --weights: put the files into the folder given as weights=DIR")
-    with _bars(console, method, None) as tell:
-        report = fetch_weights(needed(), to, tell)
-    _print_fetched(console, f"weights of {method}", report)
+    registries: tuple[Registry[Any], ...] = (METHODS, BACKENDS, METRICS)
+    known = [registry for registry in registries if name in registry]
+    if not known:
+        names = sorted({one for registry in registries for one in registry})
+        near = get_close_matches(name, names, n=2, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}?" if near else "bench doctor lists all weights files"
+        raise ConfigError(f"--weights {name}: no method, face backend or metric is called that: {hint}")
+    with _bars(console, name, None) as tell:
+        report = known[0].get(name).fetch_weights(to, tell)
+    _print_fetched(console, f"weights of {name}", report)
 
 
 @contextmanager

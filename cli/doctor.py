@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -13,35 +14,42 @@ from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
 from ..core.files import human_size
+from ..core.registry import Registry, load_plugin
+from ..core.weights import WeightFile
 from ..faces import BACKENDS
 from ..faces.base import provided_features
 from ..harness.component import ComponentSpec, component_spec
 from ..harness.provenance import package_versions
 from ..harness.session import default_cache
+from ..methods import METHODS
+from ..metrics import METRICS
 
 
 def doctor(
     faces: Annotated[
         list[str] | None, typer.Option("--faces", "-f", help="Backends with options, like insightface:pack=DIR.")
     ] = None,
-    weights: Annotated[
-        Path | None, typer.Option(help="HelloMeme's weights folder. Default: the Hugging Face cache.", metavar="DIR")
+    method: Annotated[
+        list[str] | None, typer.Option("--method", "-m", help="Methods with options, like hellomeme:weights=DIR.")
     ] = None,
+    plugin: Annotated[list[Path] | None, typer.Option("--plugin", help="Python file that registers things.")] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for assets and face features.")] = None,
 ) -> None:
     """Check devices, packages, folders, face backends and weights files.
 
-    Exits with 2 when a backend named fails, or a file is missing or damaged in a weights folder named.
+    Exits with 2 when a backend named fails, or a weights file of a method named is missing or damaged.
     """
     console = Console(highlight=False)
+    for path in plugin or []:
+        load_plugin(path)
     _machine(console, cache or default_cache())
-    given = [component_spec(text, "--faces") for text in faces or []]
-    broken = _backends(console, given)
-    _weights(console, given)
-    whole = _hellomeme(console, weights)
-    if weights is not None and not whole:
-        raise typer.Exit(2)
-    if given and broken & {spec.name for spec in given}:
+    faces_given = {spec.name: spec for spec in (component_spec(text, "--faces") for text in faces or [])}
+    methods_given = {spec.name: spec for spec in (component_spec(text, "--method") for text in method or [])}
+    broken = _backends(console, list(faces_given.values()))
+    _weights(console, "face backend", BACKENDS, faces_given)
+    incomplete = _weights(console, "method", METHODS, methods_given)
+    _weights(console, "metric", METRICS, {})
+    if broken & faces_given.keys() or incomplete & methods_given.keys():
         raise typer.Exit(2)
 
 
@@ -77,41 +85,38 @@ def _backends(console: Console, given: list[ComponentSpec]) -> set[str]:
     return broken
 
 
-def _weights(console: Console, given: list[ComponentSpec]) -> None:
-    from ..faces.weights import describe_weights  # imports torch, which other verbs must not wait for
+def _weights(console: Console, kind: str, registry: Registry[Any], given: Mapping[str, ComponentSpec]) -> set[str]:
+    """List the weights files of all components of a kind; returns those that lack one or have a damaged one."""
+    incomplete: set[str] = set()
+    for name in dict.fromkeys([*registry, *given]):
+        spec = given.get(name)
+        try:
+            files = registry.get(name).weight_files(spec.options if spec else {})
+        except BenchError as error:
+            console.print(f"\nweights of {kind} {name}: {escape(one_line(error))}", soft_wrap=True)
+            continue
+        if not files:
+            continue
+        console.print(f"\nweights of {kind} {name}")
+        for file in files:
+            _print_file(console, file)
+        if any(file.status != "found" for file in files):
+            incomplete.add(name)
+            for way in dict.fromkeys(file.how for file in files if file.status != "found"):
+                console.print(f"get them: {escape(way)}", soft_wrap=True)
+    return incomplete
 
-    console.print("\nweights files")
-    for entry in describe_weights({spec.name: spec.options for spec in given}):
-        size = entry.size or entry.expected_size
-        about = [human_size(size) if size else "size unknown", entry.licence]
-        if entry.sha256:
-            about.insert(1, f"sha256 {entry.sha256}")
-        colour = "green" if entry.status == "found" else "yellow"
-        where = escape(str(entry.path or entry.name))
-        console.print(f"  [{colour}]{entry.status:<10}[/] {where} ({'; '.join(about)})", soft_wrap=True)
 
-
-def _hellomeme(console: Console, weights: Path | None) -> bool:
-    """List HelloMeme's files; returns whether all are there and whole."""
-    from ..methods.hellomeme.inspection import inspect
-    from ..methods.hellomeme.weights import GET, needed
-
-    console.print("\nweights of method hellomeme (style x1 or x2, control cntrl1 or cntrl2)")
-    states = [state for part in needed() for state in inspect(part, weights)]
-    for state in states:
-        part = state.part
-        about = [human_size(state.size) if state.size else part.about, part.role, part.licence]
-        if state.sha256:
-            about.insert(1, f"sha256 {state.sha256}")
-        if part.only:
-            about.append(f"only for {', '.join(sorted(part.only))}")
-        colour = "green" if state.status == "found" else "yellow"
-        where = escape(str(state.path or f"{part.url}: {state.name}"))
-        console.print(f"  [{colour}]{state.status:<10}[/] {where} ({'; '.join(about)})", soft_wrap=True)
-        if state.status == "damaged":
-            console.print(f"    {escape(state.problem)}", soft_wrap=True)
-    whole = all(state.status == "found" for state in states)
-    if not whole:
-        to = "" if weights is None else f" --to {weights}"
-        console.print(f"get them: {escape(GET + to)}", soft_wrap=True)
-    return whole
+def _print_file(console: Console, file: WeightFile) -> None:
+    size = file.size or file.expected_size
+    about = [human_size(size) if size else file.about_size, file.role, file.licence]
+    if file.sha256:
+        about.insert(1, f"sha256 {file.sha256}")
+    if file.only:
+        about.append(f"only for {', '.join(file.only)}")
+    colour = "green" if file.status == "found" else "yellow"
+    where = escape(str(file.path or f"{file.name}, from {file.source}"))
+    console.print(f"  [{colour}]{file.status:<10}[/] {where} ({'; '.join(filter(None, about))})", soft_wrap=True)
+    if file.status == "damaged":
+        wrong = file.problem or f"{file.size:,} bytes, the publisher's has {file.expected_size or 0:,}"
+        console.print(f"    {escape(wrong)}", soft_wrap=True)

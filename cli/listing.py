@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..core.errors import BenchError, one_line
-from ..core.options import Options, describe_options
+from ..core.options import describe_options
 from ..datasets.catalog import SUITES, open_suite
 from ..harness.session import default_cache
 from ..methods import METHODS
@@ -61,7 +61,7 @@ def explain_method(method: Annotated[str, typer.Argument(help="Method name.")]) 
     made = METHODS.get(method)
     about = (inspect.getdoc(made) or "no description").partition("\nArgs:")[0]
     typer.echo(about.rstrip())
-    options = describe_options(getattr(made, "options_model", Options))
+    options = describe_options(made.options_model)
     if not options:
         return
     typer.echo(f"\nOptions, as in {method}:{options[0].name}=VALUE,...")

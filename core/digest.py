@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,20 @@ def file_sha256(path: Path) -> str:
     """Hash a file's bytes with sha256, in hex."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cached_sha256(path: Path) -> str:
+    """Hash a file that is asked for again and again, like weights: read once as long as size and time stay.
+
+    For files that decide a key many times in one process; never for judging whether a file is whole.
+    """
+    status = path.resolve().stat()
+    return _sha256_of(path.resolve(), status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _sha256_of(path: Path, size: int, modified: int) -> str:  # noqa: ARG001 - part of the cache's key
+    return file_sha256(path)
 
 
 def array_digest(array: NDArray[Any]) -> str:

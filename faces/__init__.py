@@ -1,9 +1,9 @@
 """Things that look at faces: one file per backend, one policy for which face counts, one cache of what was seen."""
 
 from ..core.registry import Registry
-from .base import FaceBackendFactory
+from .base import FaceBackend
 
-BACKENDS: Registry[FaceBackendFactory] = Registry(
+BACKENDS: Registry[type[FaceBackend]] = Registry(
     "face backend",
     "portraitbench.faces",
     {

@@ -1,6 +1,6 @@
 """Contracts of the face room: what a backend is asked, and what it answers.
 
-A backend is any object with an ``info`` that implements one or more of the capabilities :class:`Detects`,
+A backend is a :class:`FaceBackend` that implements one or more of the capabilities :class:`Detects`,
 :class:`FindsLandmarks`, :class:`EmbedsIdentity`, :class:`ReadsEmotion` and :class:`ReadsCoefficients`. All are batched
 over frames; coordinates are pixels of the frame, x right and y down, with pixel centres at integers.
 """
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.component import Component
 from ..core.digest import digest
 from ..datasets.clip import Frame
 
@@ -56,9 +57,21 @@ class BackendInfo:
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
     @property
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Everything here but the licence, as plain data."""
+        return {
+            "name": self.name,
+            "version": self.version,
+            "weights": self.weights,
+            "device": self.device.partition(":")[0],
+            "grade": str(self.grade),
+            "options": dict(self.options),
+        }
+
+    @property
     def key(self) -> str:
-        """Digest under which features are cached: everything here but the licence."""
-        return digest([self.name, self.version, self.weights, self.device, self.grade, dict(self.options)])
+        """Digest of the fingerprint, under which features are cached."""
+        return digest(self.fingerprint)
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,31 +92,39 @@ class Face:
     landmarks: Floats | None = None
 
 
-@runtime_checkable
-class FaceBackend(Protocol):
-    """What every backend has."""
+class FaceBackend(Component):
+    """Contract of a face backend. What it can do is told by the capabilities below that it implements.
 
-    @property
-    def info(self) -> BackendInfo:
-        """Name, version, weights, licence and device."""
-        ...
+    A subclass is made with ``(options, *, device="cpu")`` and sets ``info``.
 
+    Attributes:
+        info: Name, version, weights, licence and device.
+    """
 
-class FaceBackendFactory(Protocol):
-    """What the registry holds: a class or function that makes a backend from its options."""
+    info: BackendInfo
 
-    def __call__(self, options: Mapping[str, Any], *, device: str = "cpu") -> FaceBackend:
+    def __init__(self, options: Mapping[str, Any], *, device: str = "cpu") -> None:
         """Load the backend.
 
         Raises:
             ConfigError: When an option is unknown or malformed.
             WeightsError: When a weights file or a library is missing or wrong; says how to get it.
         """
-        ...
+        raise NotImplementedError(f"{type(self).__name__} has no constructor")
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """See :meth:`Component.fingerprint`."""
+        return self.info.fingerprint
+
+
+class HasInfo(Protocol):
+    """What all capabilities have: whoever looked says who it is."""
+
+    info: BackendInfo
 
 
 @runtime_checkable
-class Detects(FaceBackend, Protocol):
+class Detects(HasInfo, Protocol):
     """Finds faces."""
 
     def detect(self, frames: Sequence[Frame]) -> list[list[Face]]:
@@ -112,7 +133,7 @@ class Detects(FaceBackend, Protocol):
 
 
 @runtime_checkable
-class FindsLandmarks(FaceBackend, Protocol):
+class FindsLandmarks(HasInfo, Protocol):
     """Places the iBUG 68 points."""
 
     def landmarks(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
@@ -121,7 +142,7 @@ class FindsLandmarks(FaceBackend, Protocol):
 
 
 @runtime_checkable
-class EmbedsIdentity(FaceBackend, Protocol):
+class EmbedsIdentity(HasInfo, Protocol):
     """Timings a face into an identity vector. ``space`` names the space: "arcface", "dlib128", ..."""
 
     @property
@@ -151,7 +172,7 @@ class DifferentiableEmbedder(Protocol):
 
 
 @runtime_checkable
-class HasDifferentiableEmbedder(FaceBackend, Protocol):
+class HasDifferentiableEmbedder(HasInfo, Protocol):
     """Has a differentiable identity network."""
 
     def differentiable(self) -> DifferentiableEmbedder:
@@ -160,7 +181,7 @@ class HasDifferentiableEmbedder(FaceBackend, Protocol):
 
 
 @runtime_checkable
-class ReadsEmotion(FaceBackend, Protocol):
+class ReadsEmotion(HasInfo, Protocol):
     """Estimates valence and arousal."""
 
     def emotion(self, frames: Sequence[Frame], faces: Sequence[Face]) -> Floats:
@@ -169,7 +190,7 @@ class ReadsEmotion(FaceBackend, Protocol):
 
 
 @runtime_checkable
-class ReadsCoefficients(FaceBackend, Protocol):
+class ReadsCoefficients(HasInfo, Protocol):
     """Estimates expression coefficients of a face model. ``model`` names it: "deep3d64", "smirk", ..."""
 
     @property

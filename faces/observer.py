@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,12 +79,15 @@ class Observer:
         """The backend that computes a feature."""
         return self._readers[feature][0]
 
+    def fingerprint_for(self, features: Collection[str]) -> Mapping[str, Any]:
+        """All that decides these features: the detector, the landmarks they build on, and their backends."""
+        names = [*features, *([LANDMARKS] if LANDMARKS in self._readers else [])]
+        found = {name: self.backend_for(name).info.fingerprint for name in sorted(set(names))}
+        return {"policy": POLICY_VERSION, "detector": self.detector.info.fingerprint, "features": found}
+
     def key_for(self, features: Collection[str]) -> str:
-        """Digest of all that decides these features: the detector, the landmarks they build on, their backends."""
-        used = {self.detector.info.key, *(self.backend_for(name).info.key for name in features)}
-        if LANDMARKS in self._readers:
-            used.add(self.backend_for(LANDMARKS).info.key)
-        return digest([POLICY_VERSION, *sorted(used)])
+        """Digest of :meth:`fingerprint_for`."""
+        return digest(self.fingerprint_for(features))
 
     def observe(self, clip: Clip, features: Collection[str] | None = None) -> Observation:
         """Look at a clip.

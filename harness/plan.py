@@ -169,12 +169,10 @@ def in_shard(items: Sequence[PlanItem], index: int, count: int) -> Iterator[Plan
 
 def _item(session: Session, suite: Suite, case: Case, label: str, metrics: tuple[PlannedMetric, ...]) -> PlanItem:
     baseline = session.config.baseline
-    name, revision = session.revision(label, case.id)
     key = digest(
         {
             "version": GENERATE_VERSION,
-            "method": revision,
-            "name": name,
+            "method": session.fingerprint(label, case.id),
             "case": case.id,
             "identity": suite.window_key(case.identity),
             "driving": suite.window_key(case.driving),

@@ -18,7 +18,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..core.digest import digest
 from ..core.errors import StoreError, one_line
 from ..core.options import first_problem
-from ..methods.tuned_method import grade_of
 from ..metrics.resolve import resolve
 from .plan import PlanItem
 from .provenance import DISTRIBUTION, provenance
@@ -125,8 +124,8 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
             for opened in session.suites
         },
         "methods": methods,
-        "method_grades": {label: grade_of(session.method(label)) for label in methods},
-        "method_settings": {label: dict(getattr(session.method(label), "settings", {})) for label in methods},
+        "method_grades": {label: session.method(label).grade for label in methods},
+        "method_settings": {label: dict(session.method(label).settings) for label in methods},
         "backends": [
             asdict(backend.info) | {"options": dict(backend.info.options)} for backend in session.observer.backends
         ],

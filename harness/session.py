@@ -6,9 +6,11 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
+from ..core.digest import canonical_json
 from ..core.errors import AssetError, BenchError, ConfigError, PluginError, one_line
 from ..core.registry import load_plugin
 from ..datasets.assets import AssetStore
@@ -21,8 +23,8 @@ from ..faces import BACKENDS
 from ..faces.cache import FeatureCache
 from ..faces.observer import Observer
 from ..methods import METHODS
-from ..methods.base import Generator, MethodContext, Progress
-from ..methods.tuned_method import TunedMethod, is_tuner, is_tuner_class
+from ..methods.base import Generator, MethodContext, Progress, Tuner
+from ..methods.tuned_method import TunedMethod, is_tuner_class
 from ..metrics.base import Metric
 from ..metrics.resolve import default_metrics, resolve
 from .component import ComponentSpec
@@ -171,40 +173,46 @@ class Session:
         """Make all methods anew when they are next asked for: one that failed may be in any state."""
         self._methods.clear()
 
-    def revision(self, label: str, case_id: str) -> tuple[str, str]:
-        """A method's name and its revision for a case.
+    def fingerprint(self, label: str, case_id: str) -> dict[str, Any]:
+        """All that a method says decides a case's output.
 
         Raises:
-            PluginError: When the method cannot tell them.
+            PluginError: When the method cannot tell it, or tells it as something else than plain data.
         """
         method = self.method(label)
         with _making(f"method {label}"):
-            return str(method.name), str(method.case_revision(case_id))
+            own = {"name": str(method.name), **method.case_fingerprint(case_id)}
+            canonical_json(own)
+            return own
 
     def sees_target(self, label: str) -> bool:
-        """Whether a method is a control that is given the true answer."""
-        return getattr(self.method(label), "sees_target", False) is True
+        """Whether a method is a control that is given the target."""
+        return self.method(label).sees_target
 
     def precedence(self, label: str) -> int:
-        """How early a method makes its outputs: higher ones first; see :class:`methods.base.GeneratorBase`."""
-        return int(getattr(self.method(label), "precedence", 0))
+        """How early a method makes its outputs: higher ones first; see :class:`methods.base.Generator`."""
+        return self.method(label).precedence
 
     def _plain(self, spec: ComponentSpec) -> Generator:
         with _making(f"method {spec.name}"):
             made = METHODS.get(spec.name)(spec.options, self._context)
-        if is_tuner(made):
+        if isinstance(made, Tuner):
             raise ConfigError(f"baseline: {spec.name!r} is a tuner, it needs a generator under it")
-        if not callable(getattr(made, "animate", None)):
-            raise PluginError(f"method {spec.name}: {type(made).__name__} is no generator: it has no method animate")
-        return made  # type: ignore[return-value] # a generator in all that can be told without computing properties
+        if not isinstance(made, Generator):
+            raise PluginError(
+                f"method {spec.name}: {type(made).__name__} is no generator: derive it from portraitbench.Generator"
+            )
+        return made
 
     def _tuned(self, spec: ComponentSpec) -> Generator:
         if self.config.baseline is None:
             raise ConfigError(f"method {spec.name}: it tunes a generator: name that with --baseline")
         with _making(f"method {spec.name}"):
             tuner = METHODS.get(spec.name)(spec.options, self._context)
-        if not is_tuner(tuner):
-            raise PluginError(f"method {spec.name}: {type(tuner).__name__} is no tuner: it has no method tune")
+        if not isinstance(tuner, Tuner):
+            raise PluginError(
+                f"method {spec.name}: {type(tuner).__name__} is no tuner: derive it from portraitbench.Tuner"
+            )
         return TunedMethod(self.method(self.config.baseline.label), tuner)
 
     @cached_property

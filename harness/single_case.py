@@ -82,7 +82,7 @@ def read_case(files: CaseFiles, method: Generator, seed: int) -> SingleCase:
     Raises:
         OneCaseError: When a file is missing, cannot be decoded, or is smaller than its crop.
     """
-    size = files.size or getattr(method, "frame_size", None) or DEFAULT_SIZE
+    size = files.size or method.frame_size or DEFAULT_SIZE
     with failing_alone():
         identity = frame_file(files.identity, size, crop=files.crops.get("identity"), frames=1)
         header = probe(files.driving)

@@ -1,9 +1,9 @@
 """Things that make pictures: generators, and tuners that improve a generator case by case."""
 
 from ..core.registry import Registry
-from .base import MethodFactory
+from .base import Generator, Tuner
 
-METHODS: Registry[MethodFactory] = Registry(
+METHODS: Registry[type[Generator] | type[Tuner]] = Registry(
     "method",
     "portraitbench.methods",
     {

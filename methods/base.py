@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
-from ..core.options import Options
+from ..core.component import Component
+from ..core.options import parse_options
 from ..datasets.clip import Clip
 from ..faces.base import Grade
 from ..faces.observer import Observer
@@ -69,23 +71,41 @@ class Animation:
     detail: Detail = field(default_factory=dict)
 
 
-@runtime_checkable
-class Generator(Protocol):
-    """A portrait animator. Making one is cheap; weights are loaded when the first case needs them."""
+class Generator(Component):
+    """Contract of a portrait animator. Making one is cheap; weights are loaded when the first case needs them.
 
-    @property
-    def name(self) -> str:
-        """Registry name."""
-        ...
+    A subclass is made with ``(options, context)`` and implements :meth:`animate`; one that reads weights or asks face
+    models adds what decides its pictures to :meth:`fingerprint`.
 
-    @property
-    def revision(self) -> str:
-        """Digest of all that decides the pictures besides the case and the seed: weights, options, code version."""
-        ...
+    Attributes:
+        frame_size: Side in pixels of the square frames it works at, for inputs that no suite frames; None when any
+            will do.
+        sees_target: Whether :meth:`animate` is given :class:`OracleInputs`; for controls that show what could be
+            reached.
+        precedence: Methods with a higher one make all their outputs before the others: they leave something in the
+            cache that the others then need not do again. Tuners have it too.
+        grade: Whether what it makes is a measurement of the method; printed beside its name.
+        settings: All options in effect, given or not, as plain data; printed in the report.
+    """
 
-    def case_revision(self, case_id: str) -> str:
-        """The revision as far as one case goes; differs from :attr:`revision` only for looked-up results."""
-        ...
+    sees_target: bool = False
+    frame_size: int | None = None
+    precedence: int = 0
+    grade: Grade = Grade.REAL
+    settings: Mapping[str, Any]
+
+    def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:  # noqa: ARG002 - for subclasses
+        """Check the options; a subclass with a constructor of its own sets ``settings`` itself."""
+        self.options = parse_options(self.options_model, options, f"method {self.name}")
+        self.settings = self.options.model_dump(mode="json")
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Name, code version and all options; a method with weights adds their digests."""
+        return {"name": self.name, "code": self.code_version, "options": dict(self.settings)}
+
+    def case_fingerprint(self, case_id: str) -> Mapping[str, Any]:  # noqa: ARG002 - the same for every case
+        """The fingerprint as far as one case goes; differs from :meth:`fingerprint` only for looked-up results."""
+        return self.fingerprint()
 
     def animate(self, inputs: Inputs) -> Animation:
         """Put the driving expression and pose onto the identity.
@@ -93,38 +113,7 @@ class Generator(Protocol):
         Raises:
             CaseError: When this case cannot be animated; becomes a typed row.
         """
-        ...
-
-
-class GeneratorBase:
-    """The part of :class:`Generator` that most methods share.
-
-    Attributes:
-        name: See :class:`Generator`.
-        revision: See :class:`Generator`.
-        frame_size: Side in pixels of the square frames it works at, for inputs that no suite frames; None when any
-            will do.
-        sees_target: Whether :meth:`animate` is given :class:`OracleInputs`; for controls that show what could be
-            reached.
-        precedence: Methods with a higher one make all their outputs before the others: they leave something in the
-            cache that the others then need not do again. Tuners may have it too.
-        grade: Whether what it makes is a measurement of the method; printed beside its name.
-        options_model: What its options are; for ``bench methods explain``. Tuners have it too.
-        settings: All options in effect, given or not, as plain data; printed in the report.
-    """
-
-    name: str
-    revision: str
-    sees_target: bool = False
-    frame_size: int | None = None
-    precedence: int = 0
-    grade: Grade = Grade.REAL
-    options_model: type[Options] = Options
-    settings: Mapping[str, Any] = MappingProxyType({})
-
-    def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
-        """See :meth:`Generator.case_revision`."""
-        return self.revision
+        raise NotImplementedError(f"{type(self).__name__} has no animate()")
 
 
 class Parameterization(Protocol):
@@ -158,9 +147,8 @@ StepCallback = Callable[[int, int, "Tensor"], None]
 """Called before each denoising step of a sampling with the step's index, the number of steps, and its time (1,)."""
 
 
-@runtime_checkable
-class DiffusionGenerator(Generator, Protocol):
-    """A generator that opens exactly what a tuner may touch.
+class DiffusionGenerator(Generator, ABC):
+    """Contract of a generator that opens exactly what a tuner may touch.
 
     Frames and latents have the frames of one case as their first axis, (T, 3, H, W) and (T, C, h, w), also where the
     model itself wants them otherwise. Latents are scaled as the denoiser sees them. A tuner gives and expects float32
@@ -171,6 +159,8 @@ class DiffusionGenerator(Generator, Protocol):
         parameterization: Its noise schedule and prediction type.
         lora_targets: Regular expression over full module names of the denoiser that a tuner may adapt.
         latent_stride: Pixels per latent cell.
+        lora_prefix: What the denoiser is called in saved LoRA files, so that plain diffusers loads them: "unet", or
+            "transformer".
         tuner_defaults: By tuner name: options that differ from the tuner's defaults for this generator. The user's
             options go before them.
     """
@@ -179,42 +169,43 @@ class DiffusionGenerator(Generator, Protocol):
     parameterization: Parameterization
     lora_targets: str
     latent_stride: int
-    tuner_defaults: Mapping[str, Mapping[str, Any]]
+    lora_prefix: str = "unet"
+    tuner_defaults: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
+    @abstractmethod
     def condition(self, inputs: Inputs) -> Any:
         """Compute all that depends on the case alone, once; encoders may be freed afterwards."""
-        ...
 
+    @abstractmethod
     def made_frames(self, conditions: Any) -> Sequence[int]:
         """Frames of the driving clip that are generated, ascending; each other one repeats the latest of them.
 
         Latents of a case have a row for each of these.
         """
-        ...
 
+    @abstractmethod
     def select(self, conditions: Any, frames: Sequence[int]) -> Any:
         """Conditions of some of the frames that are generated, neighbours in time, to denoise them without the rest."""
-        ...
 
+    @abstractmethod
     def sample(self, conditions: Any, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """Generate by normal sampling; :meth:`encode` must take the frames as they are returned."""
-        ...
 
+    @abstractmethod
     def encode(self, frames: Tensor) -> Tensor:
         """Latents of frames in [-1, 1], on the denoiser's device; the same frames give the same latents."""
-        ...
 
+    @abstractmethod
     def decode(self, latents: Tensor) -> Tensor:
         """Frames in [-1, 1] of latents or of a crop of latents; differentiable."""
-        ...
 
+    @abstractmethod
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Any) -> Tensor:
         """The model's prediction for noisy latents at one time of shape (1,); differentiable."""
-        ...
 
+    @abstractmethod
     def probe(self) -> str:
         """Digest of the denoiser's answer to a fixed input; equal before and after tuning, or the case fails."""
-        ...
 
 
 class TunedGenerator(Protocol):
@@ -225,25 +216,38 @@ class TunedGenerator(Protocol):
         ...
 
 
-@runtime_checkable
-class Tuner(Protocol):
-    """Improves a diffusion generator for one case, and leaves it as it was."""
+class Tuner(Component):
+    """Contract of a tuner: improves a diffusion generator for one case, and leaves it as it was.
 
-    @property
-    def name(self) -> str:
-        """Registry name."""
-        ...
+    A subclass is made with ``(options, context)`` and implements :meth:`tune`.
 
-    @property
-    def revision(self) -> str:
-        """Digest of options and code version."""
-        ...
+    Attributes:
+        precedence: See :class:`Generator`.
+    """
+
+    precedence: int = 0
+
+    def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:  # noqa: ARG002 - for subclasses
+        """Check the options."""
+        self.options = parse_options(self.options_model, options, f"method {self.name}")
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Name, code version and all options; a tuner that asks face models adds what they say of themselves."""
+        return {"name": self.name, "code": self.code_version, "options": self.options.model_dump(mode="json")}
+
+    def settings_for(self, generator: DiffusionGenerator) -> Mapping[str, Any]:  # noqa: ARG002 - none to tell
+        """All settings in effect for a generator, as plain data; printed in the report."""
+        return {}
+
+    def fingerprint_for(self, generator: DiffusionGenerator) -> Mapping[str, Any]:
+        """The fingerprint on top of a generator, whose defaults for this tuner count."""
+        return {**self.fingerprint(), "settings": self.settings_for(generator)}
 
     def tune(
         self, generator: DiffusionGenerator, conditions: Any, inputs: Inputs
     ) -> AbstractContextManager[TunedGenerator]:
         """Tune within a ``with`` block; on leaving it, also by an exception, the generator is bit-exactly itself."""
-        ...
+        raise NotImplementedError(f"{type(self).__name__} has no tune()")
 
 
 class SavableGenerator(TunedGenerator, Protocol):
@@ -254,7 +258,7 @@ class SavableGenerator(TunedGenerator, Protocol):
         ...
 
 
-class RegionTuner(Tuner, Protocol):
+class RegionTuner(Tuner):
     """A tuner that can take the expression of single regions from other clips (the paper's PasteDrive).
 
     Attributes:
@@ -279,7 +283,7 @@ class RegionTuner(Tuner, Protocol):
             inputs: The case.
             sources: By region: a clip that drives it instead of the driving clip. A frame beyond its end is its last.
         """
-        ...
+        raise NotImplementedError(f"{type(self).__name__} has no tune()")
 
 
 Progress = Callable[[int, int, Mapping[str, float]], None]
@@ -313,16 +317,3 @@ class MethodContext:
     def observer(self) -> Observer:
         """The run's face models, with their cache."""
         return self._make_observer()
-
-
-class MethodFactory(Protocol):
-    """What the registry holds: a class or function that makes a generator or a tuner from its options."""
-
-    def __call__(self, options: Mapping[str, Any], context: MethodContext) -> Generator | Tuner:
-        """Make the method, without loading weights.
-
-        Raises:
-            ConfigError: When an option is unknown or malformed.
-            WeightsError: When weights are missing; says how to get them.
-        """
-        ...

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..core.digest import digest, file_sha256
+from ..core.digest import file_sha256
 from ..core.errors import ConfigError, MissingOutputError
 from ..core.options import Options, parse_options
 from ..datasets.clip import Clip
 from ..datasets.media import IMAGE_SUFFIXES, VIDEO_SUFFIXES, Limits, read_clip
-from .base import Animation, GeneratorBase, Inputs, MethodContext
+from .base import Animation, Generator, Inputs, MethodContext
 
 LOSSLESS_SUFFIXES = {".png", ".mkv"}
 
@@ -27,7 +27,7 @@ class OutputsOptions(Options):
     dir: Path
 
 
-class Outputs(GeneratorBase):
+class Outputs(Generator):
     """Reads results by case id. Cases the folder lacks become rows with status ``missing``.
 
     Args:
@@ -42,7 +42,8 @@ class Outputs(GeneratorBase):
     options_model = OutputsOptions
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:  # noqa: ARG002 - needs nothing
-        self._folder = parse_options(OutputsOptions, options, "method outputs").dir
+        own = parse_options(OutputsOptions, options, "method outputs")
+        self._folder, self.settings = own.dir, own.model_dump(mode="json")
         if not self._folder.is_dir():
             raise ConfigError(f"method outputs: folder {self._folder} does not exist")
         known = IMAGE_SUFFIXES | VIDEO_SUFFIXES
@@ -54,12 +55,15 @@ class Outputs(GeneratorBase):
                     raise ConfigError(f"method outputs: both {other.name} and {path.name} in {self._folder}: keep one")
         if not self._files:
             raise ConfigError(f"method outputs: {self._folder} holds no image or clip named <case id>.png, .mp4, …")
-        self.revision = digest(["outputs", sorted(self._files)])
 
-    def case_revision(self, case_id: str) -> str:
-        """Digest of the case's own files, so that a changed result is scored again and the others are not."""
-        paths = [self._files.get(case_id), self._files.get(f"{case_id}.canvas")]
-        return digest([file_sha256(path) if path else None for path in paths])
+    def fingerprint(self) -> Mapping[str, Any]:
+        """The names of all files; what is in them counts case by case."""
+        return {"name": self.name, "files": sorted(self._files)}
+
+    def case_fingerprint(self, case_id: str) -> Mapping[str, Any]:
+        """The case's own files, so that a changed result is scored again and the others are not."""
+        paths = {"output": self._files.get(case_id), "canvas": self._files.get(f"{case_id}.canvas")}
+        return {"name": self.name, "sha256": {role: path and file_sha256(path) for role, path in paths.items()}}
 
     def animate(self, inputs: Inputs) -> Animation:
         """Read the case's result.

@@ -7,17 +7,14 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, TypeGuard
 
-from ..core.digest import digest
 from ..core.errors import ConfigError
 from ..faces.base import Grade
 from . import METHODS
-from .base import Animation, DiffusionGenerator, Generator, GeneratorBase, Inputs, RegionTuner, Tuner
+from .base import Animation, DiffusionGenerator, Generator, Inputs, RegionTuner, Tuner
 from .phases import Phases
 
-_OPENED = ("condition", "made_frames", "select", "sample", "encode", "decode", "denoise", "probe")
 
-
-class TunedMethod(GeneratorBase):
+class TunedMethod(Generator):
     """Makes one generator of a diffusion generator and a tuner.
 
     Args:
@@ -36,8 +33,8 @@ class TunedMethod(GeneratorBase):
     tuner: Tuner
 
     def __init__(self, generator: Generator, tuner: Tuner) -> None:
-        self.precedence: int = getattr(tuner, "precedence", 0)
-        if not _is_tunable(generator):
+        self.precedence = tuner.precedence
+        if not isinstance(generator, DiffusionGenerator):
             raise ConfigError(
                 f"method {tuner.name} tunes diffusion generators; the baseline {generator.name} is none "
                 "(bench methods list tells which are)"
@@ -45,24 +42,24 @@ class TunedMethod(GeneratorBase):
         self.generator = generator
         self.tuner = tuner
         self.name = f"{generator.name}+{tuner.name}"
-        self.frame_size = getattr(generator, "frame_size", None)
+        self.frame_size = generator.frame_size
 
-    @property
-    def revision(self) -> str:  # type: ignore[override]
-        """Digest of both parts, and of what the generator changes in the tuner's defaults."""
-        changed = dict(self.generator.tuner_defaults.get(self.tuner.name, {}))
-        return digest([self.generator.revision, self.tuner.revision, changed])
+    def fingerprint(self) -> Mapping[str, Any]:
+        """The generator's, and the tuner's for this generator."""
+        return {
+            "generator": self.generator.fingerprint(),
+            "tuner": self.tuner.fingerprint_for(self.generator),
+        }
 
     @property
     def grade(self) -> Grade:  # type: ignore[override]
         """The generator's."""
-        return grade_of(self.generator)
+        return self.generator.grade
 
     @property
     def settings(self) -> Mapping[str, Any]:  # type: ignore[override]
-        """The tuner's for this generator, where it tells them; the generator's stand in its own row."""
-        tell = getattr(self.tuner, "settings_for", None)
-        return tell(self.generator) if tell else {}
+        """The tuner's for this generator; the generator's stand in its own row."""
+        return self.tuner.settings_for(self.generator)
 
     def animate(self, inputs: Inputs) -> Animation:
         """Tune the generator for this case and sample from it.
@@ -96,24 +93,11 @@ class TunedMethod(GeneratorBase):
 
 
 def is_region_tuner(tuner: Tuner) -> TypeGuard[RegionTuner]:
-    """Whether a tuner takes clips for single regions. Looks at its class, so that no property is computed."""
-    return hasattr(type(tuner), "regions")
-
-
-def grade_of(generator: Generator) -> Grade:
-    """Whether a generator's pictures are a measurement; those that do not say so are taken for one."""
-    return Grade(getattr(generator, "grade", Grade.REAL))
-
-
-def is_tuner(method: object) -> TypeGuard[Tuner]:
-    """Whether a method needs a baseline. Looks for the method ``tune`` only, so that no property is computed."""
-    return callable(getattr(type(method), "tune", None))
+    """Whether a tuner takes clips for single regions."""
+    return isinstance(tuner, RegionTuner)
 
 
 def is_tuner_class(name: str) -> bool:
     """Whether a registered method is a tuner, told from its class without making one."""
-    return callable(getattr(METHODS.get(name), "tune", None))
-
-
-def _is_tunable(generator: Any) -> TypeGuard[DiffusionGenerator]:
-    return all(callable(getattr(type(generator), name, None)) for name in _OPENED)
+    made = METHODS.get(name)
+    return isinstance(made, type) and issubclass(made, Tuner)

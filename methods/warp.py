@@ -9,13 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..core.digest import digest
 from ..core.errors import NoFaceError
 from ..core.options import Options, parse_options
 from ..datasets.clip import Clip, Frame
 from ..faces.alignment import umeyama
 from ..faces.base import LANDMARKS, Floats
-from .base import Animation, GeneratorBase, Inputs, MethodContext
+from .base import Animation, Generator, Inputs, MethodContext
 
 CODE_VERSION = 2
 STEADY = np.r_[0:4, 13:48]
@@ -34,7 +33,7 @@ class WarpOptions(Options):
     strength: float = Field(default=1.0, ge=0.0, le=1.5)
 
 
-class Warp(GeneratorBase):
+class Warp(Generator):
     """Moves the identity image's pixels, frame by frame; invents none.
 
     The driver's first frame is laid onto the identity by a similarity over the steadier points; its later frames go
@@ -50,12 +49,17 @@ class Warp(GeneratorBase):
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = parse_options(WarpOptions, options, "method warp")
+        self.settings = self._options.model_dump(mode="json")
         self._context = context
 
-    @property
-    def revision(self) -> str:  # type: ignore[override]
-        """Digest of code, options and the landmark backend."""
-        return digest(["warp", CODE_VERSION, self._options.model_dump(), self._context.observer.key_for([LANDMARKS])])
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Code version, options and the landmark backend."""
+        return {
+            "name": self.name,
+            "code": CODE_VERSION,
+            "options": self._options.model_dump(),
+            "faces": self._context.observer.fingerprint_for([LANDMARKS]),
+        }
 
     def animate(self, inputs: Inputs) -> Animation:
         """Warp the identity image once per driving frame.

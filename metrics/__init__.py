@@ -1,9 +1,9 @@
 """Metrics: pure functions with thin classes around them, each with a versioned id."""
 
 from ..core.registry import Registry
-from .base import MetricFactory
+from .base import Metric
 
-METRICS: Registry[MetricFactory] = Registry(
+METRICS: Registry[type[Metric]] = Registry(
     "metric",
     "portraitbench.metrics",
     {
@@ -25,4 +25,4 @@ METRICS: Registry[MetricFactory] = Registry(
         "ssim_black": "portraitbench.metrics.pixels:SsimBlack",
     },
 )
-"""Metric factories by name, without version: ``METRICS.get("id_sim")({})`` makes one; see also ``resolve``."""
+"""Metrics by name, without version: ``METRICS.get("id_sim")({})`` makes one; see also ``resolve``."""

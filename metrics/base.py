@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..core.component import Component
 from ..core.errors import MediaError, Status
-from ..core.options import Options, parse_options
+from ..core.options import parse_options
 from ..datasets.clip import Clip
 from ..datasets.manifest import SuiteKind
 from ..faces.base import Floats, Observation
@@ -135,14 +136,31 @@ class MetricSpec:
         return self.id.partition("/")[0]
 
 
-class Metric(Protocol):
-    """A metric: a spec, the options that change its numbers, and a call.
+class Metric(Component):
+    """Contract of a metric: a spec, options that change its numbers, and a call.
 
-    ``options`` are plain data and part of the key under which a score is reused.
+    Made without options it has its default form. A metric that comes in one form per face model has the option
+    ``model`` (resolved from ``name[model]``) and defaults it to :data:`ANY_MODEL`.
+
+    Attributes:
+        spec: What it is.
+        options: All options, as plain data.
     """
 
     spec: MetricSpec
     options: Mapping[str, Any]
+
+    def __init__(self, options: Mapping[str, Any]) -> None:
+        self.options = parse_options(self.options_model, options, f"metric {self.spec.name}").model_dump(mode="json")
+
+    @property
+    def name(self) -> str:  # type: ignore[override]
+        """The id without its version."""
+        return self.spec.name
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Id with version, and options."""
+        return {"id": self.spec.id, "options": dict(self.options)}
 
     def __call__(self, scene: Scene) -> Scores:
         """Score one case.
@@ -150,34 +168,7 @@ class Metric(Protocol):
         Raises:
             CaseError: When the case cannot be scored; becomes a typed row.
         """
-        ...
-
-
-class MetricFactory(Protocol):
-    """What the registry holds: a class or function that makes a metric from its options.
-
-    Called without options it makes the metric in its default form. A metric that comes in one form per face model has
-    the option ``model`` (resolved from ``name[model]``) and defaults it to :data:`ANY_MODEL`.
-    """
-
-    def __call__(self, options: Mapping[str, Any]) -> Metric:
-        """Make the metric.
-
-        Raises:
-            ConfigError: When an option is unknown or malformed.
-        """
-        ...
-
-
-class MetricBase:
-    """The part of :class:`Metric` that most metrics share: options checked by their model."""
-
-    spec: MetricSpec
-    options: Mapping[str, Any]
-    options_model: type[Options] = Options
-
-    def __init__(self, options: Mapping[str, Any]) -> None:
-        self.options = parse_options(self.options_model, options, f"metric {self.spec.name}").model_dump(mode="json")
+        raise NotImplementedError(f"metric {self.spec.name} cannot be called")
 
 
 def check_lengths(generated: int, reference: int, reference_name: str = "driving clip") -> None:

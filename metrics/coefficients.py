@@ -12,7 +12,7 @@ from pydantic import Field
 from ..core.options import Options
 from ..datasets.manifest import SuiteKind
 from ..faces.base import Floats, coefficients_feature
-from .base import ANY_MODEL, MetricBase, MetricSpec, Scene, Scores, check_lengths
+from .base import ANY_MODEL, Metric, MetricSpec, Scene, Scores, check_lengths
 from .per_frame import compare_found
 
 
@@ -51,7 +51,7 @@ _DEFINITION = (
 )
 
 
-class _Coefficients(MetricBase):
+class _Coefficients(Metric):
     """A metric with one form per face model, which is written into its id and its needs."""
 
     options_model = ModelOptions

@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import Status
 from ..datasets.manifest import SuiteKind
 from ..faces.base import EMOTION, Floats
-from .base import MetricBase, MetricSpec, Scene, Scores, check_lengths
+from .base import Metric, MetricSpec, Scene, Scores, check_lengths
 
 MIN_FRAMES = 3
 """Fewer joint frames than this tell nothing about correlation over time."""
@@ -101,7 +101,7 @@ def emotion_agreement(generated: Floats, driving: Floats) -> EmotionAgreement:
     return EmotionAgreement(terms, frozen, constant)
 
 
-class EmoSim(MetricBase):
+class EmoSim(Metric):
     """Mean CCC and PCC of valence and arousal per clip; see :func:`emotion_agreement`."""
 
     spec = MetricSpec(

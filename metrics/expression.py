@@ -9,7 +9,7 @@ import numpy as np
 from ..datasets.manifest import SuiteKind
 from ..faces.alignment import apply, umeyama
 from ..faces.base import LANDMARKS, Floats, Observation
-from .base import MetricBase, MetricSpec, Role, Scene, Scores, check_lengths
+from .base import Metric, MetricSpec, Role, Scene, Scores, check_lengths
 from .per_frame import compare_found, target_of
 
 _CROSS = (SuiteKind.CROSS_IMAGE, SuiteKind.CROSS_VIDEO)
@@ -126,7 +126,7 @@ def _spec(
     )
 
 
-class AedLandmarksPx512(MetricBase):
+class AedLandmarksPx512(Metric):
     """Aligned landmark distance to the driver in pixels at 512; see :func:`aligned_distance`."""
 
     spec = _spec(
@@ -149,7 +149,7 @@ class AedLandmarksPx512(MetricBase):
         return _score_px512(scene.generated.seen, scene.driving.seen, "driving clip")
 
 
-class AedLandmarksIod(MetricBase):
+class AedLandmarksIod(Metric):
     """Aligned landmark distance to the driver in percent of its inter-ocular distance; see :func:`aed_lmk_iod`."""
 
     spec = _spec(
@@ -169,7 +169,7 @@ class AedLandmarksIod(MetricBase):
         return _score(scene.generated.seen, scene.driving.seen, "driving clip", aed_lmk_iod)
 
 
-class AedLandmarksTargetPx512(MetricBase):
+class AedLandmarksTargetPx512(Metric):
     """Aligned landmark distance to the ideal output; see :func:`aligned_distance`."""
 
     spec = _spec(
@@ -194,7 +194,7 @@ class AedLandmarksTargetPx512(MetricBase):
         return _score_px512(scene.generated.seen, target_of(scene).seen, "target")
 
 
-class AkdL1Px256(MetricBase):
+class AkdL1Px256(Metric):
     """FOMM's average keypoint distance; see :func:`akd_l1`."""
 
     spec = _spec(

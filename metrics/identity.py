@@ -9,7 +9,7 @@ import numpy as np
 from ..core.errors import NoFaceError
 from ..datasets.manifest import SuiteKind
 from ..faces.base import Floats, Observation, identity_feature
-from .base import MetricBase, MetricSpec, Scene, Scores
+from .base import Metric, MetricSpec, Scene, Scores
 from .per_frame import compare_found
 
 _CROSS = (SuiteKind.CROSS_IMAGE, SuiteKind.CROSS_VIDEO)
@@ -65,7 +65,7 @@ def _against(
     return Scores.of_frames(values, generated.found)
 
 
-class IdSim(MetricBase):
+class IdSim(Metric):
     """Cosine of ArcFace vectors; see :func:`cosine_similarity`."""
 
     spec = MetricSpec(
@@ -94,7 +94,7 @@ class IdSim(MetricBase):
         return _against_identity(scene, self.spec.needs[0], cosine_similarity)
 
 
-class IdDlibL2(MetricBase):
+class IdDlibL2(Metric):
     """Euclidean distance of dlib vectors; see :func:`euclidean_distance`."""
 
     spec = MetricSpec(
@@ -122,7 +122,7 @@ class IdDlibL2(MetricBase):
         return _against_identity(scene, self.spec.needs[0], euclidean_distance)
 
 
-class IdPocketCos(MetricBase):
+class IdPocketCos(Metric):
     """Cosine of the embedded face network's identity vectors; see :func:`cosine_similarity`."""
 
     spec = MetricSpec(
@@ -155,7 +155,7 @@ _LEAKAGE = (
 )
 
 
-class LeakPocketCos(MetricBase):
+class LeakPocketCos(Metric):
     """Similarity to the driver's face in the embedded space; see :func:`cosine_similarity`."""
 
     spec = MetricSpec(
@@ -178,7 +178,7 @@ class LeakPocketCos(MetricBase):
         return _against_driver(scene, self.spec.needs[0], cosine_similarity)
 
 
-class LeakDlibL2(MetricBase):
+class LeakDlibL2(Metric):
     """Distance to the driver's face in dlib's space; see :func:`euclidean_distance`."""
 
     spec = MetricSpec(

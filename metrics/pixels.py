@@ -9,7 +9,7 @@ from ..core.options import Options
 from ..datasets.clip import Clip, Frame
 from ..datasets.manifest import SuiteKind
 from ..faces.base import LANDMARKS
-from .base import MetricBase, MetricSpec, Scene, Scores, check_lengths
+from .base import Metric, MetricSpec, Scene, Scores, check_lengths
 from .masks import Mask, MaskKind, face_mask, fraction
 from .per_frame import target_of
 from .ssim import RADIUS, luma, ssim, ssim_map, window_box
@@ -127,7 +127,7 @@ def _spec(*, id: str, title: str, unit: str, definition: str, alias: str) -> Met
     )
 
 
-class _PixelMetric(MetricBase):
+class _PixelMetric(Metric):
     """Compares generated and target frames inside the target's face mask."""
 
     options_model = MaskOptions

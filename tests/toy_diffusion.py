@@ -6,15 +6,15 @@ from contextlib import contextmanager
 
 import torch
 
-from portraitbench.core.digest import array_digest, digest
+from portraitbench.core.digest import array_digest
 from portraitbench.core.errors import NoFaceError
-from portraitbench.core.options import Options, parse_options
+from portraitbench.core.options import Options
 from portraitbench.datasets.clip import Clip
 from portraitbench.methods import METHODS
-from portraitbench.methods.base import Animation, GeneratorBase
+from portraitbench.methods.base import Animation, DiffusionGenerator, Tuner
 
 
-class ToyDiffusion(GeneratorBase):
+class ToyDiffusion(DiffusionGenerator):
     """Adds what its one layer says to the driving frames."""
 
     name = "toy-diffusion"
@@ -24,13 +24,12 @@ class ToyDiffusion(GeneratorBase):
     tuner_defaults = {}
 
     def __init__(self, options, context):
-        parse_options(Options, options, "method toy-diffusion")
+        super().__init__(options, context)
         self.layer = torch.nn.Conv2d(3, 3, 1)
         self.denoiser = torch.nn.ModuleDict({"layer": self.layer})
         with torch.no_grad():
             self.layer.weight.copy_(torch.eye(3)[..., None, None])
             self.layer.bias.fill_(0.1)
-        self.revision = digest("toy-diffusion/1")
 
     def animate(self, inputs):
         return self.sample(self.condition(inputs), seed=inputs.seed)
@@ -69,29 +68,27 @@ class TunerOptions(Options):
     only: str = ""
 
 
-class ToyTuner:
+class ToyTuner(Tuner):
     """Shifts the layer's bias for one case; leaves it shifted, or fails, as ``how`` says, on the case ``only``."""
 
     name = "toy-tuner"
 
-    def __init__(self, options, context):
-        self._options = parse_options(TunerOptions, options, "method toy-tuner")
-        self.revision = digest(["toy-tuner", self._options.model_dump()])
+    options_model = TunerOptions
 
     @contextmanager
     def tune(self, generator, conditions, inputs):
         before = generator.layer.bias.detach().clone()
-        bad = self._options.only in ("", inputs.case_id)
+        bad = self.options.only in ("", inputs.case_id)
         with torch.no_grad():
             generator.layer.bias.add_(0.2)
-        if bad and self._options.how == "raise":
+        if bad and self.options.how == "raise":
             raise RuntimeError("diverged")  # and forgets to clean up
-        if bad and self._options.how == "no-face":
+        if bad and self.options.how == "no-face":
             raise NoFaceError("nobody there")  # and forgets to clean up
         try:
             yield generator
         finally:
-            if not (bad and self._options.how == "leak"):
+            if not (bad and self.options.how == "leak"):
                 with torch.no_grad():
                     generator.layer.bias.copy_(before)
 

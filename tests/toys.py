@@ -13,14 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from portraitbench.core.digest import array_digest, digest
+from portraitbench.core.digest import array_digest
 from portraitbench.core.errors import NoFaceError
 from portraitbench.core.options import Options, parse_options
 from portraitbench.datasets.clip import Clip
 from portraitbench.faces import BACKENDS
-from portraitbench.faces.base import BackendInfo, Face, Grade
+from portraitbench.faces.base import BackendInfo, Face, FaceBackend, Grade
 from portraitbench.methods import METHODS
-from portraitbench.methods.base import Animation, GeneratorBase, Inputs
+from portraitbench.methods.base import Animation, Generator, Inputs
 
 DARK, BRIGHT = 40, 215
 """Frames darker than the one have no face, frames brighter than the other have two."""
@@ -32,7 +32,7 @@ class ToyFaceOptions(Options):
     broken: bool = False
 
 
-class ToyFace:
+class ToyFace(FaceBackend):
     """Finds a fixed box in every frame that is not dark; all else is computed from mean colours.
 
     ``log`` names a file that gets a line per frame and model: what was really looked at, whatever the observer says.
@@ -97,22 +97,20 @@ class ToyOptions(Options):
     noise: bool = False
 
 
-class Toy(GeneratorBase):
+class Toy(Generator):
     """Blends the identity image into the driving frames; ``noise`` adds some from the seed."""
 
     name = "toy"
 
-    def __init__(self, options, context):
-        self._options = parse_options(ToyOptions, options, "method toy")
-        self.revision = digest(["toy", self._options.model_dump()])
+    options_model = ToyOptions
 
     def animate(self, inputs: Inputs) -> Animation:
-        frames = (1 - self._options.mix) * inputs.identity.frames + self._options.mix * inputs.driving.frames
-        if self._options.noise:
+        frames = (1 - self.options.mix) * inputs.identity.frames + self.options.mix * inputs.driving.frames
+        if self.options.noise:
             frames = frames + np.random.default_rng(inputs.seed).normal(0, 5, frames.shape)
         clip = Clip(np.clip(frames, 0, 255).astype(np.uint8), inputs.driving.fps)
-        canvas = Clip(np.roll(inputs.driving.frames, 2, axis=2), inputs.driving.fps) if self._options.canvas else None
-        return Animation(clip, canvas, {"mix": self._options.mix})
+        canvas = Clip(np.roll(inputs.driving.frames, 2, axis=2), inputs.driving.fps) if self.options.canvas else None
+        return Animation(clip, canvas, {"mix": self.options.mix})
 
 
 class BadOptions(Options):
@@ -120,26 +118,26 @@ class BadOptions(Options):
     only: str = "*"
 
 
-class Bad(GeneratorBase):
+class Bad(Generator):
     """Misbehaves in the way ``how`` says, on cases that match ``only``; else it copies the driving clip."""
 
     name = "bad"
+    options_model = BadOptions
 
     def __init__(self, options, context):
-        self._options = parse_options(BadOptions, options, "method bad")
-        if self._options.how == "construct":
+        super().__init__(options, context)
+        if self.options.how == "construct":
             raise KeyError("no such layer")
-        self.revision = digest(["bad", self._options.model_dump()])
 
-    def case_revision(self, case_id):
-        if self._options.how == "revision":
-            raise ZeroDivisionError("in the revision")
-        return self.revision
+    def case_fingerprint(self, case_id):
+        if self.options.how == "fingerprint":
+            raise ZeroDivisionError("in the fingerprint")
+        return self.fingerprint()
 
     def animate(self, inputs: Inputs) -> Animation:
-        if not fnmatchcase(inputs.case_id, self._options.only):
+        if not fnmatchcase(inputs.case_id, self.options.only):
             return Animation(inputs.driving)
-        return getattr(self, f"_{self._options.how}")(inputs)
+        return getattr(self, f"_{self.options.how}")(inputs)
 
     def _raise(self, inputs):
         raise RuntimeError("first line\nsecond line")

@@ -15,7 +15,7 @@ from ...core.digest import digest, file_sha256
 from ...core.errors import ConfigError, WeightsError, one_line
 from ...core.options import Options, parse_options
 from ...datasets.clip import Frame
-from ..base import BackendInfo, Face, Floats
+from ..base import BackendInfo, Face, FaceBackend, Floats
 
 ADAPTER_VERSION = 1
 FILES = {
@@ -41,7 +41,7 @@ class DlibOptions(Options):
     max_upsample: int = Field(default=1, ge=0, le=3)
 
 
-class DlibBackend:
+class DlibBackend(FaceBackend):
     """dlib's classical face tools.
 
     The detector is deterministic and needs no weights file. Landmarks are whole pixels. The embedding is *not* ArcFace:
@@ -55,6 +55,9 @@ class DlibBackend:
         ConfigError: When an option is malformed.
         WeightsError: When dlib or a model file is missing or damaged.
     """
+
+    name = "dlib"
+    options_model = DlibOptions
 
     space: ClassVar[str] = "dlib128"
 

@@ -13,8 +13,9 @@ from ...core.checkpoints import check_device, load_state, load_strictly, need_fi
 from ...core.digest import file_sha256
 from ...core.errors import CaseError, ConfigError, WeightsError
 from ...core.options import Options, parse_options
+from ...core.weights import WeightFile, file_on_disk
 from ...datasets.clip import Frame
-from ..base import BackendInfo, Face, Floats, Grade
+from ..base import BackendInfo, Face, FaceBackend, Floats, Grade
 from .emonet_crops import affectnet_crop, box_crop
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ ADAPTER_VERSION = 1
 OWNER = "face backend emonet"
 FILES = ("emonet_8.pth", "emonet_5.pth")
 LICENCE = "EmoNet weights: CC BY-NC-ND 4.0 (non-commercial, no derivatives)"
+PAGE = "https://github.com/face-analysis/emonet"
 HOW = "take emonet_8.pth from the folder pretrained of github.com/face-analysis/emonet and give it as option weights"
 LIMIT = 1.5
 """Valence and arousal lie in [-1, 1]; raw values beyond this mean wrong weights or a wrong input range."""
@@ -47,7 +49,7 @@ class EmoNetOptions(Options):
     random_weights: bool = False
 
 
-class EmoNetBackend:
+class EmoNetBackend(FaceBackend):
     """Reads valence and arousal.
 
     Check an installation with the authors' demo: their images/example.png, resized to 256 x 256, gives happy, valence
@@ -61,6 +63,17 @@ class EmoNetBackend:
         ConfigError: When an option is malformed or the device is absent.
         WeightsError: When the weights are missing, damaged or of another model.
     """
+
+    name = "emonet"
+    options_model = EmoNetOptions
+
+    @classmethod
+    def weight_files(cls, options: Mapping[str, Any]) -> list[WeightFile]:
+        """The network's file; no usual place is known for it."""
+        given = parse_options(EmoNetOptions, options, OWNER).weights
+        path = given.expanduser() if given else None
+        path = file_in(path) if path and path.is_dir() else path
+        return [file_on_disk(path, name=FILES[0], source=PAGE, licence=LICENCE, how=HOW)]
 
     def __init__(self, options: Mapping[str, Any], *, device: str = "cpu") -> None:
         own = parse_options(EmoNetOptions, options, OWNER)

@@ -15,8 +15,9 @@ from ...core.checkpoints import check_device, load_state, load_strictly, need_fi
 from ...core.digest import digest, file_sha256
 from ...core.errors import NoFaceError, WeightsError
 from ...core.options import Options, parse_options
+from ...core.weights import WeightFile, file_on_disk
 from ...datasets.clip import Frame
-from ..base import BackendInfo, Face, Floats, Grade
+from ..base import BackendInfo, Face, FaceBackend, Floats, Grade
 from ..policy import area
 
 ADAPTER_VERSION = 1
@@ -42,7 +43,7 @@ class FaceAlignmentOptions(Options):
     random_weights: bool = False
 
 
-class FaceAlignmentBackend:
+class FaceAlignmentBackend(FaceBackend):
     """Finds faces with S3FD and 68 landmarks with 2D-FAN-4, both as face-alignment computes them.
 
     FAN's points are whole pixels and lie half a pixel up and left of the truth on average: its 64 x 64 maps are decoded
@@ -56,6 +57,18 @@ class FaceAlignmentBackend:
         ConfigError: When an option is malformed or the device is absent.
         WeightsError: When the library or a weights file is missing, damaged or of another model.
     """
+
+    name = "face-alignment"
+    options_model = FaceAlignmentOptions
+
+    @classmethod
+    def weight_files(cls, options: Mapping[str, Any]) -> list[WeightFile]:
+        """Detector and landmark network; see :meth:`Component.weight_files`."""
+        folder = parse_options(FaceAlignmentOptions, options, OWNER).weights or default_folder()
+        return [
+            file_on_disk(folder.expanduser() / name, name=name, source=URL + name, licence=LICENCE, how=how(name))
+            for name in FILES.values()
+        ]
 
     def __init__(self, options: Mapping[str, Any], *, device: str = "cpu") -> None:
         own = parse_options(FaceAlignmentOptions, options, OWNER)

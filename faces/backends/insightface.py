@@ -12,10 +12,11 @@ from pydantic import Field
 from ...core.digest import digest, file_sha256
 from ...core.errors import ConfigError, WeightsError
 from ...core.options import Options, parse_options
+from ...core.weights import WeightFile, file_on_disk
 from ...datasets.clip import Frame
 from ..alignment import ARCFACE_SIZE, arcface_matrix, five_points, warp_face
-from ..base import BackendInfo, Face, Floats, Grade
-from .insightface_pack import OWNER, damaged, locate_pack
+from ..base import BackendInfo, Face, FaceBackend, Floats, Grade
+from .insightface_pack import DEFAULT_PACK, HOW, OWNER, PACKS, SIZES, damaged, locate_pack
 
 if TYPE_CHECKING:
     from ..networks.arcface import DifferentiableArcFace
@@ -45,7 +46,7 @@ class InsightFaceOptions(Options):
     random_weights: bool = False
 
 
-class InsightFaceBackend:
+class InsightFaceBackend(FaceBackend):
     """Finds faces with five points, and embeds them with ArcFace.
 
     The alignment and the crop are our own, so that the differentiable embedder sees the same pixels: least-squares
@@ -60,7 +61,19 @@ class InsightFaceBackend:
         WeightsError: When a library or a file of the pack is missing or damaged.
     """
 
+    name = "insightface"
+    options_model = InsightFaceOptions
+
     space: ClassVar[str] = "arcface"
+
+    @classmethod
+    def weight_files(cls, options: Mapping[str, Any]) -> list[WeightFile]:
+        """The two files of buffalo_l; another pack is better judged by making the backend."""
+        pack = (parse_options(InsightFaceOptions, options, OWNER).pack or DEFAULT_PACK).expanduser()
+        return [
+            file_on_disk(pack / name, name=name, source=PACKS, licence=LICENCE, how=HOW, size=size)
+            for name, size in SIZES.items()
+        ]
 
     def __init__(self, options: Mapping[str, Any], *, device: str = "cpu") -> None:
         own = parse_options(InsightFaceOptions, options, OWNER)

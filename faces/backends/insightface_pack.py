@@ -18,6 +18,7 @@ OWNER = "face backend insightface"
 DEFAULT_PACK = Path("~/.insightface/models/buffalo_l")
 SIZES = {"det_10g.onnx": 16_923_827, "w600k_r50.onnx": 174_383_860}
 """Bytes of the two files of buffalo_l that are used."""
+PACKS = "https://github.com/deepinsight/insightface/releases"
 EXPECTED = "det_10g.onnx (16,923,827 bytes) and w600k_r50.onnx (174,383,860 bytes)"
 HOW = (
     "unpack buffalo_l.zip of github.com/deepinsight/insightface/releases (model-zoo) so that the folder holds "

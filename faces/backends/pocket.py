@@ -14,7 +14,7 @@ from ...core.digest import file_sha256
 from ...core.errors import WeightsError
 from ...core.options import Options, parse_options
 from ...datasets.clip import Frame
-from ..base import BackendInfo, Face, Floats, Grade
+from ..base import BackendInfo, Face, FaceBackend, Floats, Grade
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -42,7 +42,7 @@ class PocketOptions(Options):
     threshold: float = 0.5
 
 
-class PocketBackend:
+class PocketBackend(FaceBackend):
     """Reads rendered portraits: presence, 68 landmarks, identity, valence and arousal.
 
     The network looks at the whole frame (its middle square), which one upright face must fill about as in the embedded
@@ -57,6 +57,9 @@ class PocketBackend:
         ConfigError: When an option is malformed or the device is absent.
         WeightsError: When the weights in the package are missing or damaged.
     """
+
+    name = "pocket"
+    options_model = PocketOptions
 
     space: ClassVar[str] = "pocket"
 

@@ -6,28 +6,34 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from ...core.checkpoints import check_device
-from ...core.digest import array_digest, digest
+from ...core.digest import array_digest
+from ...core.download import FetchReport, Progress
+from ...core.hub import fetch_parts
 from ...core.options import parse_options
+from ...core.weights import WeightFile
 from ...datasets.clip import Clip
 from ...faces.base import Grade
-from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
+from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, StepCallback
 from ..diffusion import Epsilon, scaled_linear
 from .adapted_unet import AdapterInputs
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import Conditions, compute_conditions, shown_rows, with_conditions_only
 from .feature_maps import Maps, joined
 from .inputs import CANVAS, FaceTools
+from .inspection import inspect
 from .networks import Networks
 from .options import LORA_TARGETS, HelloMemeOptions
 from .published import Parts
 from .samplers import WINDOW, CaseSampler, mirrored_adapters
 from .schedule import Sampling, frame_noise
+from .weights import needed
 
 CODE_VERSION = 2
 OWNER = "method hellomeme"
@@ -49,7 +55,7 @@ class Selection:
     given: AdapterInputs
 
 
-class HelloMeme(GeneratorBase):
+class HelloMeme(DiffusionGenerator):
     """HelloMeme v3: puts a driver's expression and head turn onto an identity image by diffusion.
 
     Args:
@@ -75,18 +81,36 @@ class HelloMeme(GeneratorBase):
         self.tuner_defaults: Mapping[str, Mapping[str, Any]] = {"strucbooth": tuning}
         self._side = (TINY if own.is_random else REAL).side
 
-    @cached_property
-    def revision(self) -> str:  # type: ignore[override]
-        """Digest of code, options, precision and weights.
+    @classmethod
+    def weight_files(cls, options: Mapping[str, Any]) -> list[WeightFile]:
+        """All published files that any style and control need; see :meth:`Component.weight_files`."""
+        given = parse_options(HelloMemeOptions, options, OWNER)
+        if given.is_random:
+            return []
+        folder = Path(given.weights) if given.weights else None
+        return [file for part in needed() for file in inspect(part, folder)]
+
+    @classmethod
+    def fetch_weights(cls, to: Path | None, progress: Progress | None = None) -> FetchReport:
+        """See :meth:`Component.fetch_weights`; without a folder into the Hugging Face cache."""
+        return fetch_parts(needed(), to, progress)
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Code version, options, precision and the digests of all weights.
 
         Raises:
             WeightsError: When a file is missing.
         """
-        settings = self._options.model_dump(mode="json", exclude={"weights", "precision"})
-        return digest([self.name, CODE_VERSION, settings, self._parts.precision, self._parts.weights_digest()])
+        return {
+            "name": self.name,
+            "code": CODE_VERSION,
+            "options": self._options.model_dump(mode="json", exclude={"weights", "precision"}),
+            "precision": self._parts.precision,
+            "weights": self._parts.weights_digests,
+        }
 
     @property
-    def denoiser(self) -> nn.Module:
+    def denoiser(self) -> nn.Module:  # type: ignore[override]
         """The image UNet; a clip's UNet shares its layers."""
         denoiser: nn.Module = self._networks.denoiser
         return denoiser

@@ -5,21 +5,15 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-from ...core.digest import file_sha256
 from ...core.errors import WeightsError
 from ...core.files import human_size
 from ...core.onnx_file import read_onnx
-from .weights import BLENDSHAPES, DETECTOR, HEAD, LANDMARKS, OWNER, Part, missing, repository_folder
+from ...core.weights import Shapes, WeightFile, known_digest, tensor_shapes
+from .weights import BLENDSHAPES, DETECTOR, GET, HEAD, LANDMARKS, OWNER, Part, missing, repository_folder
 
-RECORD = "portraitbench-files.json"
-"""Beside fetched files: their sizes and digests as the hub gave them."""
-Shapes = dict[str, tuple[int, ...]]
-
-_HEADER_LIMIT = 100 << 20
 _ONNX: dict[str, tuple[tuple[int, int], int]] = {
     DETECTOR: ((272, 160), 6),
     LANDMARKS: ((128, 128), 3),
@@ -29,35 +23,7 @@ _ONNX: dict[str, tuple[tuple[int, int], int]] = {
 """Height and width of the image input, and how many outputs there are at least."""
 
 
-@dataclass(frozen=True)
-class FileState:
-    """What was found of one file.
-
-    Attributes:
-        part: Which part it belongs to.
-        name: Below the hub repository.
-        path: Where it is; None when it is not there.
-        problem: What is amiss, one line that says the mend; empty when nothing is.
-        size: Its bytes; 0 when it is not there.
-        sha256: Digest, where one is known without reading the file: from the hub's cache or the record of a fetch.
-    """
-
-    part: Part
-    name: str
-    path: Path | None
-    problem: str = ""
-    size: int = 0
-    sha256: str = ""
-
-    @property
-    def status(self) -> str:
-        """One of "found", "missing" and "damaged"."""
-        if self.path is None:
-            return "missing"
-        return "damaged" if self.problem else "found"
-
-
-def inspect(part: Part, weights: Path | None, *, hashed: bool = False) -> list[FileState]:
+def inspect(part: Part, weights: Path | None, *, hashed: bool = False) -> list[WeightFile]:
     """Look at every file of a part.
 
     Args:
@@ -85,45 +51,30 @@ def require(part: Part, weights: Path | None) -> list[Path]:
 
 def _inspect_file(
     part: Part, root: Path | None, names: tuple[str, ...], weights: Path | None, hashed: bool
-) -> FileState:
+) -> WeightFile:
     below = [f"{part.below}/{name}".lstrip("/") for name in names]
     found = next((name for name in below if root is not None and (root / name).is_file()), None)
+    state = WeightFile(
+        name=f"{part.repository}/{found or below[0]}",
+        source=part.url,
+        licence=part.licence,
+        path=None,
+        how=GET if weights is None else f"{GET} --to {weights}",
+        role=part.role,
+        about_size=part.about,
+        only=tuple(sorted(part.only)),
+    )
     if root is None or found is None:
-        return FileState(part, below[0], None, str(missing(part, f"{part.repository}/{below[0]}", weights)))
+        return replace(state, problem=str(missing(part, state.name, weights)))
     path = root / found
     size, sha256, problem = path.stat().st_size, "", ""
     try:
-        sha256 = _known_digest(path, root, found, hashed)
+        sha256 = known_digest(path, root, found, hashed=hashed)
         _check(path, part)
     except WeightsError as error:
-        to = "" if weights is None else f" --to {weights}"
-        again = f"remove it and run 'bench data fetch --weights hellomeme{to}', or get it from {part.url}"
+        again = f"remove it and run '{state.how}', or get it from {part.url}"
         problem = f"{OWNER}: {path} ({human_size(size)}) {error}: {again}"
-    return FileState(part, found, path, problem, size, sha256)
-
-
-def _known_digest(path: Path, root: Path, name: str, hashed: bool) -> str:
-    """The digest that the cache or a record gives, compared where there is something to compare."""
-    blob = path.resolve().name
-    if len(blob) == 64 and "." not in blob:
-        _compare(path, blob if hashed else None, None)
-        return blob
-    try:
-        entry = json.loads((root / RECORD).read_text())["files"].get(name, {})
-    except FileNotFoundError:
-        return ""
-    except (ValueError, KeyError, AttributeError) as error:
-        raise WeightsError(f"cannot be judged, {root / RECORD} is damaged") from error
-    _compare(path, entry.get("sha256") if hashed else None, entry.get("bytes"))
-    return str(entry.get("sha256") or "")
-
-
-def _compare(path: Path, sha256: str | None, size: int | None) -> None:
-    found = path.stat().st_size
-    if size is not None and found != size:
-        raise WeightsError(f"{'is cut short' if found < size else 'has changed'}: {size:,} bytes were fetched")
-    if sha256 and (other := file_sha256(path)) != sha256:
-        raise WeightsError(f"has changed: its sha256 is {other}, not {sha256}")
+    return replace(state, path=path, problem=problem, size=size, sha256=sha256)
 
 
 def _check(path: Path, part: Part) -> None:
@@ -139,27 +90,6 @@ def _check(path: Path, part: Part) -> None:
             raise WeightsError("is not readable JSON") from error
     elif path.suffix == ".bin" and path.stat().st_size < 2 * part.parameters:
         raise WeightsError(f"is cut short: {part.parameters:,} numbers need {human_size(2 * part.parameters)} at least")
-
-
-def tensor_shapes(path: Path) -> Shapes:
-    """Names and shapes of a safetensors file's tensors, from its header alone.
-
-    Raises:
-        WeightsError: When it is damaged or cut short.
-    """
-    with path.open("rb") as file:
-        length = int.from_bytes(file.read(8), "little")
-        try:
-            header: dict[str, Any] = json.loads(file.read(length)) if 2 <= length <= _HEADER_LIMIT else {}
-            tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
-            end = 8 + length + max(entry["data_offsets"][1] for entry in tensors.values())
-            shapes = {name: tuple(entry["shape"]) for name, entry in tensors.items()}
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            raise WeightsError("is not a readable safetensors file, maybe cut short") from error
-    size = path.stat().st_size
-    if size != end:
-        raise WeightsError(f"{'is cut short' if size < end else 'is too long'}: its header says {end:,} bytes")
-    return shapes
 
 
 def _check_tensors(shapes: Shapes, part: Part, folder: Path) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 
-from ...core.digest import digest, file_sha256
+from ...core.weights import content_digest
 from .adapters import MotionKnits, ReferenceAdapter
 from .architecture import PRECISIONS, REAL
 from .control import ControlNetwork
@@ -43,15 +43,16 @@ class Parts:
         """The networks' precision by name."""
         return self._options.precision or ("fp32" if self._device == "cpu" else "bf16")
 
-    def weights_digest(self) -> str:
-        """Digest over all files that decide the pictures: networks, tokenizers and face models.
+    @cached_property
+    def weights_digests(self) -> dict[str, str]:
+        """Digests of all files that decide the pictures: networks, tokenizers and face models.
 
         Raises:
             WeightsError: When one is missing, or a library that reads them.
         """
         opencv()  # needed by every face tool: better known before a run begins than in its first case
         if self._options.is_random:
-            return str(self._options.weights)
+            return {"all": str(self._options.weights)}
         providers(self._device)
         files: dict[str, str] = {}
         for part in needed(self._options.style, self._options.control):
@@ -59,8 +60,8 @@ class Parts:
             for path in [folder / name for name in part.files] or [model_file(folder)]:
                 if not path.is_file():
                     raise missing(part, path.name, self._folder)
-                files[f"{part.name}: {path.name}"] = _sha256(path.resolve())
-        return digest(files)
+                files[f"{part.name}: {path.name}"] = content_digest(path)
+        return files
 
     def find(self, part: str) -> Path:
         """Folder of a part.
@@ -132,9 +133,3 @@ class Parts:
     def _words(self, repository: str, dtype: torch.dtype) -> Any:
         encoder = self.find(f"{repository}/text_encoder")
         return load_words(encoder.parent / "tokenizer", encoder, dtype)
-
-
-@lru_cache(maxsize=64)
-def _sha256(path: Path) -> str:
-    """Digest of a file; the Hugging Face cache names large files by it."""
-    return path.name if len(path.name) == 64 and "." not in path.name else file_sha256(path)

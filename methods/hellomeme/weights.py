@@ -13,9 +13,9 @@ from pathlib import Path
 
 from ...core.errors import WeightsError
 from ...core.files import human_size
+from ...core.hub import HUB
 
 OWNER = "method hellomeme"
-HUB = "https://huggingface.co"
 PUBLISHER = "songkey"
 BASE, PLAIN = "realisticVisionV60B1_v51VAE", "stable-diffusion-v1-5"
 VISION, FACES = "IP-Adapter", "hello_group_facemodel"
@@ -52,6 +52,11 @@ class Part:
     parameters: int = 0
     files: tuple[str, ...] = ()
     only: frozenset[str] = frozenset()
+
+    @property
+    def publisher(self) -> str:
+        """Owner of the hub repository."""
+        return PUBLISHER
 
     @property
     def repository(self) -> str:

@@ -11,13 +11,13 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from ...core.digest import array_digest, digest, file_sha256
+from ...core.digest import array_digest, cached_sha256
 from ...core.options import Options, parse_options
 from ...datasets.clip import Clip
 from ...faces.backends.pocket import SIZE
 from ...faces.backends.pocket import WEIGHTS as FACE_WEIGHTS
 from ...faces.networks.pocket import load_pocket_face
-from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
+from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, StepCallback
 from ..diffusion import VPrediction, scaled_linear
 from . import autoencoder, motion, prior, unet
 from .code import ATTENUATION
@@ -58,7 +58,7 @@ class PocketOptions(Options):
     temperature: float = Field(default=TEMPERATURE, ge=0, le=1)
 
 
-class Pocket(GeneratorBase):
+class Pocket(DiffusionGenerator):
     """A latent-diffusion portrait animator for renders of 128 px, trained by this package on imagined people.
 
     The embedded face network reads the identity image and the driving clip, which one upright face must fill as in
@@ -82,11 +82,15 @@ class Pocket(GeneratorBase):
         self.settings = self._options.model_dump(mode="json")
         self._device = context.device
 
-    @cached_property
-    def revision(self) -> str:  # type: ignore[override]
-        """Digest of code, options and all weights."""
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Code version, options and the digests of all weights."""
         weights = [autoencoder.WEIGHTS, motion.WEIGHTS, prior.WEIGHTS, unet.WEIGHTS, FACE_WEIGHTS]
-        return digest([self.name, CODE_VERSION, self._options.model_dump(), [file_sha256(path) for path in weights]])
+        return {
+            "name": self.name,
+            "code": CODE_VERSION,
+            "options": self._options.model_dump(),
+            "weights": {path.name: cached_sha256(path) for path in weights},
+        }
 
     def animate(self, inputs: Inputs) -> Animation:
         """Animate the identity image.
@@ -147,7 +151,7 @@ class Pocket(GeneratorBase):
             return array_digest(self._denoiser(latents, t, given).cpu().numpy())
 
     @property
-    def denoiser(self) -> torch.nn.Module:
+    def denoiser(self) -> torch.nn.Module:  # type: ignore[override]
         """The UNet alone: a plain diffusers model, so that adapters tuned on it load in diffusers."""
         unet_alone: torch.nn.Module = self._denoiser.unet
         return unet_alone

@@ -82,9 +82,12 @@ class Tuned:
 
     def save(self, folder: Path, case_id: str) -> None:
         """Write the weights as ``<case id>.safetensors``, and snapshots as ``<case id>.step-000100.safetensors``."""
-        self._lora.save(folder / f"{case_id}.safetensors")
+        prefix = self._generator.lora_prefix
+        self._lora.save(folder / f"{case_id}.safetensors", prefix)
         for step, state in self.snapshots.items():
-            save_lora(state, folder / f"{case_id}.step-{step:06d}.safetensors", self._config.rank)
+            save_lora(
+                state, folder / f"{case_id}.step-{step:06d}.safetensors", self._config.rank, self._generator.lora_prefix
+            )
 
     def _is_on(self, index: int, count: int, t: Tensor) -> bool:
         below = self._config.window_log_snr

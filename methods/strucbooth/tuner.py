@@ -10,13 +10,13 @@ from typing import Any
 
 import torch
 
-from ...core.digest import digest, file_sha256, seed_for
+from ...core.digest import file_sha256, seed_for
 from ...core.errors import ConfigError, DivergedError
 from ...core.options import parse_options
 from ...datasets.clip import Clip
 from ...faces.base import LANDMARKS, DifferentiableEmbedder, HasDifferentiableEmbedder
 from ...faces.observer import Observer
-from ..base import DiffusionGenerator, Inputs, MethodContext
+from ..base import DiffusionGenerator, Inputs, MethodContext, RegionTuner
 from ..lora import Lora, injected_lora
 from ..outputs import Outputs
 from ..phases import Phases
@@ -33,7 +33,7 @@ CODE_VERSION = 1
 OWNER = "method strucbooth"
 
 
-class StrucBooth:
+class StrucBooth(RegionTuner):
     """Tunes LoRA layers of a diffusion generator for one case.
 
     Args:
@@ -52,19 +52,24 @@ class StrucBooth:
         self._own = parse_options(StrucBoothConfig, options, OWNER)
         self._embedders: dict[Path | None, DifferentiableEmbedder] = {}
 
-    @cached_property
-    def revision(self) -> str:
-        """Digest of code, options and the face models that guide the tuning."""
-        own = self._own
-        guides = sorted(file_sha256(path) for path in own.guides.glob("*.*")) if own.guides else []
-        paths = {"identity_model", "guides"}
-        settings = [own.model_dump(mode="json", exclude=paths), sorted(own.model_fields_set - paths)]
-        return digest([self.name, CODE_VERSION, settings, guides, *self._guiding_models(own)])
+        if self._own.reuse:
+            self.precedence = self._own.steps  # of rows that share a tuning the longest goes first
+
+    def fingerprint(self) -> Mapping[str, Any]:
+        """Code version, options, and the face models that guide the tuning."""
+        return {"name": self.name, "code": CODE_VERSION, "options": self._given, **self._guides_fingerprint}
 
     @property
-    def precedence(self) -> int:
-        """Of rows that share a tuning the longest goes first; see :class:`methods.base.GeneratorBase`."""
-        return self._own.steps if self._own.reuse else 0
+    def _given(self) -> Mapping[str, Any]:
+        """Only what the user gave: the rest is decided by the generator, see :meth:`settings_for`."""
+        own, paths = self._own, {"identity_model", "guides", "save"}
+        return own.model_dump(mode="json", include=own.model_fields_set - paths)
+
+    @cached_property
+    def _guides_fingerprint(self) -> Mapping[str, Any]:
+        own = self._own
+        guides = sorted(file_sha256(path) for path in own.guides.glob("*.*")) if own.guides else []
+        return {"guides": guides, "faces": self._guiding_models(own)}
 
     def config_for(self, generator: DiffusionGenerator) -> StrucBoothConfig:
         """The settings for a generator: the user's, else the generator's, else the defaults.
@@ -79,6 +84,12 @@ class StrucBooth:
         """All settings in effect for a generator, as plain data."""
         config = self.config_for(generator)
         return config.model_dump(mode="json") | {"lora_targets": config.lora_targets or generator.lora_targets}
+
+    def fingerprint_for(self, generator: DiffusionGenerator) -> Mapping[str, Any]:
+        """The settings in effect instead of those given; files count by their content, wherever they lie."""
+        paths = {"identity_model", "guides", "save"}
+        settings = {name: value for name, value in self.settings_for(generator).items() if name not in paths}
+        return {**self.fingerprint(), "options": settings}
 
     @contextmanager
     def tune(

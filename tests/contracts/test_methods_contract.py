@@ -82,7 +82,7 @@ def test_it_is_a_generator(make):
 def test_the_revision_is_a_digest_and_the_same_for_equal_methods(make):
     assert re.fullmatch(r"[0-9a-f]{64}", make().revision)
     assert make().revision == make().revision
-    assert make().case_revision(CASE) == make().case_revision(CASE)
+    assert make().case_fingerprint(CASE) == make().case_fingerprint(CASE)
 
 
 def test_unknown_options_are_refused_by_name(make):

@@ -54,9 +54,9 @@ def test_a_method_that_cannot_be_made_is_named(refused, where, suite):
     assert line == "method bad cannot be made: KeyError: 'no such layer'"
 
 
-def test_a_method_that_cannot_tell_its_revision_is_named(refused, where, suite):
-    line = refused("run", "-s", suite, *where, "-m", "bad:how=revision")
-    assert re.fullmatch(r"method bad.*ZeroDivisionError: in the revision", line)
+def test_a_method_that_cannot_tell_its_fingerprint_is_named(refused, where, suite):
+    line = refused("run", "-s", suite, *where, "-m", "bad:how=fingerprint")
+    assert re.fullmatch(r"method bad.*ZeroDivisionError: in the fingerprint", line)
 
 
 class Evil:

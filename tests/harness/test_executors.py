@@ -183,10 +183,9 @@ def test_methods_see_the_threads_asked_for(perform, tmp_path, workers):
     plugin = tmp_path / "counts.py"
     plugin.write_text(
         "from portraitbench.methods import METHODS\n"
-        "from portraitbench.methods.base import Animation, GeneratorBase\n"
-        "class Counts(GeneratorBase):\n"
-        "    name = revision = 'counts'\n"
-        "    def __init__(self, options, context): pass\n"
+        "from portraitbench.methods.base import Animation, Generator\n"
+        "class Counts(Generator):\n"
+        "    name = 'counts'\n"
         "    def animate(self, inputs):\n"
         "        import torch\n"
         "        return Animation(inputs.driving, detail={'threads': torch.get_num_threads()})\n"

@@ -112,10 +112,10 @@ def test_an_empty_folder_is_refused(tmp_path):
         outputs(tmp_path)
 
 
-def test_the_case_revision_follows_the_content_of_the_cases_own_files(theirs):
-    before = {case: outputs(theirs).case_revision(case) for case in ("image", "clip", "framed", "nobody")}
+def test_the_case_fingerprint_follows_the_content_of_the_cases_own_files(theirs):
+    before = {case: outputs(theirs).case_fingerprint(case) for case in ("image", "clip", "framed", "nobody")}
     assert len(set(before.values())) == 4
     write_output(theirs / "framed.canvas", random_clip(99, 5))
     write_output(theirs / "nobody", random_clip(98, 1))
-    after = {case: outputs(theirs).case_revision(case) for case in before}
+    after = {case: outputs(theirs).case_fingerprint(case) for case in before}
     assert [case for case in before if before[case] != after[case]] == ["framed", "nobody"]

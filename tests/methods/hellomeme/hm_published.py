@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from safetensors.torch import save_file
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPVisionConfig, CLIPVisionModelWithProjection
 
-from portraitbench.methods.hellomeme import dry_run_faces as standin
+from portraitbench.methods.hellomeme import dry_run_faces
 from portraitbench.methods.hellomeme.adapters import MotionKnits, ReferenceAdapter
 from portraitbench.methods.hellomeme.architecture import REAL
 from portraitbench.methods.hellomeme.control import ControlNetwork
@@ -52,10 +52,10 @@ def write(root: Path) -> Path:
     _save(root / "pd_fgc_motion", PdFgcEncoder)
     faces = _made(root / FACES)
     for name, answer, size in (
-        (DETECTOR, standin.detect, (272, 160)),
-        (LANDMARKS, standin.place_points, (128, 128)),
-        (HEAD, standin.read_head, (224, 224)),
-        (BLENDSHAPES, standin.read_coefficients, (224, 224)),
+        (DETECTOR, dry_run_faces.detect, (272, 160)),
+        (LANDMARKS, dry_run_faces.place_points, (128, 128)),
+        (HEAD, dry_run_faces.read_head, (224, 224)),
+        (BLENDSHAPES, dry_run_faces.read_coefficients, (224, 224)),
     ):
         _save_constant(faces / name, answer(np.zeros((1, 3, *size), np.float32)), size)
     return root

@@ -58,7 +58,7 @@ def public(bench, shared, tmp_path):
 
 
 def test_the_doctor_finds_all_files_whole(bench, weights):
-    told = bench("doctor", "--weights", weights)
+    told = bench("doctor", "-m", f"hellomeme:weights={weights}")
     assert told.code == 0, told.out
     assert "damaged" not in told.out.split("weights of method hellomeme")[1]
 

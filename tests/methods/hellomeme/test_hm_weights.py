@@ -15,9 +15,10 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from onnx import TensorProto, helper
 
 from portraitbench.core.errors import WeightsError
+from portraitbench.core.weights import RECORD
 from portraitbench.methods.hellomeme import inspection
 from portraitbench.methods.hellomeme.architecture import REAL
-from portraitbench.methods.hellomeme.inspection import RECORD, inspect, require
+from portraitbench.methods.hellomeme.inspection import inspect, require
 from portraitbench.methods.hellomeme.weights import BASE, FACES, PARTS, needed, part_folder, part_named
 
 INPUTS = {
@@ -213,7 +214,7 @@ def test_options_decide_what_is_needed():
 
 
 def test_doctor_lists_every_file(bench, complete, tmp_path):
-    whole = bench("doctor", "--weights", complete)
+    whole = bench("doctor", "-m", f"hellomeme:weights={complete}")
     assert whole.code == 0
     listed = whole.out.partition("weights of method hellomeme")[2]
     assert listed.count("found ") == 32
@@ -222,7 +223,7 @@ def test_doctor_lists_every_file(bench, complete, tmp_path):
     write_part(tmp_path, part_named("hm3_motion"))
     path = tmp_path / "hm3_motion" / "diffusion_pytorch_model.safetensors"
     os.truncate(path, path.stat().st_size - 1)
-    partial = bench("doctor", "--weights", tmp_path)
+    partial = bench("doctor", "-m", f"hellomeme:weights={tmp_path}")
     assert partial.code == 2
     listed = partial.out.partition("weights of method hellomeme")[2]
     assert listed.count("missing ") == 30

@@ -13,9 +13,9 @@ from urllib.response import addinfourl
 
 import pytest
 
-from portraitbench.methods.hellomeme import hub
-from portraitbench.methods.hellomeme.hub import fetch_weights
-from portraitbench.methods.hellomeme.inspection import RECORD
+from portraitbench.core import hub
+from portraitbench.core.hub import fetch_parts
+from portraitbench.core.weights import RECORD
 from portraitbench.methods.hellomeme.weights import PARTS, part_folder, part_named
 
 MOTION = "hm3_motion"
@@ -65,7 +65,7 @@ WEIGHTS = f"{ROOT}/songkey/{MOTION}/resolve/c0ffee/diffusion_pytorch_model.safet
 
 def test_parts_come_whole_with_a_record_and_are_not_fetched_again(server, tmp_path):
     told = []
-    report = fetch_weights([part_named(MOTION)], tmp_path, lambda *facts: told.append(facts))
+    report = fetch_parts([part_named(MOTION)], tmp_path, lambda *facts: told.append(facts))
     assert report.failed == {}
     assert report.fetched == [f"{MOTION}/config.json", f"{MOTION}/diffusion_pytorch_model.safetensors"]
     folder = part_folder(part_named(MOTION), tmp_path)
@@ -76,16 +76,16 @@ def test_parts_come_whole_with_a_record_and_are_not_fetched_again(server, tmp_pa
     assert not (folder / "README.md").exists()
     assert (f"{MOTION}/diffusion_pytorch_model.safetensors", 63, 63) in told
     asked = len(server.asked)
-    again = fetch_weights([part_named(MOTION)], tmp_path)
+    again = fetch_parts([part_named(MOTION)], tmp_path)
     assert (again.fetched, len(again.present)) == ([], 2)
     assert len(server.asked) == asked + 1  # the list alone
 
 
 def test_a_broken_file_is_replaced(server, tmp_path):
-    fetch_weights([part_named(MOTION)], tmp_path)
+    fetch_parts([part_named(MOTION)], tmp_path)
     path = tmp_path / MOTION / "diffusion_pytorch_model.safetensors"
     path.write_bytes(b"weights" * 8 + b"wrong!!")
-    assert fetch_weights([part_named(MOTION)], tmp_path).fetched == [f"{MOTION}/{path.name}"]
+    assert fetch_parts([part_named(MOTION)], tmp_path).fetched == [f"{MOTION}/{path.name}"]
     assert path.read_bytes() == b"weights" * 9
 
 
@@ -101,7 +101,7 @@ BAD = {
 @pytest.mark.parametrize("kind", BAD)
 def test_a_failed_file_leaves_nothing_and_stops_nothing(server, tmp_path, kind):
     server.pages[WEIGHTS], expected = BAD[kind]
-    report = fetch_weights([part_named(MOTION)], tmp_path)
+    report = fetch_parts([part_named(MOTION)], tmp_path)
     assert report.fetched == [f"{MOTION}/config.json"]
     (line,) = report.failed.values()
     assert "\n" not in line
@@ -111,7 +111,7 @@ def test_a_failed_file_leaves_nothing_and_stops_nothing(server, tmp_path, kind):
 
 def test_small_files_are_checked_by_gits_digest(server, tmp_path):
     server.pages[f"{ROOT}/songkey/{MOTION}/resolve/c0ffee/config.json"] = b"[]"
-    report = fetch_weights([part_named(MOTION)], tmp_path)
+    report = fetch_parts([part_named(MOTION)], tmp_path)
     assert "another content than the hub lists" in report.failed[f"{MOTION}/config.json"]
     assert not (tmp_path / MOTION / "config.json").exists()
 
@@ -121,7 +121,7 @@ def test_small_files_are_checked_by_gits_digest(server, tmp_path):
 )
 def test_an_answer_that_is_no_list_is_one_line(server, tmp_path, answer):
     server.pages[f"{ROOT}/api/models/songkey/{MOTION}/revision/main?blobs=true"] = answer
-    report = fetch_weights([part_named(MOTION)], tmp_path)
+    report = fetch_parts([part_named(MOTION)], tmp_path)
     assert "is no list of files" in report.failed[MOTION]
 
 
@@ -129,7 +129,7 @@ def test_files_from_the_hub_are_found_in_its_cache(server, tmp_path, monkeypatch
     import huggingface_hub.constants
 
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
-    fetch_weights([part_named(MOTION)], None)
+    fetch_parts([part_named(MOTION)], None)
     from huggingface_hub import snapshot_download
 
     found = snapshot_download(f"songkey/{MOTION}", local_files_only=True, cache_dir=tmp_path)

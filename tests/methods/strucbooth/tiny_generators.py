@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from portraitbench.core.digest import array_digest, digest
+from portraitbench.core.digest import array_digest
 from portraitbench.core.options import Options, parse_options
 from portraitbench.datasets.clip import Clip
 from portraitbench.faces import BACKENDS
-from portraitbench.faces.base import BackendInfo, Face, Grade
+from portraitbench.faces.base import BackendInfo, Face, FaceBackend, Grade
 from portraitbench.methods import METHODS
-from portraitbench.methods.base import Animation, GeneratorBase
+from portraitbench.methods.base import Animation, DiffusionGenerator
 from portraitbench.methods.diffusion import EDM, Epsilon, Flow, VPrediction, scaled_linear
 
 STRIDE, CHANNELS, TOKEN = 4, 4, 8
@@ -59,18 +59,19 @@ class TinyOptions(Options):
     nan_from: int = -1  # calls of denoise after which it answers NaN
 
 
-class Tiny(GeneratorBase):
+class Tiny(DiffusionGenerator):
     """An image diffusion model: identity latents beside the noisy ones, driving colours as tokens."""
 
     lora_targets = r".*\.(to_q|to_k|to_v|to_out\.0|conv1|conv2)"
     latent_stride = STRIDE
     tuner_defaults = {"strucbooth": {"steps": 3, "learning_rate": 1e-3}}
 
-    def __init__(self, kind, options, context):
-        self.name = f"tiny-{kind}"
-        self._options = parse_options(TinyOptions, options, f"method {self.name}")
-        self.revision = digest([self.name, self._options.model_dump()])
-        self.parameterization = PATHS[kind]()
+    options_model = TinyOptions
+
+    def __init__(self, options, context):
+        super().__init__(options, context)
+        self._options = self.options
+        self.parameterization = PATHS[self.name.removeprefix("tiny-")]()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(5)
             self.denoiser, self.codec = tiny_unet().eval(), TinyCodec()
@@ -171,7 +172,7 @@ class TinyEmbedder(torch.nn.Module):
         return self.layer(torch.nn.functional.adaptive_avg_pool2d(frames, 4).flatten(1))
 
 
-class TinyFace:
+class TinyFace(FaceBackend):
     """Sees a face in every frame that is not black; it moves a little with the frame's colours."""
 
     space = "arcface"
@@ -198,13 +199,6 @@ class TinyFace:
         return self.embedder
 
 
-def _factory(kind):
-    def make(options, context):
-        return Tiny(kind, options, context)
-
-    return make
-
-
 for _kind in PATHS:
-    METHODS.add(f"tiny-{_kind}", _factory(_kind))
+    METHODS.add(f"tiny-{_kind}", type(f"Tiny_{_kind}", (Tiny,), {"name": f"tiny-{_kind}"}))
 BACKENDS.add("tiny", TinyFace)

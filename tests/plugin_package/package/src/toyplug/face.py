@@ -9,10 +9,10 @@ import numpy as np
 
 from portraitbench.core.options import Options, parse_options
 from portraitbench.datasets.clip import Frame
-from portraitbench.faces.base import BackendInfo, Face, Floats, Grade
+from portraitbench.faces.base import BackendInfo, Face, FaceBackend, Floats, Grade
 
 
-class PlugFace:
+class PlugFace(FaceBackend):
     """Takes the whole frame for a face and its quarters' mean colours for an expression."""
 
     model: ClassVar[str] = "plug"

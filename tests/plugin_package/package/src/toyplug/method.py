@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 from pydantic import Field
 
-from portraitbench.core.digest import digest
-from portraitbench.core.options import Options, parse_options
+from portraitbench.core.options import Options
 from portraitbench.datasets.clip import Clip
-from portraitbench.methods.base import Animation, GeneratorBase, Inputs, MethodContext
+from portraitbench.methods.base import Animation, Generator, Inputs, MethodContext
 
 
 class TintOptions(Options):
@@ -24,14 +23,15 @@ class TintOptions(Options):
     share: float = Field(default=0.5, ge=0, le=1)
 
 
-class Tint(GeneratorBase):
+class Tint(Generator):
     """Gives the driving frames the identity's mean colour."""
 
     name = "tint"
+    options_model = TintOptions
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
-        self._share = parse_options(TintOptions, options, "method tint").share
-        self.revision = digest(["tint", 1, self._share])
+        super().__init__(options, context)
+        self._share = self.settings["share"]
 
     def animate(self, inputs: Inputs) -> Animation:
         """Mix; every driving frame gives one frame."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from portraitbench.datasets.manifest import SuiteKind
-from portraitbench.metrics.base import MetricBase, MetricSpec, Scene, Scores, check_lengths
+from portraitbench.metrics.base import Metric, MetricSpec, Scene, Scores, check_lengths
 
 
-class BrightnessShift(MetricBase):
+class BrightnessShift(Metric):
     """Absolute difference of the mean brightness of the generated and of the driving frame."""
 
     spec = MetricSpec(

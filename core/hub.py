@@ -1,22 +1,52 @@
-"""Bringing the published weights from their hub: over https, whole, with the sizes and digests the hub gives."""
+"""Bringing published weights from the Hugging Face hub: over https, whole, with the sizes and digests the hub gives."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import quote
 
-from ...core.digest import file_sha256
-from ...core.errors import AssetError
-from ...core.files import atomic_path, is_safe_relative, write_text
-from ...datasets.fetch import FetchReport, Progress, download, opened
-from .inspection import RECORD
-from .weights import HUB, PUBLISHER, Part
+from .digest import file_sha256
+from .download import FetchReport, Progress, download, opened
+from .errors import AssetError
+from .files import atomic_path, is_safe_relative, write_text
+from .weights import RECORD
 
+HUB = "https://huggingface.co"
 _LIST_LIMIT = 32 << 20
+
+
+class HubPart(Protocol):
+    """Some files of one hub repository that are loaded together."""
+
+    @property
+    def publisher(self) -> str:
+        """The repository's owner."""
+        ...
+
+    @property
+    def repository(self) -> str:
+        """The repository, without its owner."""
+        ...
+
+    @property
+    def below(self) -> str:
+        """Folder within the repository; empty for its top."""
+        ...
+
+    @property
+    def alternatives(self) -> Sequence[tuple[str, ...]]:
+        """For each of its files the names that it may have; the first one that the hub lists is fetched."""
+        ...
+
+    @property
+    def url(self) -> str:
+        """Page of the repository, for messages."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,17 +73,19 @@ class Listing:
     """All files of a repository.
 
     Attributes:
+        publisher: Owner of the repository.
         repository: Without its owner.
         commit: The commit that they are of.
         files: By path.
     """
 
+    publisher: str
     repository: str
     commit: str
     files: dict[str, HubFile]
 
 
-def fetch_weights(parts: list[Part], to: Path | None, progress: Progress | None = None) -> FetchReport:
+def fetch_parts(parts: Sequence[HubPart], to: Path | None, progress: Progress | None = None) -> FetchReport:
     """Bring parts into a folder of repositories or into the Hugging Face cache; what is there and right is left alone.
 
     Args:
@@ -65,47 +97,47 @@ def fetch_weights(parts: list[Part], to: Path | None, progress: Progress | None 
         What was fetched, what was there and what failed; one failure does not stop the others.
     """
     report = FetchReport()
-    for repository in dict.fromkeys(part.repository for part in parts):
+    for publisher, repository in dict.fromkeys((part.publisher, part.repository) for part in parts):
         try:
-            listing = list_repository(repository)
+            listing = list_repository(publisher, repository)
             root = _destination(listing, to)
         except AssetError as error:
             report.failed[repository] = str(error)
             continue
         for part in parts:
-            if part.repository == repository:
+            if (part.publisher, part.repository) == (publisher, repository):
                 _fetch_part(part, listing, root, report, progress)
         if to is None and not any(name.startswith(f"{repository}/") for name in report.failed):
             write_text(root.parents[1] / "refs" / "main", listing.commit)
     return report
 
 
-def list_repository(repository: str) -> Listing:
+def list_repository(publisher: str, repository: str) -> Listing:
     """Ask the hub for a repository's files.
 
     Raises:
         AssetError: When it cannot be reached or answers something else.
     """
-    url = f"{HUB}/api/models/{PUBLISHER}/{repository}/revision/main?blobs=true"
+    url = f"{HUB}/api/models/{publisher}/{repository}/revision/main?blobs=true"
     where = f"weights {repository}: {url}"
     with opened(url, where) as response:
         body = response.read(_LIST_LIMIT)
     try:
         answer = json.loads(body)
         commit = str(answer["sha"])
-        files = [_hub_file(repository, commit, entry) for entry in answer["siblings"]]
+        files = [_hub_file(publisher, repository, commit, entry) for entry in answer["siblings"]]
     except (ValueError, KeyError, TypeError) as error:
         raise AssetError(f"{where}: the answer is no list of files: get the files from its page by hand") from error
-    return Listing(repository, commit, {file.path: file for file in files})
+    return Listing(publisher, repository, commit, {file.path: file for file in files})
 
 
-def _hub_file(repository: str, commit: str, entry: dict[str, Any]) -> HubFile:
+def _hub_file(publisher: str, repository: str, commit: str, entry: dict[str, Any]) -> HubFile:
     path, large = str(entry["rfilename"]), entry.get("lfs")
     if not is_safe_relative(path) or not is_safe_relative(commit):
         raise ValueError(f"unsafe path {path!r}")
     return HubFile(
         path=path,
-        url=f"{HUB}/{PUBLISHER}/{repository}/resolve/{quote(commit)}/{quote(path)}",
+        url=f"{HUB}/{publisher}/{repository}/resolve/{quote(commit)}/{quote(path)}",
         bytes=int(large["size"] if large else entry["size"]),
         sha256=str(large["sha256"]) if large else None,
         git=None if large else str(entry["blobId"]),
@@ -117,10 +149,10 @@ def _destination(listing: Listing, to: Path | None) -> Path:
         return to.expanduser() / listing.repository
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    return Path(HF_HUB_CACHE) / f"models--{PUBLISHER}--{listing.repository}" / "snapshots" / listing.commit
+    return Path(HF_HUB_CACHE) / f"models--{listing.publisher}--{listing.repository}" / "snapshots" / listing.commit
 
 
-def _fetch_part(part: Part, listing: Listing, root: Path, report: FetchReport, progress: Progress | None) -> None:
+def _fetch_part(part: HubPart, listing: Listing, root: Path, report: FetchReport, progress: Progress | None) -> None:
     for names in part.alternatives:
         below = [f"{part.below}/{name}".lstrip("/") for name in names]
         asset_id = f"{part.repository}/{below[0]}"
