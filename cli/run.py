@@ -15,7 +15,7 @@ from ..harness.run_file import load_plan, load_run
 from ..harness.runner import RETRIABLE, Runner, Summary
 from ..harness.session import Session
 from ..reports.render.numbers import duration
-from ..reports.render.terminal import print_cost, print_tables
+from ..reports.render.terminal import print_closing, print_cost, print_results
 from ..reports.report import write_report
 from .progress import RunProgress
 
@@ -130,13 +130,14 @@ def score(
 
 def report(
     run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    all_metrics: Annotated[bool, typer.Option("--all-metrics", help="Print the exploratory metrics as well.")] = False,
 ) -> None:
     """Write the tables and contact sheets of a run again."""
     console = Console(highlight=False, markup=False)
     model = write_report(run_folder)
-    print_tables(console, model)
+    print_results(console, model, all_metrics=all_metrics)
     print_cost(console, model.cost)
-    console.print(f"report: {run_folder / 'report' / 'index.md'}", soft_wrap=True)
+    print_closing(console, model, run_folder / "report" / "index.md")
 
 
 def carry_out(session: Session, plan: list[PlanItem] | None) -> None:
@@ -150,16 +151,18 @@ def carry_out(session: Session, plan: list[PlanItem] | None) -> None:
     with RunProgress(console) as progress:
         summary = Runner(session, progress, plan).run()
     model = write_report(config.folder)
-    print_tables(console, model)
+    print_results(console, model)
     print_cost(console, model.cost)
     _print_summary(console, summary, progress, config)
+    print_closing(console, model, config.folder / "report" / "index.md")
     if summary.failures and config.fail_on_error:
         raise typer.Exit(1)
 
 
 def _print_summary(console: Console, summary: Summary, progress: RunProgress, config: RunConfig) -> None:
     spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in progress.seconds.items())
-    console.print(f"{summary.items} outputs; {summary.reused} steps reused, {summary.performed} done ({spent})")
+    done = f"{summary.items} outputs; {summary.reused} steps reused, {summary.performed} done ({spent})"
+    console.print(done, soft_wrap=True)
     if summary.calls:
         calls = ", ".join(f"{name} {count}" for name, count in sorted(summary.calls.items()))
         console.print(f"shown to face models: {calls}", soft_wrap=True)
@@ -167,7 +170,6 @@ def _print_summary(console: Console, summary: Summary, progress: RunProgress, co
         failed = ", ".join(f"{count} {status}" for status, count in sorted(summary.failures.items()))
         hint = " (try them again with --retry-failed)" if summary.failures.keys() & RETRIABLE else ""
         console.print(f"without an output: {failed}{hint}")
-    console.print(f"report: {config.folder / 'report' / 'index.md'}", soft_wrap=True)
     pictures = sorted((config.folder / "report").glob("*.png"))
     console.print(f"pictures: {', '.join(str(path) for path in pictures)}", soft_wrap=True)
 

@@ -24,6 +24,9 @@ class RunConfig(Options):
     baseline: ComponentSpec | None = Field(default=None, description="What tuners build on; also a row of its own.")
     faces: list[ComponentSpec] = []
     metrics: list[ComponentSpec] = Field(default=[], description="Empty: all that the face models allow.")
+    primary: list[str] = Field(
+        default=[], description="Metrics that verdicts are about; empty: those that the benchmark names."
+    )
     cases: list[str] = Field(default=[], description="Case ids or patterns with *; empty: all.")
     limit: int | None = Field(default=None, ge=1, description="At most this many cases of each suite, evenly spread.")
     full: bool = Field(default=False, description="All cases of suites that otherwise give a few for a first look.")

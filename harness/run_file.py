@@ -16,9 +16,12 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.digest import digest
-from ..core.errors import StoreError, one_line
+from ..core.errors import ConfigError, StoreError, one_line
 from ..core.options import first_problem
-from ..metrics.resolve import resolve
+from ..datasets.manifest import SuiteKind
+from ..methods.base import MethodRole
+from ..metrics.primary import primary_ids
+from ..metrics.resolve import left_out, resolve
 from .plan import PlanItem
 from .provenance import DISTRIBUTION, provenance
 from .session import Session
@@ -57,6 +60,7 @@ class BackendAbout(_Open):
 class MetricAbout(_Open):
     """A metric, with the names of the backends it relied on."""
 
+    definition: str = ""
     title: str
     unit: str
     higher_is_better: bool
@@ -81,6 +85,9 @@ class RunFile(_Open):
     Attributes:
         schema_version: :data:`SCHEMA`; stands in the file as ``schema``.
         written_by: The distribution and its version.
+        method_roles: Role of each method, by label; see :class:`methods.base.MethodRole`.
+        primary: By suite: ids of the metrics that its verdicts are about.
+        left_out: By suite: the benchmark's metrics that are not measured, and why.
     """
 
     model_config = ConfigDict(extra="allow", validate_by_name=True, serialize_by_alias=True)
@@ -92,10 +99,17 @@ class RunFile(_Open):
     suites: dict[str, SuiteAbout]
     methods: list[str]
     method_grades: dict[str, str] = {}
+    method_roles: dict[str, str] = {}
     method_settings: dict[str, dict[str, Any]] = {}
+    primary: dict[str, list[str]] = {}
+    left_out: dict[str, dict[str, str]] = {}
     backends: list[BackendAbout]
     metrics: dict[str, MetricAbout]
     provenance: ProvenanceAbout
+
+    def is_control(self, method: str) -> bool:
+        """Whether a method is a reference line of the tables and no competitor."""
+        return self.method_roles.get(method, MethodRole.COMPETITOR) != MethodRole.COMPETITOR
 
 
 def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
@@ -125,6 +139,8 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
         },
         "methods": methods,
         "method_grades": {label: session.method(label).grade for label in methods},
+        "method_roles": {label: session.method(label).role for label in methods},
+        **_chosen_metrics(session, plan),
         "method_settings": {label: dict(session.method(label).settings) for label in methods},
         "backends": [
             asdict(backend.info) | {"options": dict(backend.info.options)} for backend in session.observer.backends
@@ -135,6 +151,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
                 "unit": spec.unit,
                 "higher_is_better": spec.higher_is_better,
                 "level": spec.level,
+                "definition": spec.definition,
                 "options": dict(planned[name].options),
                 "backends": sorted({session.observer.backend_for(need).info.name for need in spec.needs}),
             }
@@ -143,6 +160,29 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
         "provenance": about,
     }
     return RunFile.model_validate(data)
+
+
+def _chosen_metrics(session: Session, plan: Sequence[PlanItem]) -> dict[str, Any]:
+    """The fields ``primary`` and ``left_out``.
+
+    Raises:
+        ConfigError: When a metric that is to be primary is measured nowhere.
+    """
+    primary, left = {}, {}
+    chosen = session.config.primary
+    measured = {one.suite.name: list[str]() for one in session.suites}
+    for item in plan:
+        measured[item.suite] += [planned.id for planned in item.metrics if planned.id not in measured[item.suite]]
+    for opened in session.suites:
+        suite, ids = opened.suite, measured[opened.suite.name]
+        targets = suite.kind == SuiteKind.SELF_VIDEO or bool(suite.targets)
+        primary[suite.name] = primary_ids(suite.kind, ids, chosen)
+        left[suite.name] = left_out(suite.kind, ids, session.observer.provides, targets=targets)
+    found = {spelled for ids in primary.values() for one in ids for spelled in (one, one.partition("/")[0])}
+    if lacking := [name for name in chosen if name not in found]:
+        known = ", ".join(sorted({one for ids in measured.values() for one in ids}))
+        raise ConfigError(f"primary: {lacking[0]!r} is not measured in this run: name one of {known}")
+    return {"primary": primary, "left_out": left}
 
 
 def load_run(folder: Path) -> RunFile:

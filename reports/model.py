@@ -9,14 +9,16 @@ from pathlib import Path
 import pandas as pd
 
 from ..core.errors import Status
+from ..datasets.manifest import SuiteKind
 from ..harness.run_file import RunFile
+from ..metrics.primary import unmeasured
 from .ablation import panels
 from .compare import compare
 from .cost import cost
 from .plots import Panel
 from .records_frame import tidy_frame
 from .run_data import RunData, read_run
-from .tables import failures, low_coverage, summarise
+from .tables import common_cases, failures, low_coverage, summarise
 
 CROWDED_COLUMNS = ["suite", "method", "cases", "generated", "driving"]
 
@@ -30,12 +32,14 @@ class ReportModel:
         run: Suites, methods with their settings, metrics with their definitions, face backends, provenance.
         frame: All values; see :mod:`reports.records_frame`.
         summary: A row per suite, method and metric; see :func:`reports.tables.summarise`.
-        comparison: A row per suite, method with a baseline and metric; see :func:`reports.compare.compare`.
+        comparison: A row per suite, competitor with a baseline and metric; see :func:`reports.compare.compare`.
+        common: Means over the cases common to all competitors; see :func:`reports.tables.common_cases`.
         failures: What is missing, and why; see :func:`reports.tables.failures`.
         low_coverage: Methods whose means leave out much.
         crowded: Where several faces were seen; see :func:`crowded`.
         cost: Seconds and memory by stage; see :func:`reports.cost.cost`.
         ablation: What the plot of an ablation shows; empty for other runs.
+        unmeasured: By suite: what the paper calls the primary metrics that are not measured, with their choices.
         notes: What a reader has to know besides, a sentence each.
     """
 
@@ -44,11 +48,13 @@ class ReportModel:
     frame: pd.DataFrame
     summary: pd.DataFrame
     comparison: pd.DataFrame
+    common: pd.DataFrame
     failures: pd.DataFrame
     low_coverage: list[str]
     crowded: pd.DataFrame
     cost: pd.DataFrame
     ablation: list[list[Panel]]
+    unmeasured: dict[str, dict[str, tuple[str, ...]]]
     notes: tuple[str, ...] = ()
 
     @property
@@ -77,12 +83,22 @@ def model_of(data: RunData) -> ReportModel:
         frame=frame,
         summary=summary,
         comparison=compare(frame, data.run),
-        failures=failures(frame),
+        common=common_cases(frame, data.run),
+        failures=failures(frame, data.folder),
         low_coverage=low_coverage(summary),
         crowded=crowded(data),
         cost=cost(data.store),
         ablation=panels(data.run, frame),
+        unmeasured={suite: _unmeasured(data.run, suite, summary) for suite in data.run.suites},
     )
+
+
+def _unmeasured(run: RunFile, suite: str, summary: pd.DataFrame) -> dict[str, tuple[str, ...]]:
+    """The benchmark's primary metrics that are not measured; empty where the configuration names others."""
+    if run.config.get("primary"):
+        return {}
+    measured = set(summary.loc[summary["suite"] == suite, "metric"])
+    return {column.title: column.choices for column in unmeasured(SuiteKind(run.suites[suite].kind), measured)}
 
 
 def crowded(data: RunData) -> pd.DataFrame:

@@ -28,12 +28,19 @@ COLUMNS = [
     "value",
     "status",
     "reason",
+    "stage",
     "backend",
     "grade",
     "seconds",
     "peak_bytes",
 ]
-"""Columns of the frame. ``frame`` is missing where a value belongs to the whole clip or to a case that failed."""
+"""Columns of the frame. ``stage`` is where the row's status arose, "generate" or "score"; ``frame`` is missing where a
+value belongs to the whole clip or to a case that failed."""
+
+_REASONS = {
+    Status.NO_FACE: "no face in a frame of the output, or of what it is compared with",
+    Status.UNDEFINED: "the metric is not defined for these values (bench metrics explain)",
+}
 
 
 def tidy(folder: Path) -> pd.DataFrame:
@@ -108,24 +115,32 @@ def _scores(store: Store, item: PlanItem) -> Iterator[tuple[str, Record]]:
     made = store.records.get(("generate", item.key))
     for planned in item.metrics:
         if made is None:
-            yield planned.id, {"status": Status.MISSING, "reason": "not done yet"}
+            yield planned.id, {"stage": "generate", "status": Status.MISSING, "reason": "not done yet"}
         elif made["status"] != Status.OK:
             yield planned.id, made
         else:
-            pending = {"status": Status.MISSING, "reason": "not scored yet"}
+            pending = {"stage": "score", "status": Status.MISSING, "reason": "not scored yet"}
             yield planned.id, store.records.get(("score", planned.key(made)), pending)
 
 
 def _values(record: Record) -> Iterator[dict[str, Any]]:
-    cost = {"seconds": record.get("seconds", np.nan), "peak_bytes": record.get("peak_bytes", 0)}
+    kept = {"seconds": record.get("seconds", np.nan), "peak_bytes": record.get("peak_bytes", 0)}
+    kept["stage"] = record["stage"]
     values = record.get("values", [])
     if not values:
-        yield cost | {"frame": None, "value": np.nan, "status": str(record["status"]), "reason": record["reason"]}
+        reason = _reason(record["status"], record["reason"])
+        yield kept | {"frame": None, "value": np.nan, "status": str(record["status"]), "reason": reason}
         return
     for index, (value, status) in enumerate(zip(values, record["value_status"], strict=True)):
         frame = index if len(values) > 1 else None
         number = np.nan if value is None else value
-        yield cost | {"frame": frame, "value": number, "status": status, "reason": record["reason"]}
+        reason = _reason(status, record["reason"])
+        yield kept | {"frame": frame, "value": number, "status": str(status), "reason": reason}
+
+
+def _reason(status: str, reason: str) -> str:
+    """Why a value is missing, where its record does not say so: metrics give frames a status alone."""
+    return reason or _REASONS.get(status, "")
 
 
 def _worst(grades: Iterator[str]) -> str:

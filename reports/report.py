@@ -57,7 +57,7 @@ def _draw_sheet(data: RunData, suite: str, report: Path) -> str:
     items = [item for item in data.plan if item.suite == suite]
     sheet, gone = contact_sheet(data, load_copy(data.folder, suite), items)
     with atomic_path(report / f"{suite}.png") as temporary:
-        sheet.save(temporary)
+        sheet.save(temporary, compress_level=1)  # 3 times as fast, a few per cent larger
     gone = list(dict.fromkeys(gone))
     if not gone:
         return ""

@@ -9,6 +9,7 @@ import pandas as pd
 from ...harness.run_file import ProvenanceAbout
 from ..ablation import PICTURE
 from ..model import ReportModel
+from ..statistics import MIN_DF
 from ..tables import LOW_COVERAGE
 from .numbers import (
     MISSING,
@@ -17,26 +18,30 @@ from .numbers import (
     interval_text,
     mean_text,
     method_text,
+    number,
     percent,
     settings_text,
     stamped_metric,
 )
+from .verdict import interval_notes, primary_gaps, verdict
 
 LEGEND = (
     "Comparisons: a delta is method minus baseline, the mean over the cases where both have a value, with its 95 % "
     "interval: clustered by identity and by driving clip in crossed suites, per clip in self suites. It is bold where "
-    "it still excludes zero after Holm's correction over the metrics of the row's method. Win rate: the share of those "
-    "cases where the method is strictly better, a tie counting half. Coverage: baseline, then method. Worst case: the "
-    "delta over all cases with every missing value, of both, at the worst that any method of the table has; it stands "
-    "where coverage differs. Gap closed: (baseline - method) / (baseline - ideal output), where the ideal output is "
-    "better than the baseline.\n"
+    "it still excludes zero after Holm's correction over the primary metrics of the row's method; all other metrics "
+    "are exploratory, their intervals not corrected. There is no verdict below "
+    f"{MIN_DF} degrees of freedom (df: the smaller number of clusters less one). Win rate: the share of those cases "
+    "where the method is strictly better, a tie counting half. Coverage: baseline, then method. Worst case: the delta "
+    "over all cases with every missing value, of both, at the worst that any method of the table has; it stands where "
+    "coverage differs. Gap closed: (baseline - method) / (baseline - ideal output), where the ideal output is better "
+    "than the baseline. References (targets, copies of the inputs) are ends of the scale and not compared.\n"
 )
 """What the columns of a comparison mean; printed once per page."""
 
 
 def page(model: ReportModel) -> str:
     """The whole report."""
-    parts = [f"# {model.name}\n"]
+    parts = [f"# {model.name}\n", f"**{verdict(model)}**\n"]
     for suite in model.suites:
         about = model.run.suites[suite]
         parts.append(f"## {about.title}\n\n`{suite}`, {about.kind}, {about.size} px.\n")
@@ -60,6 +65,9 @@ def page(model: ReportModel) -> str:
         parts.append("## Several faces in a frame\n\n" + _frame(model.crowded.rename(columns=names)))
     parts.append("## What was compared\n\n" + _methods(model))
     parts.append("## What was measured\n\n" + _metrics(model))
+    left = [[suite, *pair] for suite in model.suites for pair in model.run.left_out.get(suite, {}).items()]
+    if left:
+        parts.append("## What was left out\n\n" + markdown(["suite", "metric", "why"], left))
     parts.append("## Who measured\n\n" + _backends(model))
     parts.append("## With what\n\n" + _provenance(model.run.provenance))
     return "\n".join(parts)
@@ -67,8 +75,25 @@ def page(model: ReportModel) -> str:
 
 def suite_tables(model: ReportModel, suite: str) -> str:
     """One suite's means, and its comparison where there is one."""
-    compared = comparison_table(model.comparison, suite)
-    return means_table(model.summary, suite) + (f"\n{compared}" if compared else "")
+    parts = [means_table(model.summary, suite)]
+    parts += [f"{gap}.\n" for gap in primary_gaps(model, suite)]
+    parts.append(common_table(model.common, suite))
+    compared = model.comparison[model.comparison["suite"] == suite]
+    parts.append(comparison_table(model.comparison, suite))
+    parts += [f"Intervals: {note}.\n" for note in interval_notes(compared)]
+    return "\n".join(part for part in parts if part)
+
+
+def common_table(common: pd.DataFrame, suite: str) -> str:
+    """Means over the cases that all competitors have a value for; "" where they all cover the same."""
+    part = common[common["suite"] == suite]
+    if part.empty:
+        return ""
+    rows = [
+        [row["method"], row["metric"], number(row["mean"]), count_text(row["n"], row["cases"])]
+        for row in part.to_dict("records")
+    ]
+    return "### Over the cases that all methods have\n\n" + markdown(["method", "metric", "mean", "n"], rows)
 
 
 def means_table(summary: pd.DataFrame, suite: str) -> str:
@@ -97,7 +122,9 @@ def comparison_table(comparison: pd.DataFrame, suite: str) -> str:
     part = comparison[comparison["suite"] == suite]
     if part.empty:
         return ""
-    headers = ["method", "metric", "delta [95 % interval]", "win rate", "pairs", "coverage", "worst case", "gap closed"]
+    headers = ["method", "metric", "delta [95 % interval]", "verdict", "win rate", "pairs", "df", "coverage"]
+    headers += ["worst case", "gap closed"]
+    part = part.sort_values("primary", ascending=False, kind="stable")
     rows = [_compared(row) for _, row in part.iterrows()]
     shown = [index for index in range(len(headers)) if any(cells[index] != MISSING for cells in rows)]
     table = markdown([headers[index] for index in shown], [[cells[index] for index in shown] for cells in rows])
@@ -134,9 +161,11 @@ def _compared(row: pd.Series) -> list[str]:
     return [
         method_text(row),
         stamped_metric(row),
-        delta if row["verdict"] == "unclear" else f"**{delta}**",
+        f"**{delta}**" if row["verdict"] in ("better", "worse") else delta,
+        row["verdict"],
         percent(row["win_rate"]),
         count_text(row["pairs"], row["cases"]),
+        str(row["df"]) if row["df"] else MISSING,
         f"{percent(row['baseline_coverage'], 1)}, {percent(row['coverage'], 1)}",
         worst,
         percent(row["gap_closed"]),
@@ -146,19 +175,20 @@ def _compared(row: pd.Series) -> list[str]:
 def _methods(model: ReportModel) -> str:
     """Every method with all its settings, given or not: what a paper leaves open has to be told."""
     run = model.run
-    rows = [
-        [name, run.method_grades.get(name, "real"), settings_text(run.method_settings.get(name, {}))]
-        for name in run.methods
-    ]
-    return markdown(["method", "grade", "settings"], rows)
+    rows = []
+    for name in run.methods:
+        role, grade = "reference" if run.is_control(name) else "compared", run.method_grades.get(name, "real")
+        rows.append([name, role, grade, settings_text(run.method_settings.get(name, {}))])
+    return markdown(["method", "role", "grade", "settings"], rows)
 
 
 def _metrics(model: ReportModel) -> str:
-    rows = [
-        [name, about.title, about.unit, settings_text(about.options), " + ".join(about.backends) or MISSING]
-        for name, about in model.run.metrics.items()
-    ]
-    return markdown(["metric", "what", "unit", "options", "face models"], rows)
+    primary = {name for names in model.run.primary.values() for name in names}
+    rows = []
+    for name, about in model.run.metrics.items():
+        models, use = " + ".join(about.backends) or MISSING, "primary" if name in primary else "exploratory"
+        rows.append([name, about.title, about.unit, settings_text(about.options), models, use])
+    return markdown(["metric", "what", "unit", "options", "face models", "use"], rows)
 
 
 def _backends(model: ReportModel) -> str:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-Row = Mapping[str, Any]
+from ...methods.base import MethodRole
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Row: TypeAlias = "Mapping[str, Any] | pd.Series[Any]"
 """A row of a table of the report model, as a dict or a pandas Series."""
 MISSING = "-"
 
@@ -81,9 +86,11 @@ def duration(seconds: float) -> str:
 
 
 def method_text(row: Row) -> str:
-    """The name of a row's method, with its grade behind it where what it makes is no measurement."""
-    method, grade = row["method"], row["method_grade"]
-    return str(method) if grade == "real" else f"{method} ({grade})"
+    """The name of a row's method, with what it is behind it: a reference line, or no measurement."""
+    reference = row.get("method_role", MethodRole.COMPETITOR) != MethodRole.COMPETITOR
+    grade = row["method_grade"]
+    stamps = ", ".join(filter(None, ["reference" if reference else "", "" if grade == "real" else grade]))
+    return f"{row['method']} ({stamps})" if stamps else str(row["method"])
 
 
 def metric_text(row: Row) -> str:

@@ -65,6 +65,7 @@ class Crafted:
                 "config": {"suites": ["tiny"]},
                 "suites": {"tiny": {"title": "Tiny", "kind": kind, "size": 64, "digest": "d"}},
                 "methods": list(dict.fromkeys(item.method for item in self._items)),
+                "primary": {"tiny": [f"{name}/1" for name in METRICS]},
                 "backends": [backend | {"grade": "test, not a measurement", "options": {}}],
                 "metrics": {
                     f"{name}/1": metric | {"title": name, "higher_is_better": up} for name, up in METRICS.items()
