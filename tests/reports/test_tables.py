@@ -109,12 +109,12 @@ def test_the_csv_reads_back_with_nine_digits(table, tmp_path):
     assert list(again.columns) == list(table.columns)
     assert np.allclose(again["mean"], table["mean"], rtol=1e-8)
     assert again["higher_is_better"].tolist() == [True, False, True, False]
-    expected = 'tiny,base,up/1,u,True,4.33333333,1,3,3,toy,"test, not a measurement",real'
+    expected = 'tiny,base,up/1,u,True,4.33333333,1,3,3,toy,"test, not a measurement",real,competitor,True'
     assert csv_text(table).splitlines()[1] == expected
 
 
-def test_missing_values_are_counted_by_status(frame):
-    bad = failures(frame)
+def test_missing_values_are_counted_by_status_and_reason(crafted, frame):
+    bad = failures(frame, crafted.folder)
     assert bad.to_dict("records") == [
         {
             "suite": "tiny",
@@ -122,8 +122,9 @@ def test_missing_values_are_counted_by_status(frame):
             "status": "no_face",
             "cases": 1,
             "values": 6,
+            "reason": "no face in a frame of the output, or of what it is compared with",
             "example": "a-x",
-            "reason": "",
+            "log": "",
         },
         {
             "suite": "tiny",
@@ -131,10 +132,36 @@ def test_missing_values_are_counted_by_status(frame):
             "status": "crash",
             "cases": 1,
             "values": 2,
-            "example": "a-y",
             "reason": "why a-y",
+            "example": "a-y",
+            "log": "",
         },
     ]
+
+
+def test_crashes_of_three_kinds_are_three_rows_with_their_logs(perform):
+    methods = [f"bad:how={how},only=i0__d{index},as={how}" for index, how in enumerate(("raise", "exit", "face"))]
+    methods += ["bad:how=raise,as=always"]
+    session, _ = perform(methods=methods)
+    folder = session.config.folder
+    bad = failures(tidy(folder), folder).set_index("method")
+    assert dict(bad["cases"]) == {"raise": 1, "exit": 1, "face": 1, "always": 3}
+    assert dict(bad["status"]) == {"raise": "crash", "exit": "crash", "face": "no_face", "always": "crash"}
+    assert bad["reason"]["face"] == "nobody there"
+    assert bad["log"]["face"] == ""
+    for method in ("raise", "exit", "always"):
+        assert method in bad["log"][method]
+        text = (folder / bad["log"][method]).read_text()
+        assert bad["reason"][method].partition(":")[0] in text
+
+
+def test_one_method_that_fails_in_several_ways_has_a_row_for_each(crafted):
+    for case, reason in (("c-x", "one"), ("c-y", "two"), ("c-z", "two")):
+        crafted.case("ours", case, None, "crash", reason=reason)
+    crafted.write()
+    bad = failures(tidy(crafted.folder), crafted.folder)
+    crashes = bad[bad["status"] == "crash"]
+    assert dict(zip(crashes["reason"], crashes["cases"], strict=True)) == {"why a-y": 1, "one": 1, "two": 2}
 
 
 def test_cells_cannot_break_out_of_a_table():
