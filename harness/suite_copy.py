@@ -56,7 +56,8 @@ class SuiteCopy(BaseModel):
             raise AssetError(f"asset {window.asset}: {path or asset.path} is not there")
         AssetStore(path.parent).verify(path, window.asset, asset)
         middle = Window(asset=window.asset, start=window.start + window.frames // 2, crop=window.crop)
-        return frame_window(self.suite, middle, path).frames[0]
+        frame: Frame = frame_window(self.suite, middle, path).frames[0]
+        return frame
 
 
 def copy_suites(session: Session) -> None:

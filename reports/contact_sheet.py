@@ -98,7 +98,8 @@ class _Sheet:
 
 def _middle_of_output(folder: Path, record: Record) -> Frame:
     clip = read_output(folder / record["output"]["path"])
-    return clip.frames[len(clip) // 2]
+    frame: Frame = clip.frames[len(clip) // 2]
+    return frame
 
 
 def _blank(text: str) -> Image.Image:

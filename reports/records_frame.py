@@ -140,7 +140,7 @@ def _values(record: Record) -> Iterator[dict[str, Any]]:
 
 def _reason(status: str, reason: str) -> str:
     """Why a value is missing, where its record does not say so: metrics give frames a status alone."""
-    return reason or _REASONS.get(status, "")
+    return reason or _REASONS.get(Status(status), "")
 
 
 def _worst(grades: Iterator[str]) -> str:

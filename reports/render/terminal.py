@@ -106,9 +106,9 @@ def _blocks(model: ReportModel, suite: str, summary: pd.DataFrame) -> list[_Line
             key = (row["method"], metric)
             cells, style = _compared(compared.loc[key]) if key in compared.index else (["", "", "", ""], "")
             lines.append(_Line(_INDENT + method_text(row), [mean_text(row), *cells], style))
-        for row in common[common["metric"] == metric].to_dict("records"):
-            label = f"{_INDENT}{row['method']}, the {row['n']} of {row['cases']} cases that all have"
-            lines.append(_Line(label, [number(row["mean"]), "", "", "", ""]))
+        for shared in common[common["metric"] == metric].to_dict("records"):
+            label = f"{_INDENT}{shared['method']}, the {shared['n']} of {shared['cases']} cases that all have"
+            lines.append(_Line(label, [number(shared["mean"]), "", "", "", ""]))
     return lines
 
 
