@@ -1,17 +1,37 @@
 """Developers' shortcuts (``invoke --list``): thin wrappers, so that nobody has to remember flags."""
 
+import shutil
+import tomllib
 from pathlib import Path
 
 from invoke import Context, task
 
-ROOMS = ("core", "datasets", "faces", "metrics", "methods", "harness", "profiling", "reports", "cli")
+ROOT = Path(__file__).resolve().parent
+LAYOUT = Path("build/layout")
+"""The package as it lies once installed, made of links: for tools that read folders and not what is installed."""
+
+
+def laid_out() -> str:
+    """Make the layout anew.
+
+    Returns:
+        Its folder, for a tool's path.
+    """
+    shutil.rmtree(LAYOUT, ignore_errors=True)
+    folders = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-dir"]
+    for name, folder in folders.items():
+        package = LAYOUT.joinpath(*name.split("."))
+        package.mkdir(parents=True, exist_ok=True)
+        for source in [*(ROOT / folder).glob("*.py"), *(ROOT / folder).glob("py.typed")]:
+            (package / source.name).symlink_to(source)
+    return str(LAYOUT)
 
 
 @task
 def lint(c: Context) -> None:
     """Style and the arrows between the rooms."""
     c.run("ruff check . && ruff format --check .")
-    c.run("lint-imports")
+    c.run("lint-imports", env={"PYTHONPATH": laid_out()})
 
 
 @task(name="format")
@@ -22,13 +42,8 @@ def format_(c: Context) -> None:
 
 @task
 def types(c: Context) -> None:
-    """Type check. A link makes the top-level folders look like the package that they are once installed."""
-    link = Path("build/typecheck/portraitbench")
-    link.parent.mkdir(parents=True, exist_ok=True)
-    if not link.is_symlink():
-        link.symlink_to("../..", target_is_directory=True)
-    packages = " ".join(f"-p portraitbench.{room}" for room in ROOMS)
-    c.run(f"mypy --explicit-package-bases {packages}", env={"MYPYPATH": "build/typecheck"})
+    """Type check."""
+    c.run("mypy --explicit-package-bases -p portraitbench", env={"MYPYPATH": laid_out()})
 
 
 @task
@@ -47,6 +62,12 @@ def benchmark(c: Context) -> None:
 def demo(c: Context) -> None:
     """The reference methods on the demo suites."""
     c.run("bench run")
+
+
+@task
+def docs(c: Context) -> None:
+    """The pages in docs/reference, from what metrics and methods say of themselves."""
+    c.run("python docs/reference.py")
 
 
 @task(pre=[lint, types, test])

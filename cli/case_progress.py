@@ -72,6 +72,10 @@ class CaseProgress:
                 f"{self._phase}: {step_text(done, total, figures)}, about {left} left", markup=False, soft_wrap=True
             )
 
+    def note(self, text: str) -> None:
+        """Something that a person should know before they wait."""
+        self._console.print(text, style="yellow", markup=False)
+
     def _finish_phase(self, *, whole: bool) -> None:
         if not self._phase:
             return

@@ -1,4 +1,4 @@
-"""``bench data fetch|check|build``: the media that suites name, and weights that methods need."""
+"""``bench data fetch|check|build|export``: the media that suites name, and weights that methods need."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from fractions import Fraction
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,23 +18,23 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from ..core.download import FetchReport
 from ..core.errors import ConfigError
-from ..core.files import human_size
+from ..core.files import human_size, printable, user_path
 from ..core.registry import Registry
 from ..datasets.assets import AssetStore
 from ..datasets.build import BuildSpec, build_suite
 from ..datasets.catalog import open_suite
 from ..datasets.check import check_suite
+from ..datasets.export_suite import TABLE, export_suite
 from ..datasets.fetch import fetch_assets
 from ..datasets.manifest import Suite, SuiteKind
 from ..faces import BACKENDS
-from ..faces.crops import portrait_crop
-from ..faces.observer import Observer
-from ..harness.component import component_spec
+from ..faces.crops import CENTRE
+from ..harness.framing import face_framing
 from ..harness.session import default_cache
 from ..methods import METHODS
 from ..metrics import METRICS
 
-app = typer.Typer(help="Fetch, check and build suites.", no_args_is_help=True)
+app = typer.Typer(help="Fetch, check, build and export suites.", no_args_is_help=True)
 
 SuiteArgument = Annotated[str, typer.Argument(help="Suite name or manifest file.")]
 CacheOption = Annotated[Path | None, typer.Option(help="Folder for assets and face features.")]
@@ -57,9 +59,9 @@ def fetch(
     if (suite is None) == (weights is None):
         raise ConfigError("name either a suite or --weights NAME: see 'bench data fetch --help'")
     if weights is not None:
-        _fetch_weights(console, weights, to, source)
+        _fetch_weights(console, weights, _home(to), source)
         return
-    folder = cache or default_cache()
+    folder, source = _home(cache) or default_cache(), _home(source)
     opened = open_suite(str(suite), folder)
     if to is not None:
         raise ConfigError("--to goes with --weights: a suite's files go into the cache, see --cache")
@@ -115,11 +117,13 @@ def _print_fetched(console: Console, name: str, report: FetchReport) -> None:
 @app.command()
 def check(
     suite: SuiteArgument,
-    deep: Annotated[bool, typer.Option(help="Also open every file and fit every window into it.")] = False,
+    deep: Annotated[
+        bool, typer.Option(help="Also decode every file as far as it is used, and fit every window into it.")
+    ] = False,
     cache: CacheOption = None,
 ) -> None:
     """Say how large a suite is and which of its files are missing, changed or unusable. Changes nothing."""
-    folder = cache or default_cache()
+    folder = _home(cache) or default_cache()
     opened = open_suite(suite, folder)
     result = check_suite(AssetStore(folder), opened.suite, opened.folder, deep)
     console = Console(highlight=False)
@@ -127,6 +131,11 @@ def check(
         f"{opened.suite.name} ({opened.suite.kind}, {opened.suite.size} px): {result.cases} cases, "
         f"{result.driving_frames} driving frames, {len(opened.suite.assets)} files, {human_size(result.bytes)}"
     )
+    for asset_id, notes in result.notes.items():
+        for note in notes:
+            console.print(f"[yellow]note[/] {asset_id}: {escape(note)}", soft_wrap=True)
+    for root in opened.suite.roots.values():
+        console.print(f"[yellow]note[/] media in {escape(root)} are named by that absolute path", soft_wrap=True)
     for asset_id in result.missing:
         console.print(f"[red]missing[/] {asset_id}: {escape(opened.suite.assets[asset_id].path)}", soft_wrap=True)
     for line in (*result.changed.values(), *result.unusable.values()):
@@ -138,6 +147,34 @@ def check(
     console.print("all files are there" + (" and fit" if deep else " with the right content"))
 
 
+@app.command("export")
+def export_cases(
+    suite: SuiteArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write; must be new or empty.")],
+    case: Annotated[
+        list[str] | None, typer.Option("--case", help="Case id or pattern like 'id01__*'; repeatable. Default: all.")
+    ] = None,
+    mp4: Annotated[bool, typer.Option("--mp4", help="Also write clips as .mp4, which loses a little.")] = False,
+    force: Annotated[bool, typer.Option(help="Write into a folder that is not empty.")] = False,
+    cache: CacheOption = None,
+) -> None:
+    """Write what each case is given, framed as it is measured, and a table of case ids; for systems run elsewhere.
+
+    Put their results into a folder as <case id>.png or .mkv and score them: bench run -s SUITE --outputs NAME=FOLDER.
+    """
+    folder, target = _home(cache) or default_cache(), _home(out) or out
+    opened = open_suite(suite, folder)
+    cases = [one for one in opened.suite.cases() if any(fnmatchcase(one.id, pattern) for pattern in case or ["*"])]
+    if not cases:
+        raise ConfigError(f"--case: nothing matches {', '.join(case or [])} (bench suites show NAME lists the ids)")
+    console = Console(highlight=False)
+    with console.status("writing") as status:
+        count = export_suite(
+            AssetStore(folder), opened, target, cases, mp4=mp4, force=force, tell=lambda name: status.update(name)
+        )
+    console.print(f"{escape(str(target))}: {count} cases, listed in {TABLE}", soft_wrap=True)
+
+
 @app.command()
 def schema() -> None:
     """Print the JSON schema of suite manifests, for editors and validators."""
@@ -147,8 +184,14 @@ def schema() -> None:
 @app.command()
 def build(
     kind: Annotated[SuiteKind, typer.Argument(help="Which benchmark's shape.")],
-    out: Annotated[Path, typer.Option(help="The manifest to write, a .yaml file beside or above the media.")],
-    drivings: Annotated[Path, typer.Option(help="Folder of driving images or clips; self-video: of the clips.")],
+    out: Annotated[Path, typer.Option(help="The manifest to write, .yaml or .json; best beside or above the media.")],
+    drivings: Annotated[
+        Path,
+        typer.Option(
+            help="Folder of driving images or clips; self-video: of the clips. A folder of numbered pictures in it is "
+            "a clip too. What a file is, its content decides."
+        ),
+    ],
     identities: Annotated[Path | None, typer.Option(help="Folder of identity images; not for self-video.")] = None,
     name: Annotated[str | None, typer.Option(help="Suite name. Default: the manifest's file name.")] = None,
     size: Annotated[int, typer.Option(help="Canvas in pixels.")] = 512,
@@ -157,19 +200,63 @@ def build(
     faces: Annotated[
         str, typer.Option(help="Face backend that centres the crops; 'none' for centred squares.")
     ] = "dlib",
+    start: Annotated[float, typer.Option(min=0, help="Where the windows of clips begin, in seconds.")] = 0.0,
+    seconds: Annotated[float, typer.Option(min=0.04, help="How long the windows of clips are at most.")] = 3.0,
+    zoom: Annotated[float, typer.Option(min=0.1, max=10, help="Size of the face: 1 is a third of the canvas.")] = 1.0,
+    centre: Annotated[str, typer.Option(help="Where the face's middle lies, X,Y in parts of the canvas.")] = ",".join(
+        map(str, CENTRE)
+    ),
     force: Annotated[bool, typer.Option(help="Replace an existing manifest.")] = False,
 ) -> None:
-    """Write a manifest for your own images and clips; files that cannot be used are named and left out."""
-    crop_of = None
-    if faces != "none":
-        backend = component_spec(faces, "--faces")
-        observer = Observer([BACKENDS.get(backend.name)(backend.options)])
-        crop_of = lambda clip: portrait_crop(observer.observe(clip, ["landmarks"]))  # noqa: E731
+    """Write a manifest for your own images and clips; files that cannot be used are named and left out.
+
+    Every file is decoded as far as its window goes. Ids come from the files' names alone.
+    """
     console = Console(highlight=False)
-    spec = BuildSpec(kind, drivings, identities, out, name or out.stem, licence, provenance, size)
+    place = parse_centre(centre)
+    crop_of = None if faces == "none" else face_framing(faces, zoom, place)
+    window = (Fraction(start).limit_denominator(1000), Fraction(seconds).limit_denominator(1000))
+    spec = BuildSpec(kind, drivings, identities, out, name or out.stem, licence, provenance, size, *window)
     report = build_suite(spec, crop_of=crop_of, force=force)
     for path, reason in report.skipped.items():
-        console.print(f"[yellow]left out[/] {escape(f'{path}: {reason}')}", soft_wrap=True)
+        console.print(f"[yellow]left out[/] {escape(_naming(path, reason))}", soft_wrap=True)
+    for note in report.notes:
+        console.print(f"[yellow]note[/] {escape(note)}", soft_wrap=True)
+    for root in report.suite.roots.values():
+        console.print(f"[yellow]note[/] {escape(f'media in {root} are named by that absolute path')}", soft_wrap=True)
     console.print(
         f"{escape(str(out))}: {len(report.suite.cases())} cases from {len(report.suite.assets)} files", soft_wrap=True
     )
+
+
+def parse_centre(text: str) -> tuple[float, float]:
+    """Read ``X,Y``.
+
+    Raises:
+        ConfigError: When it is not two numbers from 0 to 1.
+    """
+    try:
+        x, y = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise ConfigError(f"--centre {text!r}: write X,Y, like 0.5,0.6") from error
+    if not (0 <= x <= 1 and 0 <= y <= 1):
+        raise ConfigError(f"--centre {text!r}: both numbers must be from 0 to 1")
+    return x, y
+
+
+def _home(path: Path | None) -> Path | None:
+    """A path with the home folder filled in.
+
+    Raises:
+        ConfigError: When it is too long or no text.
+    """
+    try:
+        return None if path is None else user_path(path)
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
+
+
+def _naming(path: Path, reason: str) -> str:
+    """A reason that begins with the file's name, once."""
+    name = printable(path)
+    return reason if reason.startswith((name, str(path))) else f"{name}: {reason}"

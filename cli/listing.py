@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
-from ..core.errors import BenchError, one_line
-from ..core.options import describe_options
+from ..core.errors import BenchError, ConfigError, one_line
+from ..core.options import Options, describe_options
+from ..core.registry import load_plugin
 from ..datasets.catalog import SUITES, open_suite
-from ..harness.session import default_cache
+from ..harness.component import ComponentSpec, component_spec
+from ..harness.config import check_config
+from ..harness.session import Session, default_cache
 from ..methods import METHODS
+from ..methods.base import Tuner
 from ..methods.tuned_method import is_tuner_class
 from ..metrics.resolve import all_metrics, explain, resolve
+from .flags import PluginOption
 
 metrics_app = typer.Typer(help="List and explain metrics.", no_args_is_help=True)
 methods_app = typer.Typer(help="List and explain generators and tuners.", no_args_is_help=True)
@@ -24,27 +30,34 @@ suites_app = typer.Typer(help="List suites and their cases.", no_args_is_help=Tr
 
 
 @metrics_app.command("list")
-def list_metrics() -> None:
+def list_metrics(plugin: PluginOption = None) -> None:
     """Every metric with its unit, direction and what it needs."""
-    table = Table("id", "", "unit", "per", "needs", "benchmarks")
+    load_plugins(plugin)
+    table = Table(
+        _names("id"), "", Column("unit", overflow="fold"), "per", Column("needs", overflow="fold"), _names("benchmarks")
+    )
     for metric in all_metrics():
         spec = metric.spec
         arrow = "↑" if spec.higher_is_better else "↓"
         needs = ", ".join(spec.needs) or "-"
-        table.add_row(spec.id, arrow, spec.unit, spec.level, needs, ", ".join(spec.kinds))
+        table.add_row(spec.id, arrow, spec.unit, spec.level, needs, "\n".join(spec.kinds))
     Console(markup=False).print(table)
 
 
 @metrics_app.command("explain")
-def explain_metric(metric: Annotated[str, typer.Argument(help="Metric id, with or without its version.")]) -> None:
+def explain_metric(
+    metric: Annotated[str, typer.Argument(help="Metric id, with or without its version.")], plugin: PluginOption = None
+) -> None:
     """Exactly what a metric computes, and where the definition comes from."""
+    load_plugins(plugin)
     typer.echo(explain(resolve(metric)))
 
 
 @methods_app.command("list")
-def list_methods() -> None:
+def list_methods(plugin: PluginOption = None) -> None:
     """Every generator and tuner. One that cannot be imported is listed with the reason."""
-    table = Table("method", "kind", "from", "what it does")
+    load_plugins(plugin)
+    table = Table(_names("method"), "kind", "from", "what it does")
     for name in METHODS:
         try:
             kind = "tuner" if is_tuner_class(name) else "generator"
@@ -56,25 +69,76 @@ def list_methods() -> None:
 
 
 @methods_app.command("explain")
-def explain_method(method: Annotated[str, typer.Argument(help="Method name.")]) -> None:
-    """A method's own description, and its options with their defaults."""
-    made = METHODS.get(method)
-    about = (inspect.getdoc(made) or "no description").partition("\nArgs:")[0]
-    typer.echo(about.rstrip())
-    options = describe_options(made.options_model)
-    if not options:
-        return
-    typer.echo(f"\nOptions, as in {method}:{options[0].name}=VALUE,...")
+def explain_method(
+    method: Annotated[str, typer.Argument(help="Method name.")],
+    baseline: Annotated[
+        str | None, typer.Option("--baseline", "-b", help="Show a tuner's defaults on this generator.")
+    ] = None,
+    plugin: PluginOption = None,
+) -> None:
+    """A method's own description, its options with their defaults, and a tuner's sweeps."""
+    load_plugins(plugin)
+    typer.echo(method_text(method, None if baseline is None else component_spec(baseline, "--baseline")))
+
+
+def method_text(name: str, baseline: ComponentSpec | None = None) -> str:
+    """Say in plain text what a method is.
+
+    Args:
+        name: Registry name.
+        baseline: For a tuner: the generator whose defaults are told instead of the tuner's own.
+
+    Raises:
+        ConfigError: When the name is unknown, or the baseline is nothing that the method can tune.
+    """
+    made = METHODS.get(name)
+    lines = [(inspect.getdoc(made) or "no description").partition("\nArgs:")[0].rstrip()]
+    model = made.options_model
+    changed = _changed(name, model, baseline) if baseline else {}
+    options = describe_options(model, changed)
+    if options:
+        lines.append(f"\nOptions, as in {name}:{options[0].name}=VALUE,...")
+    where = f", with {baseline.name}" if baseline else ""
     for option in options:
-        typer.echo(f"  {option.name} ({option.default})")
-        for line in textwrap.wrap(option.text, width=96):
-            typer.echo(f"      {line}")
+        lines.append(f"  {option.name} ({option.default}{where if option.name in changed else ''})")
+        lines += textwrap.wrap(option.text, width=96, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    sweeps = made.sweeps if issubclass(made, Tuner) else {}
+    if sweeps:
+        lines.append("\nSweeps, as in bench ablate NAME")
+    for sweep, about in sweeps.items():
+        lines.append(f"  {sweep} ({','.join(map(str, about.values)) or 'takes no values'})")
+        lines += textwrap.wrap(about.help, width=96, initial_indent=" " * 6, subsequent_indent=" " * 6)
+    return "\n".join(lines)
+
+
+def _changed(name: str, model: type[Options], baseline: ComponentSpec) -> dict[str, Any]:
+    """The tuner's options whose values on this generator are not the tuner's own defaults."""
+    if not is_tuner_class(name):
+        raise ConfigError(f"--baseline: method {name} is no tuner, its defaults are the same everywhere")
+    session = Session(check_config({"baseline": baseline, "methods": [name]}, "flags"))
+    in_effect = session.method(session.labels[-1]).settings
+    fields = model.model_fields.items()
+    own = {key: field.get_default(call_default_factory=True) for key, field in fields if not field.is_required()}
+    plain = model.model_construct(**own).model_dump(mode="json")
+    return {key: value for key, value in in_effect.items() if key in plain and value != plain[key]}
+
+
+def load_plugins(paths: list[Path] | None) -> None:
+    """Run plug-in files, so that what they register is listed too."""
+    for path in paths or []:
+        load_plugin(path)
+
+
+def _names(title: str) -> Column:
+    """A column of names that people copy: it keeps its width, the others give way."""
+    return Column(title, no_wrap=True)
 
 
 @suites_app.command("list")
-def list_suites() -> None:
+def list_suites(plugin: PluginOption = None) -> None:
     """Every suite, with the number of its cases."""
-    table = Table("suite", "kind", "cases", "from", "title")
+    load_plugins(plugin)
+    table = Table(_names("suite"), "kind", "cases", "from", "title")
     for name in SUITES:
         try:
             suite = open_suite(name, default_cache()).suite

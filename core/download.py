@@ -10,6 +10,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import IO, Any, Protocol
 from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
 from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_opener
 
 from .errors import AssetError, one_line
@@ -54,6 +55,24 @@ class FetchReport:
     failed: dict[str, str] = field(default_factory=dict)
 
 
+def url_problem(url: str) -> str | None:
+    """What keeps a text from being an https address that can be asked for; None when nothing does."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        return one_line(error, 80)
+    if parts.scheme.lower() != "https":
+        return "its scheme is not https"
+    if not parts.hostname or port == 0:
+        return "it names no host"
+    if parts.username is not None or parts.password is not None:
+        return "it holds a user name or password"
+    if not url.isascii() or any(letter.isspace() or not letter.isprintable() for letter in url):
+        return "it has spaces, control or non-ASCII characters: write them as %20 and so on"
+    return None
+
+
 def download(
     name: str, remote: Remote, target: Path, progress: Progress | None = None, listed: str = "the manifest"
 ) -> None:
@@ -92,15 +111,25 @@ def opened(url: str, where: str) -> Iterator[IO[bytes]]:
     Raises:
         AssetError: When the server cannot be reached or answers with an error.
     """
-    request = Request(url, headers={"User-Agent": "portraitbench"})  # noqa: S310 - callers allow https only
+    if problem := url_problem(url):
+        raise AssetError(f"{where}: is no https address: {problem}")
+    request = Request(url, headers={"User-Agent": "portraitbench"})  # noqa: S310 - https only, see above
     try:
-        with opener().open(request, timeout=_TIMEOUT_S) as response:
+        with _ask(request) as response:
             yield response
     except HTTPError as error:
-        raise AssetError(f"{where}: the server answers {error.code} {error.reason}: try later or use --from") from error
+        reason = one_line(ValueError(str(error.reason)), 160)
+        raise AssetError(f"{where}: the server answers {error.code} {reason}: try later or use --from") from error
     except (URLError, TimeoutError, HTTPException, ConnectionError) as error:
         reason = one_line(error, 120)
         raise AssetError(f"{where}: cannot be reached ({reason}): check the connection or use --from") from error
+
+
+def _ask(request: Request) -> Any:
+    try:
+        return opener().open(request, timeout=_TIMEOUT_S)
+    except ValueError as error:  # of an address that a redirect leads to and that is none
+        raise URLError(one_line(error, 80)) from error
 
 
 class _HttpsOnly(HTTPRedirectHandler):
@@ -109,6 +138,8 @@ class _HttpsOnly(HTTPRedirectHandler):
     def redirect_request(self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.lower().startswith("https://"):
             raise URLError(f"it redirects to {newurl[:80]}, which is not https")
+        if problem := url_problem(newurl):
+            raise URLError(f"it redirects to {newurl[:80]!r}: {problem}")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -85,13 +85,13 @@ class MissingOutputError(CaseError):
 
 
 class MissingTargetError(CaseError):
-    """A control asks for the case's true answer, and the suite knows none."""
+    """A control asks for the case's target, and the suite knows none."""
 
     status = Status.MISSING
 
 
 class DivergedError(CaseError):
-    """Tuning for this case ran away: a loss is not finite, or far above where it can be."""
+    """This case's numbers ran away: a loss or a decoded frame is not finite, or a loss far above where it can be."""
 
     status = Status.DIVERGED
 

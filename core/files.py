@@ -8,6 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+NAME_BYTES = 255
+"""Longest name of a file or folder on the usual file systems, in bytes."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -23,7 +26,8 @@ def atomic_path(path: Path) -> Iterator[Path]:
         A path with the same suffix (so that writers that look at it choose the right format).
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem}.", suffix=path.suffix, dir=path.parent)
+    # Only the beginning of a long name, so that there is room for what makes it unique.
+    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}.", suffix=path.suffix, dir=path.parent)
     os.close(handle)
     temporary = Path(name)
     try:
@@ -40,6 +44,30 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file atomically, as UTF-8 with Unix line ends on every system."""
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="\n")
+
+
+def user_path(path: Path) -> Path:
+    """A path as a person gave it: ``~`` is the home folder, whether or not a shell has replaced it.
+
+    Raises:
+        ValueError: When it could not be written into any of our files, or is longer than the system allows.
+    """
+    try:
+        str(path.absolute()).encode()
+    except UnicodeEncodeError as error:
+        shown = printable(path.absolute())
+        raise ValueError(f"{shown}: the name is no UTF-8 text: rename the file or folder") from error
+    if any(len(part.encode()) > NAME_BYTES for part in path.parts):
+        raise ValueError(f"{path}: a name in it is longer than {NAME_BYTES} bytes: choose a shorter one")
+    try:
+        return path.expanduser()
+    except RuntimeError as error:
+        raise ValueError(f"{path}: there is no such home folder") from error
+
+
+def printable(path: Path) -> str:
+    r"""A path for messages; bytes that are no UTF-8 are shown as ``\xff``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_safe_relative(name: str) -> bool:

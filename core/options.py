@@ -5,11 +5,16 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
 from .errors import ConfigError, one_line
+from .files import user_path
+
+UserPath = Annotated[Path, AfterValidator(user_path)]
+"""A path in options: ``~`` is the home folder, and what could not be written into our files is refused."""
 
 
 class Options(BaseModel):
@@ -57,8 +62,14 @@ class OptionAbout:
     text: str
 
 
-def describe_options(model: type[Options]) -> list[OptionAbout]:
-    """All options of a model, with the texts of its docstring's section ``Attributes``."""
+def describe_options(model: type[Options], changed: Mapping[str, Any] | None = None) -> list[OptionAbout]:
+    """All options of a model, with the texts of its docstring's section ``Attributes``.
+
+    Args:
+        model: The options' model.
+        changed: Defaults that go before the model's own.
+    """
+    changed = changed or {}
     section = (inspect.getdoc(model) or "").partition("Attributes:\n")[2]
     texts: dict[str, str] = {}
     name = ""
@@ -69,14 +80,18 @@ def describe_options(model: type[Options]) -> list[OptionAbout]:
         if name:
             texts[name] = f"{texts.get(name, '')} {line.strip()}".strip()
     return [
-        OptionAbout(own, "required" if field.is_required() else _plain(field.default), texts.get(own, ""))
+        OptionAbout(
+            own,
+            _plain(changed[own]) if own in changed else "required" if field.is_required() else _plain(field.default),
+            texts.get(own, ""),
+        )
         for own, field in model.model_fields.items()
     ]
 
 
 def _plain(value: object) -> str:
     """A default as the command line would have it."""
-    if isinstance(value, tuple):
+    if isinstance(value, tuple | list):
         return "+".join(map(str, value)) or "none"
     if value is None or isinstance(value, bool):
         return str(value).lower()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path, PurePosixPath
 
-from ..core.digest import file_sha256
-from ..core.errors import AssetError
-from ..core.files import resolve_inside
+from ..core.digest import digest, file_sha256
+from ..core.errors import AssetError, MediaError
+from ..core.files import is_safe_relative, resolve_inside
+from .frame_folder import frame_files
 from .manifest import Asset, Suite
 
 
@@ -37,16 +38,17 @@ class AssetStore:
             folder: The manifest's folder.
 
         Returns:
-            The file beside the manifest, else the cached one, else None.
+            The file (or folder of frames) beside the manifest or below its root, else the cached one, else None.
 
         Raises:
             AssetError: When a symbolic link leads out of the manifest's folder.
         """
         asset = suite.assets[asset_id]
-        for path in (path_inside(folder, asset_id, asset), self.cached_path(asset)):
-            if path.is_file():
-                return path
-        return None
+        beside = path_inside(suite.root_of(asset_id, folder), asset_id, asset)
+        if beside.is_file() or beside.is_dir():
+            return beside
+        cached = self.cached_path(asset)
+        return cached if cached.is_file() else None
 
     def require(self, suite: Suite, asset_id: str, folder: Path) -> Path:
         """Find an asset's file and check that it is the right one.
@@ -70,20 +72,35 @@ class AssetStore:
             AssetError: In one line with both values.
         """
         try:
-            status = path.stat()
-            if status.st_size != asset.bytes:
-                raise _changed(path, asset_id, f"it has {status.st_size} bytes, the manifest says {asset.bytes}")
-            key = (path, status.st_size, status.st_mtime_ns)
+            files = content_files(path)
+            size = sum(file.stat().st_size for file in files)
+            if size != asset.bytes:
+                raise _changed(path, asset_id, f"it has {size} bytes, the manifest says {asset.bytes}")
+            key = (path, size, max(file.stat().st_mtime_ns for file in files))
             if key not in self._hashes:
-                self._hashes[key] = file_sha256(path)
+                self._hashes[key] = content_sha256(path)
+        except MediaError as error:
+            raise AssetError(f"asset {asset_id}: {error}") from error
         except OSError as error:
             raise AssetError(f"asset {asset_id}: cannot read {path}: {error.strerror or error}") from error
         if self._hashes[key] != asset.sha256:
             raise _changed(path, asset_id, f"sha256 is {self._hashes[key]}, the manifest says {asset.sha256}")
 
 
+def content_files(path: Path) -> list[Path]:
+    """The files whose bytes are an asset's: itself, or the pictures of a folder of frames."""
+    return frame_files(path) if path.is_dir() else [path]
+
+
+def content_sha256(path: Path) -> str:
+    """The sha256 of a file, or of the names and hashes of a folder of frames."""
+    if path.is_dir():
+        return digest([[file.name, file_sha256(file)] for file in frame_files(path)])
+    return file_sha256(path)
+
+
 def path_inside(folder: Path, asset_id: str, asset: Asset) -> Path:
-    """An asset's path below a folder.
+    """An asset's path below a folder. Links inside the folder are followed, and those of a Hugging Face cache.
 
     Raises:
         AssetError: When a symbolic link leads out of the folder.
@@ -91,7 +108,23 @@ def path_inside(folder: Path, asset_id: str, asset: Asset) -> Path:
     try:
         return resolve_inside(folder, asset.path)
     except ValueError as error:
-        raise AssetError(f"asset {asset_id}: {error} {folder}: put the file itself there, not a link") from error
+        if is_hub_link(folder, asset.path):
+            return folder / asset.path
+        raise AssetError(
+            f"asset {asset_id}: {error} {folder}: it is a link; put the file itself there, or name its folder in roots"
+        ) from error
+
+
+def is_hub_link(folder: Path, name: str) -> bool:
+    """Whether a path in ``<repository>/snapshots/<revision>`` leads to ``<repository>/blobs``.
+
+    That is how the Hugging Face cache keeps each file once for all revisions.
+    """
+    if not is_safe_relative(name):
+        return False
+    target = (folder / name).resolve()
+    repositories = [parent.parent for parent in folder.absolute().parents if parent.name == "snapshots"]
+    return any(target.is_relative_to((repository / "blobs").resolve()) for repository in repositories)
 
 
 def _changed(path: Path, asset_id: str, what: str) -> AssetError:

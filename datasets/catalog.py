@@ -8,8 +8,9 @@ from functools import cached_property
 from pathlib import Path
 
 from ..core.errors import ConfigError, ManifestError
+from ..core.files import user_path
 from ..core.registry import Registry
-from .manifest import Case, Suite, load_suite
+from .manifest import MANIFEST_SUFFIXES, Case, Suite, load_suite
 
 _FOLDER = Path(__file__).with_name("suites")
 
@@ -78,7 +79,7 @@ def open_suite(name: str | Path, cache: Path) -> OpenSuite:
     """Open a suite by name or by its manifest's path.
 
     Args:
-        name: A registered name, or the path of a YAML file. A bare name is never taken for a file.
+        name: A registered name, or the path of a YAML or JSON file. A bare name is never taken for a file.
         cache: The cache folder; suites that are made rather than stored are made there.
 
     Returns:
@@ -89,8 +90,11 @@ def open_suite(name: str | Path, cache: Path) -> OpenSuite:
         ManifestError: When the manifest cannot be used.
     """
     text = str(name)
-    if isinstance(name, Path) or text.endswith((".yaml", ".yml")) or "/" in text or "\\" in text:
-        path = Path(name)
+    if isinstance(name, Path) or text.endswith(MANIFEST_SUFFIXES) or "/" in text or "\\" in text:
+        try:
+            path = user_path(Path(name))
+        except ValueError as error:
+            raise ManifestError(f"manifest {error}") from error
         if path.is_dir():
             raise ManifestError(f"manifest {path}: is a folder; give the YAML file in it")
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,9 @@ from ..core.errors import AssetError, MediaError
 from .assets import AssetStore
 from .manifest import Suite, Window
 from .media import Limits, probe
+from .timeline import read_timeline
+
+MIN_SIDE = 8
 
 
 @dataclass
@@ -23,6 +27,7 @@ class SuiteCheck:
         missing: Assets whose file is neither beside the manifest nor in the cache.
         changed: Assets whose file is not the one the manifest means.
         unusable: Assets that cannot be decoded, or whose windows do not fit; filled by a deep check only.
+        notes: How what is shown of assets differs from the stored pixels, and what else is unusual.
     """
 
     cases: int
@@ -31,6 +36,7 @@ class SuiteCheck:
     missing: list[str] = field(default_factory=list)
     changed: dict[str, str] = field(default_factory=dict)
     unusable: dict[str, str] = field(default_factory=dict)
+    notes: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -47,7 +53,7 @@ def check_suite(
         store: The cache.
         suite: The suite.
         folder: The manifest's folder.
-        deep: Also open every file, and see that all windows and crops lie inside it.
+        deep: Also decode every file as far as it is used, and see that all windows and crops lie inside it.
         limits: Bounds on the files.
 
     Returns:
@@ -70,9 +76,13 @@ def check_suite(
         except AssetError as error:
             result.changed[asset_id] = str(error)
             continue
-        problem = _misfit(path, asset.media, windows[asset_id], limits) if deep else None
+        problem, notes = _misfit(path, asset.media, windows[asset_id], limits) if deep else (None, ())
         if problem:
             result.unusable[asset_id] = f"asset {asset_id}: {problem}"
+        if notes:
+            result.notes[asset_id] = list(notes)
+    if not deep:
+        result.notes = asset_notes(store, suite, folder, suite.assets)
     return result
 
 
@@ -85,20 +95,43 @@ def _windows_by_asset(suite: Suite) -> dict[str, set[Window]]:
     return windows
 
 
-def _misfit(path: Path, media: str, windows: set[Window], limits: Limits | None) -> str | None:
-    """The first thing about a file that the manifest has wrong."""
+def _misfit(path: Path, media: str, windows: set[Window], limits: Limits | None) -> tuple[str | None, tuple[str, ...]]:
+    """The first thing about a file that the manifest has wrong, and notes on how it is shown; found by decoding."""
     try:
         info = probe(path, limits)
+        if info.kind != media:
+            return f"is {info.kind}, the manifest says {media}: correct its media field", info.notes
+        last = max((window.start + window.frames for window in windows), default=None)
+        frames = read_timeline(path, info, frames=last, limits=limits).frames
     except MediaError as error:
-        return str(error)
-    if info.kind != media:
-        return f"is {info.kind}, the manifest says {media}: correct its media field"
+        return str(error), ()
     for window in windows:
         end = window.start + window.frames
-        if end > info.frames:
-            return f"frames {window.start} to {end - 1} are used, and it has {info.frames}: shorten the window"
+        if end > frames:
+            wanted = f"frames {window.start} to {end - 1} are used"
+            return f"{wanted}, and it has {frames}: shorten the window", info.notes
         crop = window.crop
         if crop is not None and (crop.x + crop.side > info.width or crop.y + crop.side > info.height):
             size = f"{info.width} x {info.height}"
-            return f"crop of {crop.side} pixels at ({crop.x}, {crop.y}) leaves the picture of {size}: correct the crop"
-    return None
+            where = f"crop of {crop.side} pixels at ({crop.x}, {crop.y})"
+            return f"{where} leaves the picture of {size}: correct the crop", info.notes
+        if crop is None and min(info.width, info.height) < MIN_SIDE:
+            return f"{info.width} x {info.height} pixels is too small to crop: replace it", info.notes
+    return None, info.notes
+
+
+def asset_notes(store: AssetStore, suite: Suite, folder: Path, asset_ids: Collection[str]) -> dict[str, list[str]]:
+    """How assets differ from plain pictures in what is shown of them, by asset id; without those that are plain.
+
+    Files that are missing or cannot be read have no notes: they become rows of their own.
+    """
+    notes: dict[str, list[str]] = {}
+    for asset_id in asset_ids:
+        try:
+            path = store.locate(suite, asset_id, folder)
+            found = probe(path).notes if path is not None else ()
+        except (AssetError, MediaError):
+            continue
+        if found:
+            notes[asset_id] = list(found)
+    return notes

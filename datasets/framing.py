@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import count, islice
+from math import ceil
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from PIL import Image
@@ -13,7 +15,9 @@ from PIL import Image
 from ..core.errors import ManifestError, MediaError
 from .clip import Clip, Frame
 from .manifest import Crop, Suite, Window
-from .media import Limits, iter_window, probe, read_fps
+from .media import Limits, MediaInfo, TimedFrame, iter_timed_window, probe, read_fps, window_rate
+
+T = TypeVar("T")
 
 
 def frame_window(suite: Suite, window: Window, path: Path, limits: Limits | None = None) -> Clip:
@@ -34,14 +38,15 @@ def frame_window(suite: Suite, window: Window, path: Path, limits: Limits | None
         ManifestError: When the crop leaves the picture; names the asset and both sizes.
         MediaError: When the file cannot be decoded or has too few frames.
     """
-    framed = []
-    for frame in iter_window(path, window.start, window.frames, limits):
+    framed, times = [], []
+    for frame, time in iter_timed_window(path, window.start, window.frames, limits):
         try:
             crop = fit_crop(window.crop, frame)
         except ValueError as error:
             raise ManifestError(f"asset {window.asset}: {error} in the manifest") from error
         framed.append(frame_square(frame, crop, suite.size))
-    return Clip(np.stack(framed), read_fps(path, limits))
+        times.append(time)
+    return Clip(np.stack(framed), window_rate(times, read_fps(path, limits)))
 
 
 def frame_file(
@@ -60,20 +65,30 @@ def frame_file(
     Raises:
         MediaError: When the file is missing, cannot be decoded, or the crop leaves the picture.
     """
-    own = read_fps(path)
-    decoded: Iterable[Frame] = iter_window(path, 0, None)
-    if fps is not None and probe(path).kind == "video":
-        decoded = at_rate(decoded, own, fps)
-    framed = []
-    for frame in islice(decoded, frames):
+    info = probe(path)
+    timed: Iterable[TimedFrame] = iter_timed_window(path, 0, None)
+    if fps is not None and info.fps is not None:
+        timed = at_times(timed, fps) if info.variable_frame_rate else at_rate(timed, info.fps, fps)
+    framed, times = [], []
+    for frame, time in islice(timed, frames):
         try:
             framed.append(frame_square(frame, fit_crop(crop, frame), size))
         except ValueError as error:
             raise MediaError(f"{path}: {error}") from error
-    return Clip(np.stack(framed), fps or own)
+        times.append(time)
+    return Clip(np.stack(framed), fps or window_rate(times, info.fps or Fraction(25)))
 
 
-def at_rate(frames: Iterable[Frame], own: Fraction, wanted: Fraction) -> Iterator[Frame]:
+def frames_at_rate(info: MediaInfo, wanted: Fraction | None) -> int:
+    """How many frames :func:`frame_file` makes of a whole file at a rate; None keeps the file's own."""
+    if info.fps is None or wanted is None:
+        return info.frames
+    if not info.variable_frame_rate or info.seconds is None:
+        return ceil((info.frames - Fraction(1, 2)) * wanted / info.fps)
+    return ceil((info.seconds - 1 / (2 * info.fps)) * wanted)
+
+
+def at_rate(frames: Iterable[T], own: Fraction, wanted: Fraction) -> Iterator[T]:
     """Bring frames from one rate to another: at each new frame's time, the frame nearest to it.
 
     Args:
@@ -87,6 +102,29 @@ def at_rate(frames: Iterable[Frame], own: Fraction, wanted: Fraction) -> Iterato
         while due == index:
             yield frame
             due = next(nearest)
+
+
+def at_times(frames: Iterable[TimedFrame], wanted: Fraction) -> Iterator[TimedFrame]:
+    """Bring frames with uneven times to an even rate: at each new frame's time, the frame nearest to it.
+
+    Args:
+        frames: In order; the last one counts until half a gap after its time.
+        wanted: The new rate.
+    """
+    due = (number / wanted for number in map(Fraction, count()))
+    next_due = next(due)
+    held: TimedFrame | None = None
+    time = gap = Fraction(0)
+    for frame in frames:
+        now = time + gap if frame.time is None else frame.time
+        # Until half way to the next frame, the one that is held is nearest.
+        while held is not None and next_due < (now + time) / 2:
+            yield held
+            next_due = next(due)
+        gap, time, held = now - time, now, frame
+    while held is not None and next_due < time + gap / 2:
+        yield held
+        next_due = next(due)
 
 
 def frame_square(frame: Frame, crop: Crop, size: int) -> Frame:

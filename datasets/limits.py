@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -57,9 +58,12 @@ def reading(path: Path, limits: Limits) -> Iterator[None]:
         MediaError: In one line that starts with the path.
     """
     try:
-        size = path.stat().st_size
-        if path.is_dir():
+        status = path.stat()
+        size = status.st_size
+        if stat.S_ISDIR(status.st_mode):
             raise MediaError("is a folder; give a media file")
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError("is a pipe, a socket or a device: give a media file")
         if size == 0:
             raise MediaError("the file is empty: fetch or export it again")
         if size > limits.max_bytes:

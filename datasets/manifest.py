@@ -16,6 +16,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from ..core.digest import digest
+from ..core.download import url_problem
 from ..core.errors import ManifestError
 from ..core.files import is_safe_relative
 from ..core.options import first_problem
@@ -23,7 +24,11 @@ from ..core.yamlfile import load_mapping
 
 Identifier = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+MANIFEST_SUFFIXES = (".yaml", ".yml", ".json")
+"""Endings of manifests; JSON is read as the YAML that it is."""
 MAX_CASES = 100_000
+DISPLAY_VERSION = 2
+"""Raise it when the frames that a file shows change: pixel shape, crop, colours, alpha, order."""
 
 
 class SuiteKind(StrEnum):
@@ -41,7 +46,8 @@ class _Strict(BaseModel):
 class Asset(_Strict):
     """One media file: where it is, what it must hash to, and by what right it is used."""
 
-    path: str = Field(description="Relative to the manifest's folder, with forward slashes.")
+    path: str = Field(description="Relative to the manifest's folder or to the root named, with forward slashes.")
+    root: str | None = Field(default=None, description="One of the suite's roots; without it the manifest's folder.")
     url: str | None = Field(default=None, description="Where `bench data fetch` finds it; https only.")
     sha256: Sha256
     bytes: int = Field(gt=0, le=4 * 2**30)
@@ -60,13 +66,17 @@ class Asset(_Strict):
     @field_validator("url")
     @classmethod
     def _url_is_https(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith("https://"):
+        if value is None:
+            return None
+        if not value.startswith("https://"):
             raise ValueError(f"must start with https://, not {value[:40]!r}")
+        if problem := url_problem(value):
+            raise ValueError(f"{value[:80]!r} is no web address: {problem}")
         return value
 
 
 class Crop(_Strict):
-    """A square window of the stored picture, in its own pixels; resized to the suite's canvas."""
+    """A square window of the picture as shown (upright, square pixels), in its own pixels; resized to the canvas."""
 
     x: int = Field(ge=0)
     y: int = Field(ge=0)
@@ -110,7 +120,7 @@ class SelfClip(_Strict):
 
 @dataclass(frozen=True)
 class Case:
-    """One test case: animate ``identity`` by ``driving``; ``target`` is the true answer where one exists."""
+    """One test case: animate ``identity`` by ``driving``; ``target`` is the ideal output where one is known."""
 
     id: str
     suite: str
@@ -132,6 +142,7 @@ class Suite(_Strict):
     size: int = Field(default=512, ge=32, le=4096, description="Side of the square canvas in pixels.")
     quick: int | None = Field(default=None, ge=1, description="Cases of a first look, where all take long.")
     notes: list[str] = []
+    roots: dict[Identifier, str] = Field(default={}, description="Folders outside the manifest's own, absolute.")
     assets: dict[Identifier, Asset]
     identities: list[NamedWindow] = []
     drivings: list[NamedWindow] = []
@@ -147,6 +158,7 @@ class Suite(_Strict):
             raise ValueError(f"a {self.kind} suite lists identities and drivings, and no clips")
         if len(self.identities) * len(self.drivings) > MAX_CASES or len(self.clips) > MAX_CASES:
             raise ValueError(f"more than {MAX_CASES} cases")
+        self._check_roots()
         self._check_windows("identities", self.identities)
         self._check_windows("drivings", self.drivings)
         self._check_windows("clips", self.clips)
@@ -159,6 +171,19 @@ class Suite(_Strict):
             raise ValueError(f"targets: no case is called {unknown[0]!r}")
         self._check_windows("targets", list(self.targets.values()))
         return self
+
+    def _check_roots(self) -> None:
+        for name, folder in self.roots.items():
+            if not folder.startswith("~") and not Path(folder).is_absolute():
+                raise ValueError(f"roots.{name}: must be an absolute folder, not {folder!r}")
+        for asset_id, asset in self.assets.items():
+            if asset.root is not None and asset.root not in self.roots:
+                raise ValueError(f"assets.{asset_id}: no root is called {asset.root!r}")
+
+    def root_of(self, asset_id: str, folder: Path) -> Path:
+        """The folder that an asset's path starts from: ``folder``, the manifest's own, unless it names a root."""
+        root = self.assets[asset_id].root
+        return folder if root is None else Path(self.roots[root]).expanduser()
 
     def _check_windows(self, field: str, windows: Sequence[Window | SelfClip]) -> None:
         seen: set[str] = set()
@@ -210,7 +235,8 @@ class Suite(_Strict):
     def window_key(self, window: Window) -> str:
         """Digest of everything that decides a window's pixels: content, frames, crop and canvas."""
         crop = window.crop.model_dump() if window.crop else None
-        return digest([self.assets[window.asset].sha256, window.start, window.frames, crop, self.size])
+        content = [self.assets[window.asset].sha256, window.start, window.frames, crop, self.size]
+        return digest([*content, DISPLAY_VERSION])
 
 
 def load_suite(path: Path) -> Suite:
@@ -225,6 +251,8 @@ def load_suite(path: Path) -> Suite:
     Raises:
         ManifestError: In one line that names the file, the field and what is wrong with it.
     """
+    if path.exists() and not path.is_file():
+        raise ManifestError(f"manifest {path}: is no regular file; give a YAML or JSON file")
     try:
         return Suite.model_validate(load_mapping(path, "schema, name, kind and assets"))
     except ValidationError as error:

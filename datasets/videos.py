@@ -1,13 +1,13 @@
-"""Videos: exact frames by index, and a lossless writer (PyAV)."""
+"""Videos: exact frames by index with their times, and a lossless writer (PyAV)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -16,16 +16,17 @@ from av.video.reformatter import VideoReformatter
 from ..core.errors import MediaError
 from ..core.files import atomic_path
 from .clip import Clip, Frame
-from .frames import display_matrix, to_rgb
-from .limits import Limits, reading
+from .decoding import Track, decoded, opened, packet_times
+from .display import Display, display_of, shown_size, to_display
+from .limits import Limits
 
-if TYPE_CHECKING:
-    from av.container import InputContainer
-    from av.video.stream import VideoStream
-
-# Demuxers that read one file and nothing it points to: a playlist could name other files or addresses.
-_DEMUXERS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,ogg"
 _FPS_TAG = "PORTRAITBENCH_FPS"
+_DURATION = re.compile(r"(\d+):(\d+):(\d+\.\d+)")
+_CREDIBLE_RATE = 300
+"""Frames a second above which a rate that nobody stated is a time base and no rate."""
+_ROUNDING = Fraction(2, 1000)
+_AGREES = 0.02
+"""Relative difference up to which a stated rate is the one of the timestamps."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,15 @@ class VideoHeader:
     pix_fmt: str
     variable_frame_rate: bool
     rotation: int
+    seconds: Fraction
+    notes: tuple[str, ...]
+
+
+class TimedFrame(NamedTuple):
+    """A frame as shown, and its time in seconds after the first; None where the file has no usable times."""
+
+    pixels: Frame
+    time: Fraction | None
 
 
 def read_header(path: Path, limits: Limits) -> VideoHeader:
@@ -48,33 +58,55 @@ def read_header(path: Path, limits: Limits) -> VideoHeader:
     Raises:
         MediaError: When it has no frame that can be decoded, or is beyond the limits.
     """
-    with _opened(path, limits) as (container, stream):
-        first = next(container.decode(stream), None)
-        if first is None:
-            raise MediaError("has no frame that can be decoded")
-        is_turned = display_matrix(first)[0] == 0
+    for track, first in decoded(path, limits):
+        display = _display(track, first)
+        width, height = shown_size(first, display)
+        limits.check_size(width, height)
         rotation = round(first.rotation) % 360
-        fps = _frame_rate(container, stream)
-        context = stream.codec_context
-        codec, pix_fmt = context.name, context.pix_fmt or "unknown"
-    with _opened(path, limits) as (container, stream):
-        times = [packet.pts for packet in container.demux(stream) if packet.size and not packet.is_discard]
-    width, height = (first.height, first.width) if is_turned else (first.width, first.height)
-    return VideoHeader(width, height, len(times), fps, codec, pix_fmt, _is_variable(times), rotation)
+        context = track.stream.codec_context
+        codec, pix_fmt = context.name, first.format.name if track.alpha else context.pix_fmt or "unknown"
+        break
+    else:
+        raise MediaError(f"{path}: has no frame that can be decoded")
+    with opened(path, limits) as track:
+        times = packet_times(track)
+        fps = _frame_rate(track, times)
+        base = track.stream.time_base or Fraction(1, 1000)
+        count = len(times)
+        variable = is_variable(times)
+        gap = Fraction(int(np.median(np.diff(times)))) * base if variable else 1 / fps
+        seconds = (times[-1] - times[0]) * base + gap if variable else count / fps
+    notes = (*track.notes, *display.notes, *((_variable_note(times, base),) if variable else ()))
+    return VideoHeader(width, height, count, fps, codec, pix_fmt, variable, rotation, seconds, notes)
 
 
 def frame_rate(path: Path, limits: Limits) -> Fraction:
-    """Frames per second: exact for files of ours, else the container's average rate."""
-    with _opened(path, limits) as (container, stream):
-        return _frame_rate(container, stream)
+    """Frames per second: exact for files of ours, else the stated rate where the timestamps bear it out."""
+    with opened(path, limits) as track:
+        return _frame_rate(track, None)
 
 
-def iter_frames(path: Path, start: int, count: int | None, limits: Limits) -> Iterator[Frame]:
+def stated_seconds(path: Path, limits: Limits) -> float | None:
+    """How long a Matroska file says that its video lasts: FFmpeg steps silently over blocks that are damaged.
+
+    None where it does not say, and for other containers, whose last frame may stand for any time.
+    """
+    with opened(path, limits) as track:
+        if not track.container.format.name.startswith("matroska"):
+            return None
+        tag = _DURATION.fullmatch(track.stream.metadata.get("DURATION", ""))
+        if tag:
+            return 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
+        alone = len(track.container.streams) == 1 and track.container.duration
+        return track.container.duration / av.time_base if alone and track.container.duration else None
+
+
+def iter_timed(path: Path, start: int, count: int | None, limits: Limits) -> Iterator[TimedFrame]:
     """Yield frames by index in presentation order; those before ``start`` are decoded but not converted.
 
-    There is no seeking by time: the index is exact also for variable frame rates. Rotation metadata is applied, the
-    sample aspect ratio is not (pixels stay as stored). YUV becomes RGB by the matrix and range that the frame is
-    tagged with (BT.601, limited range where it says nothing); alpha is composited over black.
+    There is no seeking by time: the index is exact also for variable frame rates. Frames are as a person sees them,
+    see :mod:`.display`. YUV becomes RGB by the matrix and range that the frame is tagged with (BT.601, limited range
+    where it says nothing); alpha is composited over black.
 
     Args:
         path: A video.
@@ -83,24 +115,53 @@ def iter_frames(path: Path, start: int, count: int | None, limits: Limits) -> It
         limits: Bounds on the frames.
 
     Raises:
-        MediaError: When the video ends before ``start + count`` frames, is broken before that, or beyond the limits.
+        MediaError: When the video ends before ``start + count`` frames, is broken before that, changes its size, or is
+            beyond the limits.
     """
     reformatter = VideoReformatter()
-    index = 0
-    with _opened(path, limits) as (container, stream):
-        for frame in container.decode(stream):
-            limits.check_size(frame.width, frame.height)
+    display: Display | None = None
+    index, size, origin = 0, (0, 0), None
+    for track, frame in decoded(path, limits):
+        try:
+            if display is None:
+                display, size = _display(track, frame), (frame.width, frame.height)
+                origin = frame.pts
+                limits.check_size(frame.width, frame.height)
+                limits.check_size(*shown_size(frame, display))
             limits.check_length(index + 1)
+            if (frame.width, frame.height) != size:
+                raise MediaError(
+                    f"its frames change size: {size[0]} x {size[1]} to {frame.width} x {frame.height} at frame "
+                    f"{index}: export it again at one size"
+                )
             if index >= start:
                 if frame.is_corrupt:
                     raise MediaError(f"frame {index} is damaged: fetch or export it again")
-                yield to_rgb(frame, reformatter)
-            index += 1
-            if count is not None and index == start + count:
-                return
-        wanted = f"frames {start} to {start + count - 1}" if count is not None else f"frames from {start} on"
-        if count is not None or index <= start:
-            raise MediaError(f"has {index} frames, and {wanted} are asked for (the first is 0)")
+                yield TimedFrame(to_display(frame, display, reformatter), _time(track, frame.pts, origin))
+        except MediaError as error:
+            raise MediaError(f"{path}: {error}") from error
+        index += 1
+        if count is not None and index == start + count:
+            return
+    wanted = f"frames {start} to {start + count - 1}" if count is not None else f"frames from {start} on"
+    if count is not None or index <= start:
+        raise MediaError(f"{path}: has {index} frames, and {wanted} are asked for (the first is 0)")
+
+
+def iter_times(path: Path, limits: Limits) -> Iterator[Fraction | None]:
+    """Decode without converting, and yield each frame's time in seconds; errors as for :func:`iter_timed`."""
+    size, origin = None, None
+    for index, (track, frame) in enumerate(decoded(path, limits)):
+        if size is None:
+            size, origin = (frame.width, frame.height), frame.pts
+        if (frame.width, frame.height) != size:
+            raise MediaError(
+                f"{path}: its frames change size: {size[0]} x {size[1]} to {frame.width} x {frame.height} at frame "
+                f"{index}: export it again at one size"
+            )
+        if frame.is_corrupt:
+            raise MediaError(f"{path}: frame {index} is damaged: fetch or export it again")
+        yield _time(track, frame.pts, origin)
 
 
 def write_clip(path: Path, clip: Clip) -> None:
@@ -130,40 +191,69 @@ def write_clip(path: Path, clip: Clip) -> None:
         container.mux(stream.encode())
 
 
-@contextmanager
-def _opened(path: Path, limits: Limits) -> Iterator[tuple[InputContainer, VideoStream]]:
-    # A file object, because FFmpeg would read some names as addresses.
-    with (
-        reading(path, limits),
-        path.open("rb") as file,
-        av.open(file, "r", options={"format_whitelist": _DEMUXERS}) as container,
-    ):
-        # A stream in an unknown codec has no codec context; a sound file's cover is an attached picture.
-        known = [s for s in container.streams.video if getattr(s, "codec_context", None) is not None]
-        streams = [s for s in known if not s.disposition & av.stream.Disposition.attached_pic]
-        if not streams:
-            raise MediaError("has no video stream that can be decoded: export it as H.264")
-        stream = streams[0]
-        limits.check_size(stream.codec_context.width, stream.codec_context.height)
-        limits.check_length(stream.frames, (container.duration or 0) / av.time_base)
-        # Damaged frames are errors: FFmpeg would rather paint over them and go on.
-        stream.codec_context.options = {"max_pixels": str(limits.max_pixels), "err_detect": "explode"}
-        stream.thread_type = "AUTO"
-        yield container, stream
+def window_rate(times: Sequence[Fraction | None], nominal: Fraction) -> Fraction:
+    """Frames a second of a window: the nominal rate, or the mean of its own times where those say otherwise."""
+    known = [time for time in times if time is not None]
+    if len(known) < 3 or len(known) < len(times) or known[-1] <= known[0]:
+        return nominal
+    gaps, lasts = len(known) - 1, known[-1] - known[0]
+    # Containers round times, to milliseconds at worst.
+    if abs(lasts - gaps / nominal) <= _ROUNDING + lasts / 50:
+        return nominal
+    return (gaps / lasts).limit_denominator(1001)
 
 
-def _frame_rate(container: InputContainer, stream: VideoStream) -> Fraction:
-    tag = container.metadata.get(_FPS_TAG)
-    fps = Fraction(tag) if tag else stream.average_rate or stream.guessed_rate
+def is_variable(times: Sequence[int], tick: float = 1.0) -> bool:
+    """Whether gaps between frames differ by more than the container's rounding (one tick) and one in a hundred."""
+    if len(times) < 3:
+        return False
+    gaps = np.diff(np.asarray(times, np.int64))
+    return bool(gaps.max() - gaps.min() > max(tick, 0.01 * float(np.median(gaps))))
+
+
+def _display(track: Track, first: av.VideoFrame) -> Display:
+    aspect = track.stream.sample_aspect_ratio or track.stream.codec_context.sample_aspect_ratio
+    return display_of(first, aspect, track.geometry, track.alpha)
+
+
+def _time(track: Track, pts: int | None, origin: int | None) -> Fraction | None:
+    base = track.stream.time_base
+    return None if pts is None or origin is None or base is None else (pts - origin) * base
+
+
+def _frame_rate(track: Track, times: list[int] | None) -> Fraction:
+    tag = track.container.metadata.get(_FPS_TAG)
+    if tag:
+        return _positive(Fraction(tag))
+    stated = track.stream.average_rate
+    if stated and track.container.format.name.startswith("mov"):
+        return _positive(stated)  # computed from the table of all frames
+    measured = _measured(packet_times(track) if times is None else times, track.stream.time_base)
+    if stated and (not measured or any(abs(stated / rate - 1) < slack for rate, slack in measured)):
+        return _positive(stated)
+    if measured:
+        return measured[0][0]
+    guess = track.stream.guessed_rate
+    return _positive(guess if guess and guess < _CREDIBLE_RATE else None)
+
+
+def _measured(times: list[int], base: Fraction | None) -> list[tuple[Fraction, float]]:
+    """Rates by the mean and by the median gap between timestamps, each with its relative uncertainty."""
+    if base is None or len(times) < 2 or times[-1] <= times[0]:
+        return []
+    mean = (len(times) - 1) / ((times[-1] - times[0]) * base)
+    gap = max(1, int(np.median(np.diff(times))))
+    by_mean = (mean.limit_denominator(1001), _AGREES + 1 / (times[-1] - times[0]))
+    return [by_mean, (1 / (gap * base), _AGREES + 1 / gap)] if by_mean[0] else []
+
+
+def _positive(fps: Fraction | None) -> Fraction:
     if fps is None or fps <= 0:
         raise MediaError("states no frame rate: export it again with one")
     return fps
 
 
-def _is_variable(times: list[int | None]) -> bool:
-    """Whether gaps between frames differ by more than the container's rounding (one tick) and one in a hundred."""
-    known = np.sort(np.array([time for time in times if time is not None], dtype=np.int64))
-    if len(known) < 3:
-        return False
-    gaps = np.diff(known)
-    return bool(gaps.max() - gaps.min() > max(1.0, 0.01 * float(np.median(gaps))))
+def _variable_note(times: Sequence[int], base: Fraction) -> str:
+    gaps = np.diff(np.asarray(times, np.int64))
+    slow, fast = (float(1 / (max(1, int(gap)) * base)) for gap in (gaps.max(), gaps.min()))
+    return f"variable frame rate, {slow:.3g} to {fast:.3g} frames a second: windows and --fps go by its timestamps"

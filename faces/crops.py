@@ -9,15 +9,17 @@ from .base import Observation
 
 FACE_SHARE = 3.0
 """Side of the window in mean landmark extents: HelloMeme's framing."""
-RAISE = 0.115
-"""How far above the middle of the landmarks the window's centre lies, in sides: room for the hair."""
+CENTRE = (0.5, 0.615)
+"""Where in the window the middle of the landmarks lies, in sides from its left and upper edge: room for the hair."""
 
 
-def portrait_crop(seen: Observation) -> Crop | None:
+def portrait_crop(seen: Observation, zoom: float = 1.0, centre: tuple[float, float] = CENTRE) -> Crop | None:
     """One square window for a whole clip: three faces wide, face slightly below the middle, inside the picture.
 
     Args:
         seen: An observation with landmarks.
+        zoom: Size of the face in the window, 1 for a third of it.
+        centre: Where in the window the face's middle shall lie, in sides from its left and upper edge.
 
     Returns:
         The window, or None when no frame shows a face.
@@ -26,8 +28,8 @@ def portrait_crop(seen: Observation) -> Crop | None:
     if not len(points):
         return None
     extent = (points.max(axis=1) - points.min(axis=1)).mean(axis=0).max()
-    side = int(min(FACE_SHARE * extent, seen.height, seen.width))
+    side = max(8, int(min(FACE_SHARE * extent / zoom, seen.height, seen.width)))
     low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
-    centre = (low + high) / 2 - np.array([0.0, RAISE * side])
-    corner = np.clip(np.floor(centre - side / 2), 0, np.array([seen.width, seen.height]) - side)
+    middle = (low + high) / 2 - (np.array(centre) - np.array([0.5, 0.5])) * side
+    corner = np.clip(np.floor(middle - side / 2), 0, np.array([seen.width, seen.height]) - side)
     return Crop(x=int(corner[0]), y=int(corner[1]), side=side)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from ..core.errors import ConfigError
-from ..core.options import Options, first_problem
+from ..core.files import user_path
+from ..core.options import Options, UserPath, first_problem
 from ..core.yamlfile import load_mapping
 from .component import ComponentSpec
 from .defaults import filled
@@ -19,34 +20,71 @@ from .defaults import filled
 class RunConfig(Options):
     """Everything a run is asked to do. ``bench run --help`` explains the fields one by one."""
 
-    suites: list[str] = Field(default=[], min_length=1, description="Names, groups of names, or manifest files.")
-    methods: list[ComponentSpec] = []
-    baseline: ComponentSpec | None = Field(default=None, description="What tuners build on; also a row of its own.")
-    faces: list[ComponentSpec] = []
-    metrics: list[ComponentSpec] = Field(default=[], description="Empty: all that the face models allow.")
-    primary: list[str] = Field(
-        default=[], description="Metrics that verdicts are about; empty: those that the benchmark names."
+    suites: list[str] = Field(
+        default=[],
+        min_length=1,
+        description="Suite name, group of suites, or manifest file. Default: those the baseline was made for.",
     )
-    cases: list[str] = Field(default=[], description="Case ids or patterns with *; empty: all.")
+    methods: list[ComponentSpec] = Field(
+        default=[],
+        description="Generator or tuner: NAME or NAME:key=value,...; as=LABEL names its row. Default: StrucBooth on "
+        "the embedded generator; on other suites the reference methods.",
+    )
+    baseline: ComponentSpec | None = Field(
+        default=None, description="Generator that tuners build on, and a row of its own: NAME or NAME:key=value,..."
+    )
+    faces: list[ComponentSpec] = Field(
+        default=[],
+        description="Face backend: NAME or NAME:key=value,...; the first that can do a thing does it. Default: pocket "
+        "on the embedded suites, else dlib.",
+    )
+    metrics: list[ComponentSpec] = Field(
+        default=[], description="Metric id. Default: all that suite and face backends allow."
+    )
+    primary: list[str] = Field(
+        default=[], description="Metric that verdicts are about. Default: those that the benchmark names."
+    )
+    cases: list[str] = Field(default=[], description="Case id or pattern like 'id01__*'. Default: all.")
     limit: int | None = Field(default=None, ge=1, description="At most this many cases of each suite, evenly spread.")
     full: bool = Field(default=False, description="All cases of suites that otherwise give a few for a first look.")
-    seed: int = 0
-    device: str = Field(default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$")
-    workers: int = Field(default=1, ge=1, le=256)
-    threads: int = Field(default=1, ge=1, le=256, description="Per worker; part of what decides the last digits.")
-    shard: str = Field(default="1/1", pattern=r"^\d+/\d+$")
+    seed: int = Field(default=0, description="Seed of the run; the same seed gives the same numbers.")
+    device: str = Field(
+        default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Where networks run: cpu, cuda, cuda:1 or mps."
+    )
+    workers: int = Field(default=1, ge=1, le=256, description="Worker processes on this machine.")
+    threads: int = Field(
+        default=1, ge=1, le=256, description="Threads of the numeric libraries per worker; decides the last digits."
+    )
+    shard: str = Field(
+        default="1/1", pattern=r"^\d+/\d+$", description="i/n: do only the i-th of n parts of the cases."
+    )
     case_timeout: float | None = Field(
         default=None, gt=0, allow_inf_nan=False, description="Seconds a single case may take."
     )
-    retry_failed: bool = False
-    fail_on_error: bool = False
-    plugins: list[Path] = []
-    out: Path = Path("runs")
-    name: str = Field(default="", pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")
-    cache: Path | None = None
-    ablation: Literal["losses", "steps", "decoding"] | None = Field(
-        default=None, description="What the rows differ in; the report then has a plot of it."
+    retry_failed: bool = Field(default=False, description="Do crashed, timed out and out-of-memory work again.")
+    fail_on_error: bool = Field(default=False, description="Exit with 1 when a case failed.")
+    plugins: list[UserPath] = Field(
+        default=[], description="Python file that registers methods, metrics or face backends."
     )
+    out: UserPath = Field(default=Path("runs"), description="Folder of run folders.")
+    name: str = Field(
+        default="",
+        pattern=r"^$|^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$",
+        description="Name of the run folder. Default: the suites' names.",
+    )
+    cache: UserPath | None = Field(
+        default=None, description="Folder for assets and face features. Default: the user's cache folder."
+    )
+    ablation: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,39}$",
+        description="Name of the sweep whose rows the methods are; the report then has a plot of it.",
+    )
+
+    @field_validator("suites")
+    @classmethod
+    def _suites_can_be_named(cls, value: list[str]) -> list[str]:
+        return [str(user_path(Path(name))) if name.startswith("~") or not name.isascii() else name for name in value]
 
     @field_validator("shard")
     @classmethod
@@ -73,9 +111,8 @@ class RunConfig(Options):
 
     @model_validator(mode="after")
     def _ablation_fits(self) -> Self:
-        lacks_steps = any("steps" not in spec.options for spec in self.methods)
-        if self.ablation and (self.baseline is None or (self.ablation == "steps" and lacks_steps)):
-            raise ValueError(f"ablation {self.ablation!r} needs a baseline, and of steps methods that say how many")
+        if self.ablation and self.baseline is None:
+            raise ValueError(f"ablation {self.ablation!r} needs a baseline, which its rows are compared with")
         return self
 
     @property
@@ -141,7 +178,17 @@ def stored_config(data: dict[str, Any], folder: Path) -> RunConfig:
     """
     folder = folder.resolve()
     config = check_config(data | {"name": ""}, f"{folder}/run.json")
-    return config.model_copy(update={"out": folder.parent, "name": folder.name})
+    suites = [_found_again(suite, config.out, folder) for suite in config.suites]
+    return config.model_copy(update={"out": folder.parent, "name": folder.name, "suites": suites})
+
+
+def _found_again(suite: str, out: Path, folder: Path) -> str:
+    """A manifest as a run named it, seen from another working folder: the run's own stood above its ``out``."""
+    above = len(out.parts)
+    if out.is_absolute() or ".." in out.parts or above >= len(folder.parents) or Path(suite).exists():
+        return suite
+    there = folder.parents[above] / suite
+    return str(there) if there.is_file() else suite
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -15,6 +15,8 @@ from .component import ComponentSpec
 REFERENCE_METHODS = ("copy-identity", "copy-driving", "warp")
 EMBEDDED = "pocket"
 """Name of the embedded generator, of its face model and of its suites: what runs without a download."""
+TUNER = "strucbooth"
+"""Name of the tuner that is meant where none is named."""
 _DRY_FACES = f"{EMBEDDED}:threshold=0"
 """Takes every picture for a portrait: random weights make none, and a dry run is to go through every step."""
 _DRY_CASES = 2
@@ -34,7 +36,7 @@ def filled(data: dict[str, Any]) -> dict[str, Any]:
     is_dry = _is_dry(data)
     embedded = all(str(name).startswith(EMBEDDED) for name in data.get("suites") or [])
     if not data.get("methods") and not data.get("baseline"):
-        job = {"methods": ["strucbooth", "ideal"], "baseline": EMBEDDED}
+        job = {"methods": [TUNER, "ideal"], "baseline": EMBEDDED}
         data |= job if embedded else {"methods": list(REFERENCE_METHODS)}
         if embedded:
             # It is meant for whoever has just installed this: as quick as the machine allows, same numbers.

@@ -113,7 +113,7 @@ def make_plan(session: Session) -> list[PlanItem]:
     """Plan every selected case for every method; the shard plays no part.
 
     Raises:
-        ConfigError: When a pattern matches no case of any suite of the run.
+        ConfigError: When a pattern matches no case of any suite of the run, or a method has results for none.
     """
     ids = [case.id for opened in session.suites for case in opened.suite.cases()]
     for pattern in session.config.cases:
@@ -124,6 +124,9 @@ def make_plan(session: Session) -> list[PlanItem]:
         for case in selected_cases(session, opened):
             metrics = plan_metrics(session, opened.suite, case)
             items += [_item(session, opened.suite, case, label, metrics) for label in session.labels]
+    for label in session.labels:
+        if items:
+            session.method(label).require_cases(dict.fromkeys(item.case for item in items))
     return items
 
 

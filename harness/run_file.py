@@ -18,6 +18,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..core.digest import digest
 from ..core.errors import ConfigError, StoreError, one_line
 from ..core.options import first_problem
+from ..datasets.catalog import OpenSuite
+from ..datasets.check import asset_notes
 from ..datasets.manifest import SuiteKind
 from ..methods.base import MethodRole
 from ..metrics.primary import primary_ids
@@ -43,6 +45,7 @@ class SuiteAbout(_Open):
     kind: str
     size: int
     digest: str
+    notes: dict[str, list[str]] = {}
 
 
 class BackendAbout(_Open):
@@ -134,6 +137,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
                 "kind": opened.suite.kind,
                 "size": opened.suite.size,
                 "digest": digest(opened.suite.model_dump(mode="json", by_alias=True)),
+                "notes": _asset_notes(session, opened, plan),
             }
             for opened in session.suites
         },
@@ -183,6 +187,15 @@ def _chosen_metrics(session: Session, plan: Sequence[PlanItem]) -> dict[str, Any
         known = ", ".join(sorted({one for ids in measured.values() for one in ids}))
         raise ConfigError(f"primary: {lacking[0]!r} is not measured in this run: name one of {known}")
     return {"primary": primary, "left_out": left}
+
+
+def _asset_notes(session: Session, opened: OpenSuite, plan: Sequence[PlanItem]) -> dict[str, list[str]]:
+    """How the assets that are used are shown, where that differs from their stored pixels."""
+    ids = dict.fromkeys(item.case for item in plan if item.suite == opened.suite.name)
+    cases = [opened.case(case_id) for case_id in ids]
+    windows = [window for case in cases for window in (case.identity, case.driving, case.target) if window]
+    used = dict.fromkeys(window.asset for window in windows)
+    return asset_notes(session.assets, opened.suite, opened.folder, used)
 
 
 def load_run(folder: Path) -> RunFile:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from fractions import Fraction
-from math import ceil
 from pathlib import Path
 
 from ..core.digest import seed_for
 from ..core.errors import CaseError, ConfigError, OneCaseError, one_line
 from ..datasets.clip import Clip
-from ..datasets.framing import frame_file
+from ..datasets.framing import frame_file, frames_at_rate
 from ..datasets.manifest import Crop
 from ..datasets.media import probe
 from ..methods.base import Generator, Inputs
 
 DEFAULT_SIZE = 512
 """Side of the canvas for generators that take any size."""
+
+
+Choose = Callable[[Path], Crop | None]
+"""Chooses a file's square; None takes the largest centred one."""
 
 
 @dataclass(frozen=True)
@@ -76,23 +79,30 @@ def parse_regions(texts: Sequence[str]) -> dict[str, Path]:
     return regions
 
 
-def read_case(files: CaseFiles, method: Generator, seed: int) -> SingleCase:
+def read_case(files: CaseFiles, method: Generator, seed: int, choose: Choose = lambda _: None) -> SingleCase:
     """Read the files onto one canvas, framed as suites frame theirs; region clips follow the driving clip's time.
+
+    Args:
+        files: What a person gives.
+        method: Whose canvas it is.
+        seed: Seed of the case.
+        choose: Chooses the squares of files for which none is given.
 
     Raises:
         OneCaseError: When a file is missing, cannot be decoded, or is smaller than its crop.
     """
     size = files.size or method.frame_size or DEFAULT_SIZE
     with failing_alone():
-        identity = frame_file(files.identity, size, crop=files.crops.get("identity"), frames=1)
+        crop = files.crops.get("identity") or choose(files.identity)
+        identity = frame_file(files.identity, size, crop=crop, frames=1)
         header = probe(files.driving)
         fps = min(header.fps, files.fps) if header.fps and files.fps else None
-        crop = files.crops.get("driving")
+        crop = files.crops.get("driving") or choose(files.driving)
         driving = frame_file(files.driving, size, crop=crop, fps=fps, frames=files.frames)
-        # As many frames as at_rate would give of the whole file.
-        count = ceil((header.frames - Fraction(1, 2)) * driving.fps / header.fps) if header.fps else 1
+        count = frames_at_rate(header, fps)
         sources = {
-            name: frame_file(path, size, fps=driving.fps, frames=len(driving)) for name, path in files.regions.items()
+            name: frame_file(path, size, crop=choose(path), fps=driving.fps, frames=len(driving))
+            for name, path in files.regions.items()
         }
     case_id = f"{files.identity.stem}__{files.driving.stem}"
     return SingleCase(Inputs(case_id, identity, driving, seed_for(seed, "animate")), sources, count)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,6 +17,7 @@ from ..core.options import parse_options
 from ..datasets.clip import Clip
 from ..faces.base import Grade
 from ..faces.observer import Observer
+from .sweeps import Sweep
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -128,6 +129,21 @@ class Generator(Component):
         """
         raise NotImplementedError(f"{type(self).__name__} has no animate()")
 
+    def require_cases(self, case_ids: Collection[str]) -> None:
+        """See that there is something to do for the cases of a run, before it begins; any method can by default.
+
+        Raises:
+            ConfigError: When there is nothing for any of them.
+        """
+
+    def inventory(self, frames: Mapping[str, int]) -> list[str]:  # noqa: ARG002 - nothing to look up
+        """What is there for some cases, in lines for people; for methods that look results up.
+
+        Args:
+            frames: Driving frames by case id.
+        """
+        return []
+
 
 class Parameterization(Protocol):
     """How a diffusion model relates clean data, noise and its own prediction: epsilon, v, flow or EDM.
@@ -236,9 +252,11 @@ class Tuner(Component):
 
     Attributes:
         precedence: See :class:`Generator`.
+        sweeps: Ablations that ``bench ablate`` can run, by name.
     """
 
     precedence: int = 0
+    sweeps: Mapping[str, Sweep] = MappingProxyType({})
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:  # noqa: ARG002 - for subclasses
         """Check the options."""

@@ -33,11 +33,17 @@ def draw_ablation(folder: Path, rows: Sequence[Sequence[Panel]]) -> None:
         save(lambda: draw(rows), temporary)
 
 
-def steps_of(run: RunFile) -> dict[str, int]:
-    """Step counts by row label, for an ablation of steps: the baseline's is 0."""
-    baseline = _baseline(run)
+def numbers_of(run: RunFile) -> dict[str, float]:
+    """Where the rows of an ablation stand on a numeric axis, by row label; the baseline, which is not tuned, at 0.
+
+    Returns:
+        Nothing unless the ablation is named after an option that all its rows state as a number.
+    """
+    option, baseline = run.config["ablation"], _baseline(run)
     specs = [ComponentSpec.model_validate(spec) for spec in run.config["methods"]]
-    return {baseline: 0} | {f"{baseline}+{spec.label}": int(spec.options["steps"]) for spec in specs}
+    values = {f"{baseline}+{spec.label}": spec.options.get(option) for spec in specs}
+    numbers = {label: float(v) for label, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    return {baseline: 0.0} | numbers if numbers and len(numbers) == len(values) else {}
 
 
 def panels(run: RunFile, frame: pd.DataFrame) -> list[list[Panel]]:
@@ -48,7 +54,7 @@ def panels(run: RunFile, frame: pd.DataFrame) -> list[list[Panel]]:
     """
     if not run.config.get("ablation"):
         return []
-    x = steps_of(run) if run.config["ablation"] == "steps" else {}
+    x = numbers_of(run)
     measured = frame[frame["value"].notna()]
     rows = []
     for suite in run.suites:
@@ -59,7 +65,7 @@ def panels(run: RunFile, frame: pd.DataFrame) -> list[list[Panel]]:
     return [row for row in rows if row]
 
 
-def _panel(run: RunFile, part: pd.DataFrame, suite: str, metric: str, x: Mapping[str, int]) -> Panel:
+def _panel(run: RunFile, part: pd.DataFrame, suite: str, metric: str, x: Mapping[str, float]) -> Panel:
     about, methods = run.metrics[metric], list(dict.fromkeys(part["method"]))
     by_case = part.groupby(["method", "case"], sort=False, observed=True)["value"].mean()
     clusters = part.drop_duplicates("case").set_index("case")[["identity", "driving"]]
@@ -73,7 +79,7 @@ def _panel(run: RunFile, part: pd.DataFrame, suite: str, metric: str, x: Mapping
     arrow = "higher is better" if about.higher_is_better else "lower is better"
     return Panel(
         title=f"{suite}: {about.title}",
-        x_label="tuning steps" if x else "",
+        x_label=str(run.config["ablation"]) if x else "",
         y_label=f"{metric}\n[{about.unit}], {arrow}",
         spots=spots,
         level=float(base.mean()),

@@ -21,7 +21,14 @@ def python(program: str, **options: object) -> str:
 
 @pytest.mark.parametrize(
     "module",
-    ["portraitbench.faces", "portraitbench.metrics", "portraitbench.methods", "portraitbench.cli.app"],
+    [
+        "portraitbench",
+        "portraitbench.running",
+        "portraitbench.faces",
+        "portraitbench.metrics",
+        "portraitbench.methods",
+        "portraitbench.cli.app",
+    ],
 )
 def test_importing_loads_nothing_heavy(module):
     loaded = python(f"import sys, {module}; print(*(name for name in {HEAVY} if name in sys.modules))")
@@ -41,8 +48,8 @@ def test_other_libraries_are_not_confused_by_the_top_level_folders():
 
 
 def test_the_installed_package_is_what_is_imported_from_the_root():
-    where = python("import portraitbench.datasets.clip as clip; print(clip.__name__)", cwd=ROOT)
-    assert where == "portraitbench.datasets.clip"
+    where = python("import portraitbench as pb, portraitbench.datasets.clip as m; print(pb.Clip is m.Clip)", cwd=ROOT)
+    assert where == "True"
 
 
 def test_the_top_level_folders_are_no_packages_by_themselves():

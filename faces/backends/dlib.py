@@ -13,7 +13,7 @@ from pydantic import Field
 
 from ...core.digest import digest, file_sha256
 from ...core.errors import ConfigError, WeightsError, one_line
-from ...core.options import Options, parse_options
+from ...core.options import Options, UserPath, parse_options
 from ...datasets.clip import Frame
 from ..base import BackendInfo, Face, FaceBackend, Floats
 
@@ -37,7 +37,7 @@ class DlibOptions(Options):
             to this many doublings. HOG needs faces of about 80 px.
     """
 
-    models: Path | None = None
+    models: UserPath | None = None
     max_upsample: int = Field(default=1, ge=0, le=3)
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ...core.checkpoints import check_device, load_state, load_strictly, need_file
 from ...core.digest import file_sha256
 from ...core.errors import CaseError, ConfigError, WeightsError
-from ...core.options import Options, parse_options
+from ...core.options import Options, UserPath, parse_options
 from ...core.weights import WeightFile, file_on_disk
 from ...datasets.clip import Frame
 from ..base import BackendInfo, Face, FaceBackend, Floats, Grade
@@ -44,7 +44,7 @@ class EmoNetOptions(Options):
         random_weights: Declares that the file was not trained: every number is stamped as no measurement.
     """
 
-    weights: Path | None = None
+    weights: UserPath | None = None
     crop: Literal["affectnet", "sfd_box"] = "affectnet"
     random_weights: bool = False
 

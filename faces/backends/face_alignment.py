@@ -14,7 +14,7 @@ from pydantic import Field
 from ...core.checkpoints import check_device, load_state, load_strictly, need_file
 from ...core.digest import digest, file_sha256
 from ...core.errors import NoFaceError, WeightsError
-from ...core.options import Options, parse_options
+from ...core.options import Options, UserPath, parse_options
 from ...core.weights import WeightFile, file_on_disk
 from ...datasets.clip import Frame
 from ..base import BackendInfo, Face, FaceBackend, Floats, Grade
@@ -38,7 +38,7 @@ class FaceAlignmentOptions(Options):
         random_weights: Declares that the files were not trained: every number is stamped as no measurement.
     """
 
-    weights: Path | None = None
+    weights: UserPath | None = None
     threshold: float = Field(default=0.5, ge=0, lt=1)
     random_weights: bool = False
 

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from ...core.digest import digest, file_sha256
 from ...core.errors import ConfigError, WeightsError
-from ...core.options import Options, parse_options
+from ...core.options import Options, UserPath, parse_options
 from ...core.weights import WeightFile, file_on_disk
 from ...datasets.clip import Frame
 from ..alignment import ARCFACE_SIZE, arcface_matrix, five_points, warp_face
@@ -40,7 +40,7 @@ class InsightFaceOptions(Options):
         random_weights: Declares that the files were not trained: every number is stamped as no measurement.
     """
 
-    pack: Path | None = None
+    pack: UserPath | None = None
     det_size: str = Field(default="auto", pattern=r"^(auto|[1-9]\d{1,3})$", coerce_numbers_to_str=True)
     det_thresh: float = Field(default=0.5, gt=0, lt=1)
     random_weights: bool = False

@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ from ...datasets.clip import Clip
 from ...faces.base import Grade
 from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, StepCallback
 from ..diffusion import Epsilon, scaled_linear
+from ..pixels import to_pixels
 from .adapted_unet import AdapterInputs
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import Conditions, compute_conditions, shown_rows, with_conditions_only
@@ -161,10 +163,10 @@ class HelloMeme(DiffusionGenerator):
         frame_noise(random, 1, conditions.cells)  # upstream draws the reference's latents first
         with torch.no_grad():
             latents = self._sample(conditions, random, on_step)
-            frames = torch.cat([self.decode(one[None]).clamp(-1, 1).cpu() for one in latents])
+            # Rounded, where upstream cuts the fraction off: half a gray level on the mean, stated in the README.
+            pixels = np.concatenate([to_pixels(self.decode(one[None])) for one in latents])
         if conditions.latents is None:
             conditions.latents = latents
-        pixels = ((frames + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
         clip = Clip(pixels[list(conditions.shown)], conditions.canvas.fps)
         detail = {"generated_frames": len(latents), "held_frames": conditions.held}
         return Animation(clip, conditions.canvas, detail)

@@ -88,8 +88,10 @@ def _check(path: Path, part: Part) -> None:
             json.loads(path.read_bytes())
         except ValueError as error:
             raise WeightsError("is not readable JSON") from error
-    elif path.suffix == ".bin" and path.stat().st_size < 2 * part.parameters:
-        raise WeightsError(f"is cut short: {part.parameters:,} numbers need {human_size(2 * part.parameters)} at least")
+    elif path.suffix == ".bin" and path.stat().st_size < 2 * part.fewest_parameters:
+        raise WeightsError(
+            f"is cut short: {part.fewest_parameters:,} numbers need {human_size(2 * part.fewest_parameters)} at least"
+        )
 
 
 def _check_tensors(shapes: Shapes, part: Part, folder: Path) -> None:

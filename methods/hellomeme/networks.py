@@ -190,7 +190,7 @@ class Networks:
             raise RuntimeError("no encoder was loaded for the expression of cntrl1")
         parts = self._cast(inputs.face_parts[rows])
         embedded = self.vision(parts.flatten(0, 1)).image_embeds.reshape(len(parts), 3, -1)
-        return self.control.coefficient_tokens(change(self._cast(inputs.coefficients[rows])), change(embedded))
+        return self.control.coefficient_tokens(change(inputs.coefficients[rows].to(self.device)), change(embedded))
 
     def _cast(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, self.control.conv_in.weight.dtype)

@@ -44,6 +44,7 @@ class Part:
         parameters: Numbers in its weights file; 0 for files that are no network of ours.
         files: Its files where their names are fixed; empty for a model, which is ``config.json`` and one of ``FILES``.
         only: The option value that needs it; empty for all.
+        without_mid: Numbers in its weights file without a middle block, where its config may leave that out.
     """
 
     name: str
@@ -52,6 +53,12 @@ class Part:
     parameters: int = 0
     files: tuple[str, ...] = ()
     only: frozenset[str] = frozenset()
+    without_mid: int = 0
+
+    @property
+    def fewest_parameters(self) -> int:
+        """The fewest numbers that a whole file can have: motion modules come with and without a middle block."""
+        return self.without_mid or self.parameters
 
     @property
     def publisher(self) -> str:
@@ -115,7 +122,7 @@ PARTS = (
     *_words(PLAIN),
     Part("hm3_reference", "puts the reference's features in", parameters=90_544_000),
     Part("hm3_control_mix", "puts head turn and expression in", parameters=198_735_616),
-    Part("hm3_animatediff", "motion modules, for clips", parameters=453_813_440),
+    Part("hm3_animatediff", "motion modules, for clips", parameters=453_813_440, without_mid=417_700_800),
     Part("hm3_motion", "ties windows of a clip together", parameters=183_478_400),
     Part("pd_fgc_motion", "expression code", parameters=8_506_313, only=_CNTRL2),
     Part(f"{VISION}/models/image_encoder", "reads face parts", parameters=632_076_800, only=_CNTRL1),

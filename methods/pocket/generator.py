@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
-import numpy as np
 import torch
 from pydantic import Field
 from torch import Tensor
@@ -19,6 +18,7 @@ from ...faces.backends.pocket import WEIGHTS as FACE_WEIGHTS
 from ...faces.networks.pocket import load_pocket_face
 from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, StepCallback
 from ..diffusion import VPrediction, scaled_linear
+from ..pixels import to_pixels
 from . import autoencoder, motion, prior, unet
 from .code import ATTENUATION
 from .conditions import Conditions, Networks, make_conditions
@@ -123,9 +123,8 @@ class Pocket(DiffusionGenerator):
             self._denoiser, given, noise.expand_as(given.identity), steps=self._options.steps, on_step=on_step
         )
         with torch.no_grad():
-            frames = self.decode(latents).clamp(-1, 1)
-        pixels = ((frames + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
-        return Animation(Clip(np.ascontiguousarray(pixels), conditions.fps), detail={"held_frames": conditions.held})
+            pixels = to_pixels(self.decode(latents))
+        return Animation(Clip(pixels, conditions.fps), detail={"held_frames": conditions.held})
 
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`."""

@@ -1,35 +1,33 @@
-"""The rows of the paper's ablations, as settings: no other code runs for them."""
+"""The paper's ablations as sweeps: their rows are settings, no other code runs for them."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from ...core.errors import ConfigError
+from ..sweeps import Rows, Sweep, SweepSettings
 from .config import StrucBoothConfig
-
-Rows = dict[str, dict[str, Any]]
-"""By label, in table order: the options in which a row differs. The baseline, which is no tuning, is not among them."""
 
 WEIGHTS = ("gradient_weight", "identity_weight")
 
 
-def loss_rows(settings: StrucBoothConfig, given: Collection[str] = ()) -> Rows:
+def loss_rows(settings: SweepSettings, values: Sequence[int] = ()) -> Rows:  # noqa: ARG001 - takes no values
     """Table 2 (a): the losses are added one after another.
 
     Args:
         settings: As they are for the generator without an ablation. A weight that they leave at 0 is the paper's where
             its row has the loss on.
-        given: Names of options that the user gave.
+        values: Not used.
 
     Raises:
         ConfigError: When the user switched off a loss that a row is about.
     """
     paper, on = StrucBoothConfig(), {}
     for name in WEIGHTS:
-        if getattr(settings, name) == 0 and name in given:
+        weight = float(settings.in_effect[name])
+        if weight == 0 and name in settings.given:
             raise ConfigError(f"--set {name}=0: a row of this ablation has that loss on: give it a weight above 0")
-        on[name] = getattr(settings, name) or getattr(paper, name)
+        on[name] = weight or getattr(paper, name)
     return {
         "PGT": dict.fromkeys(WEIGHTS, 0.0),
         "PGT+grad": on | {"identity_weight": 0.0},
@@ -37,41 +35,49 @@ def loss_rows(settings: StrucBoothConfig, given: Collection[str] = ()) -> Rows:
     }
 
 
-def step_rows(steps: Sequence[int]) -> Rows:
+def step_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:  # noqa: ARG001 - the same under all settings
     """Figure 2 (c): from one tuning per case; each row keeps what the shorter ones need. 0 steps are the baseline.
 
     Raises:
         ConfigError: When no step count above 0 is given, or one is negative.
     """
-    counts = sorted(set(steps) - {0})
+    counts = sorted(set(values) - {0})
     if not counts or counts[0] < 0:
-        raise ConfigError("--steps: give step counts of 0 and above, one at least above 0, like 0,30,60,90,120")
+        raise ConfigError("--values: give step counts of 0 and above, one at least above 0, like 0,30,60,90,120")
     return {
         f"steps={count}": {"steps": count, "reuse": True, "snapshots": tuple(counts[:index])}
         for index, count in enumerate(counts)
     }
 
 
-def decoding_rows(halos: Sequence[int]) -> Rows:
+def decoding_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:  # noqa: ARG001 - the same under all settings
     """Table 2 (b): patches decoded alone, with context around them, and whole frames.
 
     Raises:
         ConfigError: When a halo is negative.
     """
-    counts = sorted(set(halos))
+    counts = sorted(set(values))
     if not counts or counts[0] < 0:
-        raise ConfigError("--halo: give numbers of latent cells, 0 and above, like 0,2")
-    patch: Rows = {f"patch+halo={halo}" if halo else "patch": {"decoding": "patch", "halo": halo} for halo in counts}
+        raise ConfigError("--values: give numbers of latent cells, 0 and above, like 0,2")
+    patch: dict[str, dict[str, str | int]] = {
+        f"patch+halo={halo}" if halo else "patch": {"decoding": "patch", "halo": halo} for halo in counts
+    }
     return patch | {"global": {"decoding": "global", "halo": 0}}
 
 
-def lay_over(options: Mapping[str, Any], rows: Rows) -> Rows:
-    """The rows with the user's options under them.
-
-    Raises:
-        ConfigError: When the user gave an option that the rows are about.
-    """
-    decided = {name for row in rows.values() for name in row} - set(WEIGHTS)
-    if clash := sorted(decided & options.keys()):
-        raise ConfigError(f"--set {clash[0]}: this is what the rows differ in")
-    return {label: {**options, **row} for label, row in rows.items()}
+SWEEPS: Mapping[str, Sweep] = {
+    "losses": Sweep(
+        "The baseline, then the losses one after another: PGT, gradients, identity.", loss_rows, builds_on=WEIGHTS
+    ),
+    "steps": Sweep(
+        "Step counts, all from one tuning per case, whose weights stay in the cache; 0 is the baseline.",
+        step_rows,
+        values=(0, 30, 60, 90, 120),
+    ),
+    "decoding": Sweep(
+        "Patches decoded alone, with a halo of so many latent cells around them, and whole frames.",
+        decoding_rows,
+        values=(0, 2),
+    ),
+}
+"""The tuner's sweeps by name."""

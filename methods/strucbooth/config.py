@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ...core.options import Options
+from ...core.options import Options, UserPath
 from .regions import REGIONS, BoxKind
 
 
@@ -70,7 +69,7 @@ class StrucBoothConfig(Options):
     ldm_weight: float = Field(default=1.0, ge=0)
     gradient_weight: float = Field(default=0.1, ge=0)
     identity_weight: float = Field(default=0.1, ge=0)
-    identity_model: Path | None = None
+    identity_model: UserPath | None = None
     timesteps: Range = (0.0, 1.0)
     window: float = Field(default=0.4, ge=0, le=1)
     window_log_snr: float | None = None
@@ -89,8 +88,8 @@ class StrucBoothConfig(Options):
     checkpointing: bool = False
     compile: bool = False
     snapshots: Counts = ()
-    save: Path | None = None
-    guides: Path | None = None
+    save: UserPath | None = None
+    guides: UserPath | None = None
     reuse: bool = False
     divergence: float = Field(default=100.0, gt=0)
     trace: int = Field(default=20, ge=1)

@@ -20,6 +20,8 @@ from ..base import DiffusionGenerator, Inputs, MethodContext, RegionTuner
 from ..lora import Lora, injected_lora
 from ..outputs import Outputs
 from ..phases import Phases
+from ..sweeps import Sweep
+from .ablation import SWEEPS
 from .config import StrucBoothConfig
 from .identity_loss import find_embedder
 from .loss_trace import Trace
@@ -45,6 +47,7 @@ class StrucBooth(RegionTuner):
     name = "strucbooth"
     options_model = StrucBoothConfig
     regions: Mapping[str, tuple[str, ...]] = REGION_NAMES
+    sweeps: Mapping[str, Sweep] = SWEEPS
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = dict(options)
@@ -131,6 +134,7 @@ class StrucBooth(RegionTuner):
                 guide = prepare(
                     generator, conditions, inputs, config, self._observer, embedder=embedder, sources=sources
                 )
+        _refuse_half(generator.denoiser)
         seed = seed_for(inputs.seed, self.name)
         targets = config.lora_targets or generator.lora_targets
         with injected_lora(generator.denoiser, targets, rank=config.rank, seed=seed) as lora:
@@ -226,6 +230,18 @@ def _check_sources(sources: Mapping[str, Clip], config: StrucBoothConfig) -> Non
 
 def _are_finite(parameters: list[torch.nn.Parameter]) -> bool:
     return all(bool(parameter.isfinite().all()) for parameter in parameters)
+
+
+def _refuse_half(denoiser: torch.nn.Module) -> None:
+    """Refuse a denoiser in float16: small gradients become zero there, and nothing scales the loss.
+
+    Raises:
+        ConfigError: With the way out.
+    """
+    if any(parameter.dtype == torch.float16 for parameter in denoiser.parameters()):
+        raise ConfigError(
+            f"{OWNER}: the generator runs in fp16, where gradients vanish: give it precision=bf16 or fp32"
+        )
 
 
 def _set_up(denoiser: torch.nn.Module, config: StrucBoothConfig) -> None:

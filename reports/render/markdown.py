@@ -65,6 +65,10 @@ def page(model: ReportModel) -> str:
         parts.append("## Several faces in a frame\n\n" + _frame(model.crowded.rename(columns=names)))
     parts.append("## What was compared\n\n" + _methods(model))
     parts.append("## What was measured\n\n" + _metrics(model))
+    notes = ((suite, model.run.suites[suite].notes) for suite in model.suites)
+    shown = [[suite, asset, note] for suite, own in notes for asset, texts in own.items() for note in texts]
+    if shown:
+        parts.append("## How files were shown\n\n" + markdown(["suite", "asset", "note"], shown))
     left = [[suite, *pair] for suite in model.suites for pair in model.run.left_out.get(suite, {}).items()]
     if left:
         parts.append("## What was left out\n\n" + markdown(["suite", "metric", "why"], left))

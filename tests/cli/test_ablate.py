@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 
 from portraitbench.core.errors import ConfigError
+from portraitbench.harness.run_file import load_run
 from portraitbench.methods.strucbooth.ablation import decoding_rows, loss_rows, step_rows
 from portraitbench.methods.strucbooth.config import StrucBoothConfig
+from portraitbench.methods.sweeps import SweepSettings
+from portraitbench.reports.ablation import numbers_of
 
 TINY = Path(__file__).parents[1] / "methods" / "strucbooth" / "tiny_generators.py"
 QUICK = ["--set", "lora_targets=.*to_q", "--set", "regions=mouth"]
@@ -50,7 +53,7 @@ def test_losses_are_added_one_after_another(bench, where, tmp_path):
 
 
 def check_steps(bench, where, tmp_path, *more):
-    done = bench("ablate", "steps", "--steps", "0,1,3", *where, *QUICK, *more)
+    done = bench("ablate", "steps", "--values", "0,1,3", *where, *QUICK, *more)
     assert done.code == 0, done.err
     folder = tmp_path / "runs" / "tiny-ablate-steps"
     records = made(folder)
@@ -80,7 +83,7 @@ def test_workers_share_tunings_too(bench, where, tmp_path):
 
 
 def test_decoding_compares_patches_halos_and_whole_frames(bench, where, tmp_path):
-    done = bench("ablate", "decoding", "--halo", "0,1", *where, *QUICK, "--set", "steps=1", "--limit", "1")
+    done = bench("ablate", "decoding", "--values", "0,1", *where, *QUICK, "--set", "steps=1", "--limit", "1")
     assert done.code == 0, done.err
     config = json.loads((tmp_path / "runs" / "tiny-ablate-decoding" / "run.json").read_text())["config"]
     rows = {spec["label"]: (spec["options"]["decoding"], spec["options"]["halo"]) for spec in config["methods"]}
@@ -91,12 +94,15 @@ def test_decoding_compares_patches_halos_and_whole_frames(bench, where, tmp_path
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["steps", "--steps", "0"], "--steps"),
-        (["steps", "--steps", "30,-1"], "--steps"),
-        (["steps", "--steps", "many"], "--steps 'many'"),
-        (["steps", "--halo", "1"], "--halo: goes with bench ablate decoding"),
-        (["losses", "--steps", "1"], "--steps: goes with bench ablate steps"),
-        (["decoding", "--halo", "-2"], "--halo"),
+        (["steps", "--values", "0"], "--values: give step counts"),
+        (["steps", "--values", "30,-1"], "--values: give step counts"),
+        (["steps", "--values", "many"], "--values 'many'"),
+        (["losses", "--values", "1"], "--values: this sweep takes none"),
+        (["decoding", "--values", "-2"], "--values"),
+        (["step"], "method strucbooth has no sweep 'step': did you mean steps?"),
+        (["weights-of"], "has no sweep 'weights-of': known: losses, steps, decoding"),
+        (["steps", "--method", "warp"], "--method warp: is no tuner"),
+        (["steps", "--method", "strucboot"], "did you mean strucbooth"),
         (["steps", "--set", "steps=9"], "--set steps"),
         (["decoding", "--set", "halo=9"], "--set halo"),
         (["losses", "--set", "gradient_weight=0"], "--set gradient_weight=0"),
@@ -113,23 +119,65 @@ def test_what_does_not_fit_is_one_line(bench, where, arguments, words):
     assert len(done.err.strip().splitlines()) == 1
 
 
+def settings(given=(), **in_effect):
+    """Settings of StrucBooth with its defaults under them."""
+    return SweepSettings(dict(given), StrucBoothConfig(**in_effect).model_dump(mode="json"))
+
+
 def test_a_loss_that_is_off_by_default_has_the_papers_weight_in_its_row():
-    rows = loss_rows(StrucBoothConfig(gradient_weight=3.0, identity_weight=0.0))
+    rows = loss_rows(settings(gradient_weight=3.0, identity_weight=0.0))
     weights = {label: (row["gradient_weight"], row["identity_weight"]) for label, row in rows.items()}
     assert weights == {"PGT": (0, 0), "PGT+grad": (3.0, 0), "PGT+grad+id": (3.0, 0.1)}
     with pytest.raises(ConfigError, match="identity_weight=0"):
-        loss_rows(StrucBoothConfig(identity_weight=0.0), ["identity_weight"])
+        loss_rows(settings({"identity_weight": 0}, identity_weight=0.0))
 
 
 def test_rows_of_steps_keep_what_shorter_ones_need():
-    rows = step_rows([90, 0, 30, 60, 30])
+    rows = step_rows(settings(), [90, 0, 30, 60, 30])
     assert [(row["steps"], row["snapshots"]) for row in rows.values()] == [(30, ()), (60, (30,)), (90, (30, 60))]
-    assert list(decoding_rows([2, 0])) == ["patch", "patch+halo=2", "global"]
+    assert list(decoding_rows(settings(), [2, 0])) == ["patch", "patch+halo=2", "global"]
+
+
+def test_any_tuner_may_declare_a_sweep(bench, where, tmp_path):
+    """One that nobody here has heard of, drawn against the numbers that its rows state."""
+    plugin = tmp_path / "own.py"
+    plugin.write_text(OWN_TUNER)
+    flags = ["--plugin", plugin, "--method", "lighten", "--set", "floor=2", "--limit", "1"]
+    done = bench("ablate", "amount", *where, *flags, "--values", "10,30")
+    assert done.code == 0, done.err
+    folder = tmp_path / "runs" / "tiny-ablate-amount"
+    run = load_run(folder)
+    assert run.methods == ["tiny-v", "tiny-v+10", "tiny-v+30"]
+    assert run.config["ablation"] == "amount"
+    assert [spec["options"] for spec in run.config["methods"]] == [{"floor": 2, "amount": n} for n in (10, 30)]
+    assert numbers_of(run) == {"tiny-v": 0, "tiny-v+10": 10, "tiny-v+30": 30}
+    assert "amount (1,2)" in bench("methods", "explain", "lighten", "--plugin", plugin).out
+    refused = bench("ablate", "amount", *where, *flags, "--set", "amount=3")
+    assert (refused.code, "--set amount: this is what the rows differ in" in refused.err) == (2, True)
+
+
+OWN_TUNER = """
+from contextlib import contextmanager
+import portraitbench as pb
+
+class LightenOptions(pb.Options):
+    floor: int = 0
+    amount: int = 0
+
+class Lighten(pb.Tuner):
+    name, options_model = "lighten", LightenOptions
+    sweeps = {"amount": pb.Sweep("How much.", lambda settings, values: {str(n): {"amount": n} for n in values}, (1, 2))}
+    @contextmanager
+    def tune(self, generator, conditions, inputs):
+        yield generator
+
+pb.METHODS.add("lighten", Lighten)
+"""
 
 
 def test_an_ablation_in_a_file_is_checked(bench, tmp_path):
     file = tmp_path / "run.yaml"
-    file.write_text("suites: [demo-image]\nmethods: [warp]\nbaseline: copy-identity\nablation: steps\n")
+    file.write_text("suites: [demo-image]\nmethods: [warp]\nablation: steps\n")
     done = bench("run", "-c", file)
     assert done.code == 2
     assert "ablation 'steps' needs" in done.err

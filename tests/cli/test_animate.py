@@ -167,7 +167,7 @@ def test_what_does_not_fit_is_one_line(animate, folder, arguments, options, mess
 
 def test_the_defaults_are_the_embedded_parts():
     shown = CliRunner().invoke(app, ["animate", "--help"], env={"COLUMNS": "250", "NO_COLOR": "1"}).output
-    for text in ("[default: pocket]", "Default: strucbooth", "Default: pocket", "lossless", "PasteDrive"):
+    for text in ("Default: strucbooth.", "Default: pocket.", "Default: 250.", "lossless", "PasteDrive"):
         assert text in shown
 
 

@@ -10,12 +10,18 @@ from pathlib import Path
 
 import pytest
 import typer
+import yaml
 from rich.console import Console
 
+from portraitbench.animating import AnimateConfig
 from portraitbench.cli import case_progress, progress
 from portraitbench.cli.app import app
 from portraitbench.cli.case_progress import CaseProgress
 from portraitbench.cli.progress import RunProgress
+from portraitbench.datasets.catalog import SUITES
+from portraitbench.harness.config import RunConfig
+from portraitbench.methods import METHODS
+from portraitbench.metrics import METRICS
 
 TOYS = str(Path(__file__).parents[1] / "toys.py")
 
@@ -36,6 +42,31 @@ def test_every_verb_has_help(bench, verb, flag):
     outcome = bench(*verb, flag)
     assert outcome.code == 0
     assert f"Usage: {' '.join(['bench', *verb])}" in outcome.out
+
+
+@pytest.mark.parametrize("columns", [80, 100])
+@pytest.mark.parametrize("verb", verbs(), ids=" ".join)
+def test_help_cuts_nothing(bench, verb, columns, monkeypatch):
+    """No flag, default or id ends in an ellipsis, and every flag stands there whole."""
+    monkeypatch.setenv("COLUMNS", str(columns))
+    shown = bench(*verb, "--help").out
+    assert max(map(len, shown.splitlines())) <= columns
+    assert "…" not in shown
+    command = typer.main.get_command(app)
+    for name in verb:
+        command = command.commands[name]
+    words = set(shown.replace(",", " ").split())
+    flags = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts) if flag[0] == "-"}
+    assert flags <= words
+
+
+@pytest.mark.parametrize("columns", ["80", "100"])
+@pytest.mark.parametrize("things", ["metrics", "methods", "suites"])
+def test_lists_cut_no_name(bench, things, columns, monkeypatch):
+    monkeypatch.setenv("COLUMNS", columns)
+    names = {"metrics": METRICS, "methods": METHODS, "suites": SUITES}[things].names()
+    shown = {line.split("│")[1].strip() for line in bench(things, "list").out.splitlines() if line.startswith("│")}
+    assert set(names) <= {name.partition("[")[0].partition("/")[0] for name in shown}
 
 
 def test_verbs_of_the_design_are_there():
@@ -85,6 +116,61 @@ def test_flags_win_over_the_file_down_to_false_and_zero(bench, make_suite, tmp_p
     assert bench("run", "-c", config, "--seed", "0", "--no-fail-on-error").code == 0
     remembered = json.loads((tmp_path / "runs" / "tiny" / "run.json").read_text())["config"]
     assert (remembered["seed"], remembered["fail_on_error"], remembered["workers"]) == (0, False, 1)
+
+
+def test_debug_shows_where_a_mistake_was_found(bench):
+    plain, debug = bench("run", "-m", "wrap"), bench("--debug", "run", "-m", "wrap")
+    assert plain.code == debug.code == 2
+    assert len(plain.err.splitlines()) == 1
+    assert "Traceback (most recent call last)" in debug.err
+    assert debug.err.endswith(plain.err)
+    assert "did you mean warp" in plain.err
+
+
+def test_the_configuration_in_effect_is_a_configuration(bench, tmp_path):
+    file = tmp_path / "run.yaml"
+    file.write_text("suites: [demo-image]\nseed: 7\nmethods: [warp]\n")
+    shown = bench("config", "show", "-c", file, "--seed", "0", "--outputs", "mine=there", "--retry-failed")
+    assert shown.code == 0, shown.err
+    data = yaml.safe_load(shown.out)
+    assert data.keys() == RunConfig.model_fields.keys()
+    assert (data["seed"], data["retry_failed"], data["device"]) == (0, True, "cpu")
+    assert data["methods"] == [
+        # methods given as flags go before the file's, as every other flag does
+        {"name": "outputs", "label": "mine", "options": {"dir": "there"}}
+    ]
+    assert [spec["name"] for spec in data["faces"]] == ["dlib"]
+    file.write_text(shown.out)
+    assert bench("config", "show", "-c", file).out == shown.out
+
+
+def test_the_schema_describes_every_field(bench):
+    schema = json.loads(bench("config", "schema").out)
+    assert schema["properties"].keys() == RunConfig.model_fields.keys()
+    assert schema["additionalProperties"] is False
+
+
+@pytest.mark.parametrize("model", [RunConfig, AnimateConfig])
+def test_every_field_is_described(model):
+    assert [name for name, field in model.model_fields.items() if len(field.description or "") < 10] == []
+
+
+def test_help_says_what_the_fields_say():
+    commands = typer.main.get_command(app).commands
+    for verb, model in (("run", RunConfig), ("animate", AnimateConfig)):
+        options = {option.name: option.help for option in commands[verb].params}
+        shared = options.keys() & model.model_fields.keys()
+        assert len(shared) > 10
+        for name in shared:
+            assert options[name].startswith(model.model_fields[name].description.partition(" Default: ")[0]), name
+    given = {option.name for option in commands["run"].params}
+    assert RunConfig.model_fields.keys() - given == {"ablation"}, "which ablate gives"
+
+
+def test_lists_know_plug_ins(bench):
+    assert "toy" in bench("methods", "list", "--plugin", TOYS).out
+    assert "Blends the identity" in bench("methods", "explain", "toy", "--plugin", TOYS).out
+    assert bench("methods", "explain", "nobody", "--plugin", TOYS).code == 2
 
 
 def test_brackets_in_names_and_paths_are_no_markup(bench, make_suite, tmp_path, monkeypatch):

@@ -25,3 +25,14 @@ def test_the_defaults_are_those_in_effect(bench):
     assert "style (x1)" in told
     assert "regions (right_brow+left_brow+" in bench("methods", "explain", "strucbooth").out
     assert "Options" not in bench("methods", "explain", "copy-identity").out
+
+
+def test_a_tuner_is_explained_as_it_is_on_a_generator(bench):
+    alone, tuned = (bench("methods", "explain", "strucbooth", *more).out for more in ((), ("--baseline", "pocket")))
+    assert "steps (800)" in alone
+    assert "steps (60, with pocket)" in tuned
+    assert "rank (8)" in tuned
+    assert "800" not in tuned
+    refused = bench("methods", "explain", "warp", "--baseline", "pocket")
+    assert (refused.code, "warp is no tuner" in refused.err) == (2, True)
+    assert bench("methods", "explain", "strucbooth", "--baseline", "warp").code == 2

@@ -12,6 +12,7 @@ from urllib.response import addinfourl
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from portraitbench.core.errors import AssetError
 from portraitbench.datasets.assets import AssetStore
@@ -217,6 +218,30 @@ def test_a_failed_download_leaves_nothing_and_stops_nothing(store, folder, serve
     assert "\n" not in message
     assert re.search(expected, message)
     assert [path.name for path in _files(store.cache)] == [store.cached_path(_suite().assets["b"]).name]
+
+
+ADDRESSES = {
+    "https://example.org:99999/a": "Port out of range",
+    "https://[::1/a": "Invalid IPv6",
+    "https:///a.png": "names no host",
+    "https://user:secret@example.org/a": "user name or password",
+    "https://example.org/a b": "spaces",
+    "https://example.org/ü": "non-ASCII",
+    "https://example.org/a\r\nHost: x": "spaces, control|Invalid|no web address",
+    "file:///etc/passwd": "must start with https",
+    "HTTPS//x": "must start with https",
+}
+
+
+@pytest.mark.parametrize("url", ADDRESSES)
+def test_addresses_that_are_none_are_refused_by_the_manifest_and_in_redirects(store, folder, server, url):
+    with pytest.raises(ValidationError, match=ADDRESSES[url]):
+        _suite(url=url)
+    server.pages["https://example.org/a.png"] = (302, {"Location": url.replace("\r\n", "")}, b"")
+    report = fetch_assets(store, _suite(), folder, ["a"])
+    assert list(report.failed) == ["a"]
+    assert "\n" not in report.failed["a"]
+    assert all(asked.startswith("https://example.org/") for asked in server.asked)
 
 
 def test_redirects_within_https_are_followed(store, folder, server):

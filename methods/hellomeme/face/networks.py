@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ....core.errors import ConfigError, WeightsError, one_line
+from ....core.errors import WeightsError, one_line
 from ....datasets.clip import Frame
 from ..weights import OWNER
 
@@ -29,10 +29,12 @@ class OnnxNetwork:
 
     Args:
         path: The file.
-        device: "cpu", "mps" (which runs on the CPU) or "cuda", also "cuda:1".
+        device: "cpu", "mps" or "cuda", also "cuda:1". Without a provider for it the file runs on the CPU.
+
+    Attributes:
+        provider: The execution provider that onnxruntime really took.
 
     Raises:
-        ConfigError: When onnxruntime cannot use the device.
         WeightsError: When onnxruntime is missing, or the file is damaged.
     """
 
@@ -51,6 +53,7 @@ class OnnxNetwork:
         except Exception as error:
             raise WeightsError(f"{OWNER}: {path} is not a usable ONNX file ({one_line(error, 120)})") from error
         self._input = self._session.get_inputs()[0].name
+        self.provider: str = self._session.get_providers()[0]
         self._path = path
 
     def __call__(self, image: Array) -> list[Array]:
@@ -87,10 +90,9 @@ def first_row(answer: Array, width: int, what: str) -> Array:
 
 
 def providers(device: str) -> list[Any]:
-    """What onnxruntime computes with.
+    """What onnxruntime is asked to compute with; the CPU where it cannot use the device.
 
     Raises:
-        ConfigError: When it cannot use the device.
         WeightsError: When it is not installed.
     """
     try:
@@ -100,8 +102,6 @@ def providers(device: str) -> list[Any]:
             f"{OWNER}: its face tools need onnxruntime: pip install 'portraitbench[hellomeme]'"
         ) from error
     kind, _, index = device.partition(":")
-    if kind in ("cpu", "mps"):
-        return ["CPUExecutionProvider"]
-    if "CUDAExecutionProvider" not in onnxruntime.get_available_providers():
-        raise ConfigError(f"{OWNER}: the installed onnxruntime has no CUDA: replace it with onnxruntime-gpu")
-    return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), "CPUExecutionProvider"]
+    if kind == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), "CPUExecutionProvider"]
+    return ["CPUExecutionProvider"]  # small networks: a GPU user with the plain onnxruntime loses little

@@ -1,6 +1,6 @@
 """The face tools of HelloMeme's own code, from a checkout that HELLOMEME_UPSTREAM names. None of it is here.
 
-Its ONNX files come from the test, and what it takes from einops, where that is not installed, is stood in for.
+Its ONNX files come from the test.
 """
 
 from __future__ import annotations
@@ -8,8 +8,6 @@ from __future__ import annotations
 import contextlib
 import importlib
 import io
-import sys
-import types
 
 import hm_filling
 import hm_upstream
@@ -21,12 +19,6 @@ RATIO = 0.5
 
 def load(root):
     """Upstream's helpers and its tools on the ONNX files below ``root``."""
-    try:
-        import einops  # noqa: F401
-    except ImportError:
-        module = types.ModuleType("einops")
-        module.rearrange = lambda tensor, pattern: {"p f d -> f p d": tensor.transpose(0, 1)}[pattern]
-        sys.modules["einops"] = module
     hm_upstream.load()
     utils = importlib.import_module("hellomeme.utils")
     tools = importlib.import_module("hellomeme.tools")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from portraitbench.core.errors import ConfigError, WeightsError
+from portraitbench.core.errors import WeightsError
 from portraitbench.methods.hellomeme.face.detector import FaceDetector, decode, keep_best, letterbox
-from portraitbench.methods.hellomeme.face.networks import OnnxNetwork
+from portraitbench.methods.hellomeme.face.networks import OnnxNetwork, providers
 from portraitbench.methods.hellomeme.face.points import overlap
 
 
@@ -152,10 +152,12 @@ def test_missing_libraries_are_one_line(tmp_path, monkeypatch):
         detect(hm_faces.portrait((200, 200)))
 
 
-def test_a_gpu_that_onnxruntime_cannot_use_is_refused(tmp_path):
+def test_without_cuda_in_onnxruntime_the_face_tools_run_on_the_cpu(monkeypatch):
     import onnxruntime
 
-    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        pytest.skip("onnxruntime has CUDA here")
-    with pytest.raises(ConfigError, match="onnxruntime-gpu"):
-        OnnxNetwork(tmp_path / "any.onnx", "cuda")
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    assert providers("cuda:1") == ["CPUExecutionProvider"]
+    have_cuda = lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]  # noqa: E731
+    monkeypatch.setattr(onnxruntime, "get_available_providers", have_cuda)
+    assert providers("cuda:1")[0] == ("CUDAExecutionProvider", {"device_id": 1})
+    assert providers("mps") == ["CPUExecutionProvider"]
