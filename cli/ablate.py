@@ -51,10 +51,7 @@ def ablate(
         component_spec(f"{method.partition(':')[0]}:{text}", "--set")  # so that a malformed one is told as what it is
     tuner = method + ("," if ":" in method and settings else ":" if settings else "") + ",".join(settings or [])
     numbers = None if values is None else _numbers(values)
-    finish(
-        lambda progress: sweeping.ablate(sweep, numbers, method=tuner, progress=progress, report=False, **given),
-        fail=False,
-    )
+    finish(lambda progress: sweeping.ablate(sweep, numbers, method=tuner, progress=progress, report=False, **given))
 
 
 def _numbers(text: str) -> list[int]:

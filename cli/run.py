@@ -29,18 +29,13 @@ def run(
     if dry_run:
         _print_plan(running.plan(config, **given))
         return
-    finish(
-        lambda progress: running.run(config, progress=progress, report=False, **given),
-        fail=running.session_for(config, given).config.fail_on_error,
-    )
+    finish(lambda progress: running.run(config, progress=progress, report=False, **given))
 
 
 @takes("faces", "metrics", "workers", "plugins", "cache")
 def score(run_folder: RunArgument, given: Given) -> None:
     """Score the outputs of an earlier run again, with other metrics or face models; nothing is generated."""
-    earlier = running.load(run_folder)
-    fail = bool(earlier.about.config.get("fail_on_error"))
-    finish(lambda progress: scoring.score(earlier, progress=progress, report=False, **given), fail=fail)
+    finish(lambda progress: scoring.score(run_folder, progress=progress, report=False, **given))
 
 
 def report(
@@ -51,15 +46,14 @@ def report(
     print_report(Console(highlight=False, markup=False), running.load(run_folder), all_metrics=all_metrics)
 
 
-def finish(perform: Callable[[Progress], Run], *, fail: bool) -> None:
+def finish(perform: Callable[[Progress], Run]) -> None:
     """Do work on a run with its progress shown, and print what came out.
 
     Args:
         perform: The work; is given whom to tell how far it is.
-        fail: Whether a case that failed fails the command.
 
     Raises:
-        typer.Exit: With 1 when a case failed and ``fail`` is set.
+        typer.Exit: With 1 when a case failed and the run's configuration asks for that.
     """
     console = Console(highlight=False, markup=False)
     with RunProgress(console) as progress:
@@ -68,7 +62,7 @@ def finish(perform: Callable[[Progress], Run], *, fail: bool) -> None:
     if summary is None:
         raise RuntimeError(f"{done} was only loaded")
     print_report(console, done, summary, progress)
-    if summary.failures and fail:
+    if summary.failures and done.about.config["fail_on_error"]:
         raise typer.Exit(1)
 
 

@@ -14,7 +14,7 @@ from ..core.files import user_path
 from ..core.options import Options, UserPath, first_problem
 from ..core.yamlfile import load_mapping
 from .component import ComponentSpec
-from .defaults import filled
+from .defaults import EMBEDDED, TUNER, filled
 
 
 class RunConfig(Options):
@@ -27,8 +27,8 @@ class RunConfig(Options):
     )
     methods: list[ComponentSpec] = Field(
         default=[],
-        description="Generator or tuner: NAME or NAME:key=value,...; as=LABEL names its row. Default: StrucBooth on "
-        "the embedded generator; on other suites the reference methods.",
+        description="Generator or tuner: NAME or NAME:key=value,...; as=LABEL names its row. Default: "
+        f"{TUNER} on {EMBEDDED}; on other suites the reference methods.",
     )
     baseline: ComponentSpec | None = Field(
         default=None, description="Generator that tuners build on, and a row of its own: NAME or NAME:key=value,..."

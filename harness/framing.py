@@ -8,7 +8,8 @@ from pathlib import Path
 from ..datasets.build import CropOf, Framing
 from ..datasets.clip import Clip
 from ..datasets.manifest import Crop
-from ..datasets.media import probe, sampled
+from ..datasets.media import probe
+from ..datasets.timeline import sampled
 from ..faces import BACKENDS
 from ..faces.crops import CENTRE, portrait_crop
 from ..faces.observer import Observer

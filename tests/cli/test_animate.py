@@ -87,7 +87,7 @@ def test_limits_are_kept_and_told(animate, folder):
     assert done.code == 0, done.err
     assert "the first 3 of 4 driving frames are taken (--frames)" in done.out
     assert (len(read_clip(folder / "e.mkv")), read_clip(folder / "e.mkv").fps) == (3, 4)
-    one = animate("--frames", 1, "--no-tune", out="e.png")
+    one = animate("--frames", 1, "--no-tune", out="f.png")
     assert one.code == 0, one.err
     assert "face models" not in done.out + one.out, "none was asked"
 

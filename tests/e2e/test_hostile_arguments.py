@@ -52,6 +52,9 @@ RUN = [
     ("time limit of zero", ["--case-timeout", "0"], r"case_timeout"),
     ("negative time limit", ["--case-timeout", "-3"], r"case_timeout"),
     ("endless time limit", ["--case-timeout", "inf"], r"case_timeout"),
+    ("limit of zero", ["--limit", "0"], r"limit: .* not 0"),
+    ("no threads", ["--threads", "0"], r"threads: .* not 0"),
+    ("no workers", ["--workers", "0"], r"workers: .* not 0"),
     ("too many workers", ["--workers", "1000"], r"workers"),
     ("name that leaves the folder", ["--name", "../up"], r"name"),
     ("name that is a path", ["--name", "/etc/x"], r"name"),
@@ -105,7 +108,7 @@ def test_other_verbs_refuse(refused, tmp_path, monkeypatch, arguments, message):
     assert re.search(message, line), line
 
 
-USAGE = [["run", "--limit", "0"], ["run", "--seed", "x"], ["run", "--workers", "0"], ["run", "--no-such"], ["rum"]]
+USAGE = [["run", "--limit", "x"], ["run", "--seed", "x"], ["run", "--no-such"], ["rum"]]
 
 
 @pytest.mark.parametrize("arguments", USAGE, ids=" ".join)
