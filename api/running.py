@@ -33,6 +33,7 @@ class RunFields(TypedDict, total=False):
     weights: str
     faces: Sequence[Component]
     metrics: Sequence[Component]
+    primary: Sequence[str]
     cases: Sequence[str]
     limit: int
     full: bool

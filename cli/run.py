@@ -32,7 +32,7 @@ def run(
     finish(lambda progress: running.run(config, progress=progress, report=False, **given))
 
 
-@takes("faces", "metrics", "workers", "plugins", "cache")
+@takes("faces", "metrics", "primary", "workers", "plugins", "cache")
 def score(run_folder: RunArgument, given: Given) -> None:
     """Score the outputs of an earlier run again, with other metrics or face models; nothing is generated."""
     finish(lambda progress: scoring.score(run_folder, progress=progress, report=False, **given))
