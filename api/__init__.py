@@ -57,10 +57,13 @@ if TYPE_CHECKING:
     from .core.errors import ConfigError as ConfigError
     from .core.errors import MediaError as MediaError
     from .core.errors import NoFaceError as NoFaceError
+    from .core.errors import PluginError as PluginError
     from .core.errors import Status as Status
+    from .core.errors import WeightsError as WeightsError
     from .core.options import Options as Options
     from .core.options import parse_options as parse_options
     from .core.registry import Registry as Registry
+    from .core.weights import WeightFile as WeightFile
     from .datasets.catalog import SUITES as SUITES
     from .datasets.clip import Clip as Clip
     from .datasets.manifest import Case as Case
@@ -68,11 +71,13 @@ if TYPE_CHECKING:
     from .faces import BACKENDS as BACKENDS
     from .faces.base import BackendInfo as BackendInfo
     from .faces.base import Detects as Detects
+    from .faces.base import DifferentiableEmbedder as DifferentiableEmbedder
     from .faces.base import EmbedsIdentity as EmbedsIdentity
     from .faces.base import Face as Face
     from .faces.base import FaceBackend as FaceBackend
     from .faces.base import FindsLandmarks as FindsLandmarks
     from .faces.base import Grade as Grade
+    from .faces.base import HasDifferentiableEmbedder as HasDifferentiableEmbedder
     from .faces.base import Observation as Observation
     from .faces.base import ReadsCoefficients as ReadsCoefficients
     from .faces.base import ReadsEmotion as ReadsEmotion
@@ -86,7 +91,6 @@ if TYPE_CHECKING:
     from .methods.base import MethodContext as MethodContext
     from .methods.base import OracleInputs as OracleInputs
     from .methods.base import Parameterization as Parameterization
-    from .methods.base import RegionTuner as RegionTuner
     from .methods.base import TunedGenerator as TunedGenerator
     from .methods.base import Tuner as Tuner
     from .methods.sweeps import Sweep as Sweep
@@ -112,9 +116,19 @@ _HOMES = {
     "animating": ("AnimateConfig", "AnimatedCase", "animate"),
     "comparing": ("RunsCompared", "compare"),
     "core.component": ("Component",),
-    "core.errors": ("BenchError", "CaseError", "ConfigError", "MediaError", "NoFaceError", "Status"),
+    "core.errors": (
+        "BenchError",
+        "CaseError",
+        "ConfigError",
+        "MediaError",
+        "NoFaceError",
+        "PluginError",
+        "Status",
+        "WeightsError",
+    ),
     "core.options": ("Options", "parse_options"),
     "core.registry": ("Registry",),
+    "core.weights": ("WeightFile",),
     "datasets.catalog": ("SUITES",),
     "datasets.clip": ("Clip",),
     "datasets.manifest": ("Case", "SuiteKind"),
@@ -122,11 +136,13 @@ _HOMES = {
     "faces.base": (
         "BackendInfo",
         "Detects",
+        "DifferentiableEmbedder",
         "EmbedsIdentity",
         "Face",
         "FaceBackend",
         "FindsLandmarks",
         "Grade",
+        "HasDifferentiableEmbedder",
         "Observation",
         "ReadsCoefficients",
         "ReadsEmotion",
@@ -142,7 +158,6 @@ _HOMES = {
         "MethodContext",
         "OracleInputs",
         "Parameterization",
-        "RegionTuner",
         "TunedGenerator",
         "Tuner",
     ),

@@ -54,7 +54,7 @@ class AnimateConfig(Options):
         description="Face backend: NAME or NAME:key=value,...; the first that can do a thing does it.",
     )
     seed: int = Field(default=0, description="Same seed, same picture.")
-    device: str = Field(default="cpu", description=_same("device"))
+    device: str = Field(default="auto", description=_same("device"))
     threads: int = Field(default=1, ge=1, le=256, description="Threads of the numeric libraries.")
     size: int | None = Field(
         default=None, ge=16, le=4096, description="Canvas in pixels. Default: the generator's own, or 512."
@@ -165,7 +165,7 @@ class AnimatedCase:
         from .reports.strip import draw_strip
 
         case = self.case
-        parts = [("identity", case.inputs.identity), ("driving", case.inputs.driving), *case.sources.items()]
+        parts = [("identity", case.inputs.identity), ("driving", case.inputs.driving), *case.inputs.guides.items()]
         if self.tuned is None:
             parts.append((self.labels[0], self.base.clip))
         else:

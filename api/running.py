@@ -39,6 +39,8 @@ class RunFields(TypedDict, total=False):
     full: bool
     seed: int
     device: str
+    gpu_in_key: bool
+    executor: Component
     workers: int
     threads: int
     shard: str
@@ -165,7 +167,7 @@ def plan(config: AnyPath | None = None, **fields: Unpack[RunFields]) -> Planned:
     """
     session = session_for(config, fields)
     items = make_plan(session)
-    lengths = {item.case: session.case(item.suite, item.case).driving.frames for item in items}
+    lengths = {item.case: session.media.case(item.suite, item.case).driving.frames for item in items}
     inventories = {label: session.method(label).inventory(lengths) for label in session.labels}
     return Planned(session.config.folder, session.labels, items, inventories)
 

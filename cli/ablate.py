@@ -14,7 +14,7 @@ from .flags import HOW, WHAT, Given, Texts, takes
 from .run import finish
 
 _FIELDS = ("suites", "baseline", "faces", "metrics", "cases", "limit", "full", "plugins")
-_MORE = ("seed", "device", "workers", "out", "name", "cache")
+_MORE = ("seed", "device", "executor", "workers", "out", "name", "cache")
 
 
 @takes(*_FIELDS, *_MORE, defaults=dict.fromkeys(sweeping.DEFAULTS, EMBEDDED))

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
-from . import ablate, animate, config, data, doctor, listing, profile, run
+from . import ablate, animate, config, data, doctor, listing, profile, run, why
 
 INTERRUPTED = 130
 """Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
@@ -30,6 +30,7 @@ app.command("score")(run.score)
 app.command("report")(run.report)
 app.command("animate")(animate.animate_case)
 app.command("ablate")(ablate.ablate)
+app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")

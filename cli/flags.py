@@ -70,6 +70,8 @@ FLAGS: Mapping[str, Flag] = {
     "plugins": Flag(("--plugin",), Paths, WHAT),
     "seed": Flag(("--seed",), int | None, HOW),
     "device": Flag(("--device",), str | None, HOW),
+    "executor": Flag(("--executor",), str | None, HOW),
+    "gpu_in_key": Flag(("--gpu-in-key",), bool | None, HOW),
     "workers": Flag(("--workers", "-w"), int | None, HOW),
     "threads": Flag(("--threads",), int | None, HOW),
     "shard": Flag(("--shard",), str | None, HOW),

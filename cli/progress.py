@@ -56,6 +56,10 @@ class RunProgress:
         if self._bars:
             self._bars.stop()
 
+    def begin(self, device: str, *, found: bool) -> None:
+        """A run begins."""
+        self._console.print(f"device: {device}{' (found by auto)' if found else ''}")
+
     def stage(self, name: str, total: int, reused: int) -> None:
         """A stage begins."""
         self._finish_stage()

@@ -89,9 +89,8 @@ def check_suite(
 def _windows_by_asset(suite: Suite) -> dict[str, set[Window]]:
     windows: dict[str, set[Window]] = defaultdict(set)
     for case in suite.cases():
-        for window in (case.identity, case.driving, case.target):
-            if window is not None:
-                windows[window.asset].add(window)
+        for window in case.windows:
+            windows[window.asset].add(window)
     return windows
 
 

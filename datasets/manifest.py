@@ -7,13 +7,22 @@ each of which gives both its identity frame and its driving frames.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ..core.digest import digest
 from ..core.download import url_problem
@@ -101,6 +110,29 @@ class NamedWindow(Window):
     id: Identifier
 
 
+class Driving(NamedWindow):
+    """A driving image or clip; single regions of the face may be driven by others (the paper's PasteDrive)."""
+
+    model_config = ConfigDict(from_attributes=True)  # a plain window is a driving without guides
+
+    guides: dict[Identifier, Window] = Field(
+        default={},
+        description="By region (eyes, brows, mouth, nose, or one eye or brow): what drives it in place of this window, "
+        "frame by frame; a shorter one holds its last frame. For tuners that know regions.",
+    )
+
+    @property
+    def window(self) -> Window:
+        """The window alone."""
+        return Window(asset=self.asset, start=self.start, frames=self.frames, crop=self.crop)
+
+    @model_serializer(mode="wrap")
+    def _without_empty_guides(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # A suite without guides has the digest that it had before there were any.
+        data: dict[str, Any] = plain(self)
+        return data if self.guides else {name: value for name, value in data.items() if name != "guides"}
+
+
 class SelfClip(_Strict):
     """A clip that drives itself: identity frame from its beginning, driving frames from its end, no overlap."""
 
@@ -120,7 +152,19 @@ class SelfClip(_Strict):
 
 @dataclass(frozen=True)
 class Case:
-    """One test case: animate ``identity`` by ``driving``; ``target`` is the ideal output where one is known."""
+    """One test case: animate ``identity`` by ``driving``.
+
+    Attributes:
+        id: Unique in its suite.
+        suite: Name of the suite.
+        kind: Of the suite.
+        identity_id: By which statistics cluster.
+        driving_id: Likewise.
+        identity: The identity image.
+        driving: The driving clip.
+        target: The ideal output, where it is known.
+        guides: By region: what drives it in place of ``driving``.
+    """
 
     id: str
     suite: str
@@ -130,6 +174,12 @@ class Case:
     identity: Window
     driving: Window
     target: Window | None
+    guides: Mapping[str, Window] = field(default_factory=dict)
+
+    @property
+    def windows(self) -> list[Window]:
+        """All of them, each role once."""
+        return [self.identity, self.driving, *([self.target] if self.target else []), *self.guides.values()]
 
 
 class Suite(_Strict):
@@ -145,7 +195,7 @@ class Suite(_Strict):
     roots: dict[Identifier, str] = Field(default={}, description="Folders outside the manifest's own, absolute.")
     assets: dict[Identifier, Asset]
     identities: list[NamedWindow] = []
-    drivings: list[NamedWindow] = []
+    drivings: list[Driving] = []
     clips: list[SelfClip] = []
     targets: dict[str, Window] = Field(default={}, description="Ideal outputs by case id, where they are known.")
 
@@ -161,6 +211,8 @@ class Suite(_Strict):
         self._check_roots()
         self._check_windows("identities", self.identities)
         self._check_windows("drivings", self.drivings)
+        for driving in self.drivings:
+            self._check_windows(f"drivings[{driving.id}].guides", list(driving.guides.values()))
         self._check_windows("clips", self.clips)
         ids = Counter(case.id.lower() for case in self.cases())
         twice = [name for name, count in ids.items() if count > 1]
@@ -212,8 +264,9 @@ class Suite(_Strict):
                 identity_id=identity.id,
                 driving_id=driving.id,
                 identity=identity,
-                driving=driving,
+                driving=driving.window,
                 target=self.targets.get(case_id),
+                guides=driving.guides,
             )
             for identity in self.identities
             for driving in self.drivings
@@ -233,10 +286,19 @@ class Suite(_Strict):
         )
 
     def window_key(self, window: Window) -> str:
-        """Digest of everything that decides a window's pixels: content, frames, crop and canvas."""
-        crop = window.crop.model_dump() if window.crop else None
-        content = [self.assets[window.asset].sha256, window.start, window.frames, crop, self.size]
-        return digest([*content, DISPLAY_VERSION])
+        """Digest of everything that decides a window's pixels."""
+        return digest(list(self.window_content(window).values()))
+
+    def window_content(self, window: Window) -> dict[str, Any]:
+        """Everything that decides a window's pixels, as plain data: content, frames, crop, canvas, reading rules."""
+        return {
+            "sha256": self.assets[window.asset].sha256,
+            "start": window.start,
+            "frames": window.frames,
+            "crop": window.crop.model_dump() if window.crop else None,
+            "size": self.size,
+            "display": DISPLAY_VERSION,
+        }
 
 
 def load_suite(path: Path) -> Suite:

@@ -43,7 +43,7 @@ class BackendInfo:
         version: Version of the library and of our adapter, as one string.
         weights: sha256 over the weights files, or "none".
         licence: Licence of code and weights, with its limits.
-        device: "cpu", "cuda" or "mps".
+        device: "cpu", "cuda" or "mps"; of a certain card of several the kind is kept, never its index.
         grade: Whether the numbers are measurements.
         options: Named settings that change the numbers (detector size, crop, ...).
     """
@@ -55,6 +55,9 @@ class BackendInfo:
     device: str = "cpu"
     grade: Grade = Grade.REAL
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "device", self.device.partition(":")[0])  # every card is as good as another
 
     @property
     def fingerprint(self) -> Mapping[str, Any]:

@@ -35,9 +35,6 @@ from .policy import POLICY_VERSION, choose
 Reader = Callable[[Sequence[Frame], Sequence[Face]], Floats]
 C = TypeVar("C")
 
-_SHAPES = {LANDMARKS: (68, 2), EMOTION: (2,)}
-"""Shapes that hold even where no face was found; the length of other vectors is their backend's affair."""
-
 # What a clip without any face is filled with; the width of the other features is only known once one was computed.
 _ROW_SHAPES: dict[str, tuple[int, ...]] = {LANDMARKS: (68, 2), EMOTION: (2,)}
 

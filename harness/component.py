@@ -16,12 +16,12 @@ _RESERVED_LABELS = {"identity", "driving", "target"}
 
 
 class ComponentSpec(Options):
-    """A method, face backend or metric by registry name, with its options.
+    """A method, face backend, metric or executor by registry name, with its options.
 
     Attributes:
         name: Registry name.
         label: What rows and files call it; two uses of one method need different labels.
-        options: Handed to the part, which checks them.
+        options: Handed to the component, which checks them.
     """
 
     name: str = Field(min_length=1)

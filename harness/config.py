@@ -49,7 +49,16 @@ class RunConfig(Options):
     full: bool = Field(default=False, description="All cases of suites that otherwise give a few for a first look.")
     seed: int = Field(default=0, description="Seed of the run; the same seed gives the same numbers.")
     device: str = Field(
-        default="cpu", pattern=r"^(cpu|mps|cuda(:\d+)?)$", description="Where networks run: cpu, cuda, cuda:1 or mps."
+        default="auto",
+        pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$",
+        description="Where networks run: cpu, mps, cuda or cuda:1; auto: cuda where there is a card, else mps, else "
+        "cpu. Several workers take the cards in turn.",
+    )
+    gpu_in_key: bool = Field(
+        default=False, description="Whether results of another model of graphics card are computed again."
+    )
+    executor: ComponentSpec = Field(
+        default=ComponentSpec(name="auto"), description="Where the work is done: auto, serial, processes."
     )
     workers: int = Field(default=1, ge=1, le=256, description="Worker processes on this machine.")
     threads: int = Field(

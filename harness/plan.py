@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 import numpy as np
 
-from ..core.digest import digest, seed_for
+from ..core.digest import digest
 from ..core.errors import ConfigError
 from ..datasets.catalog import OpenSuite
 from ..datasets.manifest import Case, Suite
+from ..methods.tuned_method import TunedMethod
 from .component import ComponentSpec
+from .fingerprint import Fingerprint, generate_fingerprint, score_fingerprint
 from .session import Session
 from .store import Record
-
-GENERATE_VERSION = 1
-"""Raise it when the way outputs are made or stored changes what is in them."""
-SCORE_VERSION = 1
-"""Raise it when scoring changes outside the metrics, which have versions of their own."""
 
 
 @dataclass(frozen=True)
@@ -30,16 +28,23 @@ class PlannedMetric:
         spec: How to make the metric.
         id: Its full id.
         base: Digest of all that decides the value besides the output itself.
+        fingerprint: What ``base`` is the digest of; kept in the records of scores, not in the plan.
     """
 
     spec: ComponentSpec
     id: str
     base: str
+    fingerprint: Fingerprint = field(default_factory=dict, compare=False)
 
     def key(self, generated: Record) -> str:
         """Key of the score record of an output that was made."""
         files = [generated["output"], generated["canvas"]]
         return digest([self.base, *(part and part["sha256"] for part in files)])
+
+    def full_fingerprint(self, generated: Record) -> dict[str, Any]:
+        """All that decides the score of an output that was made."""
+        files = {name: generated[name] and generated[name]["sha256"] for name in ("output", "canvas")}
+        return {**self.fingerprint, **files}
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,8 @@ class PlanItem:
         baseline: Row label of what the method is compared with; "" without.
         key: Digest of all that decides the output.
         metrics: What to score it with.
+        base: Key of the baseline's output that the method starts from; "" if it is no tuned one.
+        fingerprint: What ``key`` is the digest of.
     """
 
     suite: str
@@ -65,11 +72,13 @@ class PlanItem:
     baseline: str
     key: str
     metrics: tuple[PlannedMetric, ...]
+    base: str = ""
+    fingerprint: Fingerprint = field(default_factory=dict)
 
     def as_record(self) -> Record:
         """The item as plain data."""
         metrics = [{"spec": part.spec.model_dump(), "id": part.id, "base": part.base} for part in self.metrics]
-        return {field.name: getattr(self, field.name) for field in fields(self)} | {"metrics": metrics}
+        return {one.name: getattr(self, one.name) for one in fields(self)} | {"metrics": metrics}
 
     @classmethod
     def from_record(cls, record: Record) -> PlanItem:
@@ -115,15 +124,14 @@ def make_plan(session: Session) -> list[PlanItem]:
     Raises:
         ConfigError: When a pattern matches no case of any suite of the run, or a method has results for none.
     """
-    ids = [case.id for opened in session.suites for case in opened.suite.cases()]
+    ids = [case.id for opened in session.media.suites for case in opened.suite.cases()]
     for pattern in session.config.cases:
         if not any(fnmatchcase(name, pattern) for name in ids):
             raise ConfigError(f"cases: nothing matches {pattern!r} (bench suites show NAME lists the ids)")
     items: list[PlanItem] = []
-    for opened in session.suites:
+    for opened in session.media.suites:
         for case in selected_cases(session, opened):
-            metrics = plan_metrics(session, opened.suite, case)
-            items += [_item(session, opened.suite, case, label, metrics) for label in session.labels]
+            items += _items(session, opened.suite, case)
     for label in session.labels:
         if items:
             session.method(label).require_cases(dict.fromkeys(item.case for item in items))
@@ -132,36 +140,22 @@ def make_plan(session: Session) -> list[PlanItem]:
 
 def replan_metrics(session: Session, items: Sequence[PlanItem]) -> list[PlanItem]:
     """The same outputs with the metrics of this session, for ``bench score``."""
+    media = session.media
     return [
-        replace(
-            item, metrics=plan_metrics(session, session.suite(item.suite).suite, session.case(item.suite, item.case))
-        )
+        replace(item, metrics=plan_metrics(session, media.suite(item.suite).suite, media.case(item.suite, item.case)))
         for item in items
     ]
 
 
 def plan_metrics(session: Session, suite: Suite, case: Case) -> tuple[PlannedMetric, ...]:
     """The metrics that apply to a case, with the keys that decide their values."""
-    windows = [case.identity, case.driving] + ([case.target] if case.target else [])
-    content = [suite.window_key(window) for window in windows]
-    return tuple(
-        PlannedMetric(
-            spec=ComponentSpec(name=metric.spec.id, options=dict(metric.options)),
-            id=metric.spec.id,
-            base=digest(
-                [
-                    SCORE_VERSION,
-                    metric.spec.id,
-                    dict(metric.options),
-                    session.observer.key_for(metric.spec.needs),
-                    content,
-                    session.config.threads,
-                ]
-            ),
-        )
-        for metric in session.metrics(case.kind)
-        if case.target is not None or "target" not in metric.spec.roles
-    )
+    planned = []
+    for metric in session.metrics(case.kind):
+        if case.target is not None or "target" not in metric.spec.roles:
+            spec = ComponentSpec(name=metric.spec.id, options=dict(metric.options))
+            fingerprint = score_fingerprint(session, suite, case, metric)
+            planned.append(PlannedMetric(spec, metric.spec.id, digest(fingerprint), fingerprint))
+    return tuple(planned)
 
 
 def in_shard(items: Sequence[PlanItem], index: int, count: int) -> Iterator[PlanItem]:
@@ -170,28 +164,37 @@ def in_shard(items: Sequence[PlanItem], index: int, count: int) -> Iterator[Plan
     return (item for item in items if cases[item.suite, item.case] % count == index)
 
 
-def _item(session: Session, suite: Suite, case: Case, label: str, metrics: tuple[PlannedMetric, ...]) -> PlanItem:
+def _items(session: Session, suite: Suite, case: Case) -> list[PlanItem]:
+    """A case with every method, in table order.
+
+    Raises:
+        ConfigError: When the case has guides that a tuner does not know.
+    """
     baseline = session.config.baseline
-    key = digest(
-        {
-            "version": GENERATE_VERSION,
-            "method": session.fingerprint(label, case.id),
-            "case": case.id,
-            "identity": suite.window_key(case.identity),
-            "driving": suite.window_key(case.driving),
-            **({"target": case.target and suite.window_key(case.target)} if session.sees_target(label) else {}),
-            "seed": seed_for(session.config.seed, suite.name, case.id),
-            "threads": session.config.threads,
-            "device": session.config.device,
-        }
-    )
-    return PlanItem(
-        suite=suite.name,
-        case=case.id,
-        identity=case.identity_id,
-        driving=case.driving_id,
-        method=label,
-        baseline=baseline.label if baseline and baseline.label != label else "",
-        key=key,
-        metrics=metrics,
-    )
+    metrics = plan_metrics(session, suite, case)
+    items: dict[str, PlanItem] = {}
+    for label in session.labels:
+        method = session.method(label)
+        if isinstance(method, TunedMethod):
+            _check_guides(method, suite, case)
+        fingerprint = generate_fingerprint(session, suite, case, label)
+        items[label] = PlanItem(
+            suite=suite.name,
+            case=case.id,
+            identity=case.identity_id,
+            driving=case.driving_id,
+            method=label,
+            baseline=baseline.label if baseline and baseline.label != label else "",
+            key=digest(fingerprint),
+            metrics=metrics,
+            base=items[baseline.label].key if isinstance(method, TunedMethod) and baseline else "",
+            fingerprint=fingerprint,
+        )
+    return list(items.values())
+
+
+def _check_guides(method: TunedMethod, suite: Suite, case: Case) -> None:
+    try:
+        method.check_guides(case.guides)
+    except ConfigError as error:
+        raise ConfigError(f"suite {suite.name}: case {case.id}: {error}") from error

@@ -46,6 +46,8 @@ class _Shape(BaseModel):
     calls: dict[str, int] = {}
     output: StoredFile | None = None
     canvas: StoredFile | None = None
+    state: StoredFile | None = None
+    fingerprint: dict[str, Any] = {}
     values: list[float | None] = []
     value_status: list[Status] = []
 

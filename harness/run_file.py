@@ -46,6 +46,8 @@ class SuiteAbout(_Open):
     size: int
     digest: str
     notes: dict[str, list[str]] = {}
+    guides: dict[str, dict[str, str]] = {}
+    """By driving id: by region, the asset that drives it."""
 
 
 class BackendAbout(_Open):
@@ -99,6 +101,8 @@ class RunFile(_Open):
     written_by: str = ""
     created: str
     config: dict[str, Any]
+    device: str = ""
+    """Where methods and face models computed, as a library is told; "" in files of earlier versions."""
     suites: dict[str, SuiteAbout]
     methods: list[str]
     method_grades: dict[str, str] = {}
@@ -131,6 +135,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
         "written_by": f"{DISTRIBUTION} {about['packages'].get(DISTRIBUTION, '')}".strip(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": session.config.model_dump(mode="json"),
+        "device": session.device,
         "suites": {
             opened.suite.name: {
                 "title": opened.suite.title,
@@ -138,8 +143,13 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
                 "size": opened.suite.size,
                 "digest": digest(opened.suite.model_dump(mode="json", by_alias=True)),
                 "notes": _asset_notes(session, opened, plan),
+                "guides": {
+                    driving.id: {region: window.asset for region, window in driving.guides.items()}
+                    for driving in opened.suite.drivings
+                    if driving.guides
+                },
             }
-            for opened in session.suites
+            for opened in session.media.suites
         },
         "methods": methods,
         "method_grades": {label: session.method(label).grade for label in methods},
@@ -174,10 +184,10 @@ def _chosen_metrics(session: Session, plan: Sequence[PlanItem]) -> dict[str, Any
     """
     primary, left = {}, {}
     chosen = session.config.primary
-    measured = {one.suite.name: list[str]() for one in session.suites}
+    measured = {one.suite.name: list[str]() for one in session.media.suites}
     for item in plan:
         measured[item.suite] += [planned.id for planned in item.metrics if planned.id not in measured[item.suite]]
-    for opened in session.suites:
+    for opened in session.media.suites:
         suite, ids = opened.suite, measured[opened.suite.name]
         targets = suite.kind == SuiteKind.SELF_VIDEO or bool(suite.targets)
         primary[suite.name] = primary_ids(suite.kind, ids, chosen)
@@ -195,7 +205,7 @@ def _asset_notes(session: Session, opened: OpenSuite, plan: Sequence[PlanItem]) 
     cases = [opened.case(case_id) for case_id in ids]
     windows = [window for case in cases for window in (case.identity, case.driving, case.target) if window]
     used = dict.fromkeys(window.asset for window in windows)
-    return asset_notes(session.assets, opened.suite, opened.folder, used)
+    return asset_notes(session.media.assets, opened.suite, opened.folder, used)
 
 
 def load_run(folder: Path) -> RunFile:

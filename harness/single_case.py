@@ -10,7 +10,6 @@ from pathlib import Path
 
 from ..core.digest import seed_for
 from ..core.errors import CaseError, ConfigError, OneCaseError, one_line
-from ..datasets.clip import Clip
 from ..datasets.framing import frame_file, frames_at_rate
 from ..datasets.manifest import Crop
 from ..datasets.media import probe
@@ -52,13 +51,11 @@ class SingleCase:
     """A case that belongs to no suite.
 
     Attributes:
-        inputs: What the method is given.
-        sources: The region clips by the names a person gave them, with the driving clip's frame rate.
+        inputs: What the method is given; guides are by the names that a person gave, in the driving clip's time.
         driving_frames: Frames of the driving clip before it was cut to the limit, at its frame rate here.
     """
 
     inputs: Inputs
-    sources: Mapping[str, Clip]
     driving_frames: int
 
 
@@ -100,12 +97,12 @@ def read_case(files: CaseFiles, method: Generator, seed: int, choose: Choose = l
         crop = files.crops.get("driving") or choose(files.driving)
         driving = frame_file(files.driving, size, crop=crop, fps=fps, frames=files.frames)
         count = frames_at_rate(header, fps)
-        sources = {
+        guides = {
             name: frame_file(path, size, crop=choose(path), fps=driving.fps, frames=len(driving))
             for name, path in files.regions.items()
         }
     case_id = f"{files.identity.stem}__{files.driving.stem}"
-    return SingleCase(Inputs(case_id, identity, driving, seed_for(seed, "animate")), sources, count)
+    return SingleCase(Inputs(case_id, identity, driving, seed_for(seed, "animate"), guides), count)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from ..core.errors import StoreError, one_line
 from ..core.files import write_text
 from .records import Record, parse_line, parse_record
 
-__all__ = ["Record", "Store", "read_lines", "storing"]
+__all__ = ["Record", "Store", "is_intact", "read_lines", "storing"]
 
 
 @contextmanager
@@ -118,7 +118,7 @@ class Store:
 
     def has_output(self, record: Record) -> bool:
         """Whether the files a generate record speaks of are still there, byte for byte."""
-        return all(_is_intact(self.folder, part) for part in (record["output"], record["canvas"]) if part)
+        return all(is_intact(self.folder, part) for part in (record["output"], record["canvas"]) if part)
 
     def _lock(self, file: int) -> None:
         try:
@@ -188,6 +188,7 @@ def _drop_torn_line(file: int) -> None:
     os.lseek(file, 0, os.SEEK_END)
 
 
-def _is_intact(folder: Path, part: Mapping[str, Any]) -> bool:
+def is_intact(folder: Path, part: Mapping[str, Any]) -> bool:
+    """Whether a file that a record speaks of is there, byte for byte."""
     path = folder / part["path"]
     return path.is_file() and path.stat().st_size == part["bytes"] and file_sha256(path) == str(part["sha256"])

@@ -66,8 +66,8 @@ def copy_suites(session: Session) -> None:
     Raises:
         StoreError: When the folder cannot be written.
     """
-    for opened in session.suites:
-        found = {name: session.assets.locate(opened.suite, name, opened.folder) for name in opened.suite.assets}
+    for opened in session.media.suites:
+        found = {name: session.media.assets.locate(opened.suite, name, opened.folder) for name in opened.suite.assets}
         paths = {name: path.absolute() for name, path in found.items() if path is not None}
         copy = SuiteCopy(suite=opened.suite, paths=paths)
         path = _path(session.config.folder, opened.suite.name)

@@ -15,21 +15,28 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 class Meter:
     """Measures a ``with`` block; meters do not nest.
 
+    Args:
+        device: Where the block computes, such as "cpu" or "cuda:1".
+
     Attributes:
         seconds: Wall time of the block.
         peak_bytes: Largest resident memory of the process during the block; since the process began where the system
-            cannot start that count anew (it can on Linux). On a CUDA device, the block's peak of allocated device
-            memory instead.
+            cannot start that count anew (it can on Linux). Of a block on a CUDA device, the peak of memory allocated
+            on that very device instead.
     """
 
     seconds: float = 0.0
     peak_bytes: int = 0
 
+    def __init__(self, device: str = "cpu") -> None:
+        self._device = device
+
     def __enter__(self) -> Self:
         torch = sys.modules.get("torch")  # only a program that uses torch can have used the device
-        self._cuda = torch.cuda if torch is not None and torch.cuda.is_available() else None
+        is_used = self._device.startswith("cuda") and torch is not None and torch.cuda.is_available()
+        self._cuda = torch.cuda if torch is not None and is_used else None
         if self._cuda is not None:
-            self._cuda.reset_peak_memory_stats()
+            self._cuda.reset_peak_memory_stats(self._device)
         else:
             reset_peak_resident()
         self._start = time.perf_counter()
@@ -39,7 +46,9 @@ class Meter:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.seconds = time.perf_counter() - self._start
-        self.peak_bytes = self._cuda.max_memory_allocated() if self._cuda is not None else peak_resident_bytes()
+        self.peak_bytes = (
+            self._cuda.max_memory_allocated(self._device) if self._cuda is not None else peak_resident_bytes()
+        )
 
 
 def reset_peak_resident() -> bool:
@@ -62,13 +71,6 @@ def peak_resident_bytes() -> int:
     except OSError:
         found = None
     return int(found[1]) * 1024 if found else _peak_since_start()
-
-
-def resident_bytes() -> int:
-    """Resident memory of this process now, in bytes."""
-    import psutil
-
-    return int(psutil.Process().memory_info().rss)
 
 
 def _peak_since_start() -> int:

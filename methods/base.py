@@ -13,6 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.component import Component
+from ..core.errors import PluginError
 from ..core.options import parse_options
 from ..datasets.clip import Clip
 from ..faces.base import Grade
@@ -38,12 +39,16 @@ class Inputs:
         identity: The identity image, one frame on the suite's square canvas.
         driving: The driving clip on the same canvas.
         seed: Derived from the run's seed and the case, so that order and workers do not matter.
+        guides: By region, in the words of :attr:`Tuner.regions`: a clip whose expression that region takes on instead
+            of the driving clip's (the paper's PasteDrive). Frame by frame; a frame beyond a clip's end is its last.
+            For tuners that know regions; a generator animates with the driving clip alone.
     """
 
     case_id: str
     identity: Clip
     driving: Clip
     seed: int
+    guides: Mapping[str, Clip] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,11 +71,14 @@ class Animation:
         canvas: The driving clip as the method cropped it into its own frame, where it did: landmark distances need
             it, since framing alone adds 23-51 px. None when the frames kept the given framing.
         detail: Facts worth a record (losses, steps, sizes).
+        state: What :meth:`DiffusionGenerator.resume` needs of this sampling besides the frames, by name; kept without
+            loss beside the output.
     """
 
     clip: Clip
     canvas: Clip | None = None
     detail: Detail = field(default_factory=dict)
+    state: Mapping[str, Tensor] = field(default_factory=dict)
 
 
 class MethodRole(StrEnum):
@@ -106,7 +114,7 @@ class Generator(Component):
     precedence: int = 0
     role: MethodRole = MethodRole.COMPETITOR
     grade: Grade = Grade.REAL
-    settings: Mapping[str, Any]
+    settings: Mapping[str, Any] = MappingProxyType({})
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:  # noqa: ARG002 - for subclasses
         """Check the options; a subclass with a constructor of its own sets ``settings`` itself."""
@@ -114,7 +122,13 @@ class Generator(Component):
         self.settings = self.options.model_dump(mode="json")
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """Name, code version and all options; a method with weights adds their digests."""
+        """Name, code version and all options; a method with weights adds their digests.
+
+        Raises:
+            PluginError: When a constructor of its own has told no settings: results of other options would be reused.
+        """
+        if self.options_model.model_fields and "settings" not in vars(self):
+            raise PluginError(f"method {self.name}: its constructor must set settings, or it needs a fingerprint()")
         return {"name": self.name, "code": self.code_version, "options": dict(self.settings)}
 
     def case_fingerprint(self, case_id: str) -> Mapping[str, Any]:  # noqa: ARG002 - the same for every case
@@ -143,6 +157,10 @@ class Generator(Component):
             frames: Driving frames by case id.
         """
         return []
+
+    def resume(self, conditions: Any, base: Animation) -> bool:  # noqa: ARG002 - without a promise nothing is shared
+        """See :meth:`DiffusionGenerator.resume`: it cannot."""
+        return False
 
 
 class Parameterization(Protocol):
@@ -220,6 +238,19 @@ class DiffusionGenerator(Generator, ABC):
     def sample(self, conditions: Any, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """Generate by normal sampling; :meth:`encode` must take the frames as they are returned."""
 
+    def resume(self, conditions: Any, base: Animation) -> bool:  # noqa: ARG002 - for subclasses
+        """Bring fresh conditions to where sampling ``base`` from them would have left them, without sampling.
+
+        Args:
+            conditions: Computed anew from the case.
+            base: What the same generator made of the same case with the same seed, read back from where it was kept:
+                frames, canvas and ``state``, bit by bit.
+
+        Returns:
+            Whether it did. If not, as by default, nothing is shared and a tuner samples the case itself.
+        """
+        return False
+
     @abstractmethod
     def encode(self, frames: Tensor) -> Tensor:
         """Latents of frames in [-1, 1], on the denoiser's device; the same frames give the same latents."""
@@ -244,6 +275,10 @@ class TunedGenerator(Protocol):
         """Generate by normal sampling with what was tuned."""
         ...
 
+    def save(self, folder: Path, case_id: str) -> None:
+        """Write what was tuned as ``<case id>.safetensors``."""
+        ...
+
 
 class Tuner(Component):
     """Contract of a tuner: improves a diffusion generator for one case, and leaves it as it was.
@@ -252,10 +287,13 @@ class Tuner(Component):
 
     Attributes:
         precedence: See :class:`Generator`.
+        regions: Names of :attr:`Inputs.guides` that it takes, each with its own regions that the name stands for.
+            Empty where it knows none; cases with guides are refused then.
         sweeps: Ablations that ``bench ablate`` can run, by name.
     """
 
     precedence: int = 0
+    regions: Mapping[str, tuple[str, ...]] = MappingProxyType({})
     sweeps: Mapping[str, Sweep] = MappingProxyType({})
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:  # noqa: ARG002 - for subclasses
@@ -275,44 +313,17 @@ class Tuner(Component):
         return {**self.fingerprint(), "settings": self.settings_for(generator)}
 
     def tune(
-        self, generator: DiffusionGenerator, conditions: Any, inputs: Inputs
+        self, generator: DiffusionGenerator, conditions: Any, inputs: Inputs, *, base: Animation | None = None
     ) -> AbstractContextManager[TunedGenerator]:
-        """Tune within a ``with`` block; on leaving it, also by an exception, the generator is bit-exactly itself."""
-        raise NotImplementedError(f"{type(self).__name__} has no tune()")
-
-
-class SavableGenerator(TunedGenerator, Protocol):
-    """A tuned generator whose weights can be kept."""
-
-    def save(self, folder: Path, case_id: str) -> None:
-        """Write the weights as ``<case id>.safetensors``."""
-        ...
-
-
-class RegionTuner(Tuner):
-    """A tuner that can take the expression of single regions from other clips (the paper's PasteDrive).
-
-    Attributes:
-        regions: Names that a person may give, each with the regions it stands for.
-    """
-
-    regions: Mapping[str, tuple[str, ...]]
-
-    def tune(
-        self,
-        generator: DiffusionGenerator,
-        conditions: Any,
-        inputs: Inputs,
-        *,
-        sources: Mapping[str, Clip] | None = None,
-    ) -> AbstractContextManager[SavableGenerator]:
-        """See :meth:`Tuner.tune`.
+        """Tune within a ``with`` block; on leaving it, also by an exception, the generator is bit-exactly itself.
 
         Args:
             generator: What to tune.
             conditions: What it computed from the case.
             inputs: The case.
-            sources: By region: a clip that drives it instead of the driving clip. A frame beyond its end is its last.
+            base: The generator's own output for this case and seed, where it is known already: what
+                ``generator.sample(conditions, seed=inputs.seed)`` would give. A tuner that starts from anything else
+                (another seed, other steps) does not use it.
         """
         raise NotImplementedError(f"{type(self).__name__} has no tune()")
 
@@ -326,7 +337,7 @@ class MethodContext:
 
     Args:
         make_observer: Builds the run's observer; called when a method first looks at faces.
-        device: "cpu", "cuda" or "mps".
+        device: "cpu", "mps", "cuda", or one of several such as "cuda:1".
         cache: Folder for files a method wants to keep between runs.
         progress: Told how long work on a case goes; None when nobody listens.
     """

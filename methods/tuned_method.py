@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import Any, TypeGuard
+from typing import Any
 
 from ..core.errors import ConfigError
 from ..faces.base import Grade
 from . import METHODS
-from .base import Animation, DiffusionGenerator, Generator, Inputs, RegionTuner, Tuner
+from .base import Animation, DiffusionGenerator, Generator, Inputs, Tuner
+from .guides import expand_guides
 from .phases import Phases
 
 
@@ -61,21 +62,38 @@ class TunedMethod(Generator):
         """The tuner's for this generator; the generator's stand in its own row."""
         return self.tuner.settings_for(self.generator)
 
-    def animate(self, inputs: Inputs) -> Animation:
-        """Tune the generator for this case and sample from it.
-
-        The detail also says how many seconds conditions and sampling took.
+    def check_guides(self, names: Iterable[str], *, word: str = "guide") -> None:
+        """See that the tuner knows these regions, which were given under the name ``word``.
 
         Raises:
+            ConfigError: In one line, when it does not.
+        """
+        expand_guides(dict.fromkeys(names), self.tuner.regions, f"method {self.tuner.name}", word=word)
+
+    def animate(self, inputs: Inputs, *, base: Animation | None = None) -> Animation:
+        """Tune the generator for this case and sample from it.
+
+        The detail also says whether ``base`` was of use, and how many seconds conditions and sampling took.
+
+        Args:
+            inputs: The case.
+            base: What the generator made of the same case with the same seed, as it was kept; None when it is not
+                there. It spares a sampling, and changes nothing in the result.
+
+        Raises:
+            ConfigError: When there are guides for regions that the tuner does not know.
             RuntimeError: When the tuner leaves the generator changed: every later case would be wrong.
         """
+        self.check_guides(inputs.guides)
         phases = Phases()
         with phases.measure("condition"):
             conditions = self.generator.condition(inputs)
-        with self.watched(), self.tuner.tune(self.generator, conditions, inputs) as tuned:
+            known = base if base is not None and self.generator.resume(conditions, base) else None
+        with self.watched(), self.tuner.tune(self.generator, conditions, inputs, base=known) as tuned:
             with phases.measure("sample"):
                 animation = tuned.sample(conditions, seed=inputs.seed)
-            return replace(animation, detail={**animation.detail, **phases.detail})
+            facts = {"base_shared": int(known is not None), **phases.detail}
+            return replace(animation, detail={**animation.detail, **facts})
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -90,11 +108,6 @@ class TunedMethod(Generator):
         finally:
             if self.generator.probe() != before:
                 raise RuntimeError(f"tuner {self.tuner.name} left {self.generator.name} changed")
-
-
-def is_region_tuner(tuner: Tuner) -> TypeGuard[RegionTuner]:
-    """Whether a tuner takes clips for single regions."""
-    return isinstance(tuner, RegionTuner)
 
 
 def is_tuner_class(name: str) -> bool:

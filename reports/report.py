@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..core.files import atomic_path, write_text
-from ..harness.session import COMPARISON
+from ..harness.media import COMPARISON
 from ..harness.store import storing
 from ..harness.suite_copy import copied_suites, load_copy
 from .ablation import draw_ablation

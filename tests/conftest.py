@@ -21,6 +21,7 @@ from portraitbench.datasets.clip import Clip
 from portraitbench.datasets.media import write_output
 from portraitbench.faces import BACKENDS
 from portraitbench.harness.config import check_config
+from portraitbench.harness.executors import EXECUTORS
 from portraitbench.harness.runner import Runner, Summary
 from portraitbench.harness.session import Session
 from portraitbench.methods import METHODS
@@ -41,7 +42,7 @@ def shared() -> Path:
 @pytest.fixture
 def fresh_registries() -> Iterator[None]:
     """What plug-in files register during a test is forgotten after it."""
-    registries = (METHODS, BACKENDS, METRICS, SUITES)
+    registries = (METHODS, BACKENDS, METRICS, SUITES, EXECUTORS)
     before = [dict(registry._added) for registry in registries]
     yield
     for registry, added in zip(registries, before, strict=True):

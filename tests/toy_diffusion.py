@@ -76,7 +76,7 @@ class ToyTuner(Tuner):
     options_model = TunerOptions
 
     @contextmanager
-    def tune(self, generator, conditions, inputs):
+    def tune(self, generator, conditions, inputs, *, base=None):
         before = generator.layer.bias.detach().clone()
         bad = self.options.only in ("", inputs.case_id)
         with torch.no_grad():

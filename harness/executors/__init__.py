@@ -1,31 +1,43 @@
-"""Where jobs are done: in this process, or in several of this machine."""
+"""Where jobs are done: in this process, in several of this machine, or wherever a plug-in takes them."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager
-from typing import Protocol
+from __future__ import annotations
 
-from ..config import RunConfig
+from collections.abc import Mapping
+from typing import Any
+
+from ...core.options import Options, parse_options
+from ...core.registry import Registry
+from ..making import making
 from ..session import Session
-from ..stages.jobs import Job
-from ..store import Record
-from .processes import ProcessExecutor
-from .serial import SerialExecutor
+from .base import ExecutorBase, ExecutorFactory
+
+__all__ = ["EXECUTORS", "ExecutorBase", "ExecutorFactory", "make_executor"]
+
+EXECUTORS: Registry[ExecutorFactory] = Registry(
+    "executor",
+    "portraitbench.executors",
+    {
+        "auto": f"{__name__}:auto",
+        "serial": f"{__name__}.serial:SerialExecutor",
+        "processes": f"{__name__}.processes:ProcessExecutor",
+    },
+)
 
 
-class Executor(AbstractContextManager["Executor"], Protocol):
-    """Does jobs inside a ``with`` block and hands their records back as they come, in any order."""
+def make_executor(session: Session) -> ExecutorBase:
+    """The executor that the configuration names.
 
-    def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
-        """Do the jobs.
+    Raises:
+        ConfigError: When there is none of that name, or an option is wrong.
+        PluginError: When it cannot be made.
+    """
+    spec = session.config.executor
+    with making(f"executor {spec.name}"):
+        return EXECUTORS.get(spec.name)(spec.options, session)
 
-        Raises:
-            BenchError: When the run cannot go on; jobs not yet done are dropped.
-        """
-        ...
 
-
-def executor_for(config: RunConfig, session: Session) -> Executor:
+def auto(options: Mapping[str, Any], session: Session) -> ExecutorBase:
     """One worker without a time limit works in this process, where a debugger can follow; all else in workers."""
-    if config.workers == 1 and config.case_timeout is None:
-        return SerialExecutor(session)
-    return ProcessExecutor(config)
+    parse_options(Options, options, "executor auto")
+    alone = session.config.workers == 1 and session.config.case_timeout is None
+    return EXECUTORS.get("serial" if alone else "processes")({}, session)

@@ -5,42 +5,43 @@ from __future__ import annotations
 import multiprocessing
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import TracebackType
-from typing import Self
+from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
 from ...core.errors import BenchError, Status
+from ...core.options import Options, parse_options
 from ..config import RunConfig
+from ..devices import worker_device
 from ..session import Session
 from ..stages.jobs import Job, perform
 from ..store import Record
-from ..threads import limit_threads
+from .base import ExecutorBase
+from .worker_slots import take_slot
 
 _session: Session | None = None
 """The worker's own session; workers are separate processes, so it is shared with nobody."""
 
 
-class ProcessExecutor:
+class ProcessExecutor(ExecutorBase):
     """Does jobs in ``config.workers`` processes, each with a session of its own that lasts as long as the run.
 
-    Processes are spawned, not forked: libraries with threads and devices do not survive a fork.
+    Processes are spawned, not forked: libraries with threads and devices do not survive a fork. Of several graphics
+    cards each worker has one, in turn.
     """
 
-    def __init__(self, config: RunConfig) -> None:
-        self._config = config
-        self._limits = ExitStack()
+    def __init__(self, options: Mapping[str, Any], session: Session) -> None:
+        super().__init__(options, session)
+        parse_options(Options, options, "executor processes")
+        # Resolved here, once: what decides the keys is what the workers compute on.
+        self._config = session.config.model_copy(update={"device": session.device})
         self._pool: ProcessPool | None = None
-
-    def __enter__(self) -> Self:
-        # Numeric libraries read their number of threads from the environment when a worker starts.
-        self._limits.enter_context(limit_threads(self._config.threads))
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
@@ -48,17 +49,18 @@ class ProcessExecutor:
         if self._pool is not None:
             self._pool.stop()
             self._pool.join()
-        self._limits.close()
+        super().__exit__(kind, error, traceback)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
-        """See :meth:`Executor.run`.
+        """See :meth:`ExecutorBase.run`.
 
         Raises:
             BenchError: Also when the processes end before they begin with a job.
         """
         if self._pool is None and jobs:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPool(self._config.workers, 0, _start, (self._config,), context)
+            pids = context.Array("q", self._config.workers)
+            self._pool = ProcessPool(self._config.workers, 0, _start, (self._config, pids), context)
         limit = self._config.case_timeout
         with _interrupts_held():
             futures = {self._pool.schedule(_work, (job,), timeout=limit): job for job in jobs} if self._pool else {}
@@ -88,9 +90,10 @@ def _interrupts_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start(config: RunConfig) -> None:
+def _start(config: RunConfig, pids: Any) -> None:
     global _session
-    _session = Session(config)
+    device = worker_device(config.device, take_slot(pids))
+    _session = Session(config.model_copy(update={"device": device}))
 
 
 def _work(job: Job) -> list[Record]:

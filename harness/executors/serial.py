@@ -2,34 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
-from types import TracebackType
-from typing import Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
+from ...core.errors import ConfigError
+from ...core.options import Options, parse_options
 from ..session import Session
 from ..stages.jobs import Job, perform
 from ..store import Record
-from ..threads import limit_threads
+from .base import ExecutorBase
 
 
-class SerialExecutor:
-    """Does jobs in the order given, with the session of the main process."""
+class SerialExecutor(ExecutorBase):
+    """Does jobs in the order given, with the session of the main process.
 
-    def __init__(self, session: Session) -> None:
-        self._session = session
-        self._limits = ExitStack()
+    Raises:
+        ConfigError: When the run asks for several workers, or for a time limit: nobody could end a job in time.
+    """
 
-    def __enter__(self) -> Self:
-        self._limits.enter_context(limit_threads(self._session.config.threads))
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._limits.close()
+    def __init__(self, options: Mapping[str, Any], session: Session) -> None:
+        super().__init__(options, session)
+        parse_options(Options, options, "executor serial")
+        if session.config.workers > 1 or session.config.case_timeout is not None:
+            raise ConfigError("executor serial: has one worker and no time limit: leave out workers and case_timeout")
 
     def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
-        """See :meth:`Executor.run`."""
+        """See :meth:`ExecutorBase.run`."""
         for job in jobs:
-            yield perform(job, self._session)
+            yield perform(job, self.session)

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ...core.digest import file_sha256, seed_for
 from ...core.errors import CaseError, MediaError, Status
 from ...datasets.clip import Clip
 from ...datasets.media import write_output
 from ...methods.base import Animation, Inputs, OracleInputs
+from ...methods.tuned_method import TunedMethod
+from ..fingerprint import Fingerprint
 from ..session import Session
 from ..store import Record, storing
+from .base import Stage
+from .base_output import BaseOutput, save_state
+from .jobs import Job
 
 
 @dataclass(frozen=True)
 class GenerateJob:
-    """Make one output."""
+    """Make one output.
+
+    Attributes:
+        suite: Suite name.
+        case: Case id.
+        method: Row label.
+        key: Of the record.
+        base: The baseline's output that a tuned method starts from; None when there is none, and it samples its own.
+    """
 
     suite: str
     case: str
     method: str
     key: str
+    base: BaseOutput | None = None
 
     @property
     def where(self) -> str:
@@ -31,20 +47,16 @@ class GenerateJob:
 
     def run(self, session: Session) -> list[Record]:
         """See :meth:`Job.run`."""
-        case = session.case(self.suite, self.case)
         calls = session.observer.calls.copy()
-        driving = session.load(self.suite, case.driving)
-        seed = seed_for(session.config.seed, self.suite, self.case)
-        inputs = Inputs(case.id, session.load(self.suite, case.identity), driving, seed)
-        if session.sees_target(self.method):
-            target = session.load(self.suite, case.target) if case.target else None
-            inputs = OracleInputs(inputs.case_id, inputs.identity, inputs.driving, inputs.seed, target)
+        inputs = self._inputs(session)
         animation = self._animate(session, inputs)
         stem = Path("outputs") / self.suite / self.case / self.method
         record = self._record(Status.OK, "")
         record["output"] = _save(session.config.folder, stem, animation.clip)
         if animation.canvas is not None:
             record["canvas"] = _save(session.config.folder, stem.with_name(f"{stem.name}.canvas"), animation.canvas)
+        if animation.state:
+            record["state"] = save_state(session.config.folder, stem, animation.state)
         record |= {"frames": len(animation.clip), "detail": dict(animation.detail)}
         record["calls"] = dict(session.observer.calls - calls)
         return [record]
@@ -53,9 +65,25 @@ class GenerateJob:
         """See :meth:`Job.failed`."""
         return [self._record(status, reason)]
 
+    def _inputs(self, session: Session) -> Inputs:
+        media = session.media
+        case = media.case(self.suite, self.case)
+        seed = seed_for(session.config.seed, self.suite, self.case)
+        identity, driving = (media.load(self.suite, window) for window in (case.identity, case.driving))
+        guides = {region: media.load(self.suite, window) for region, window in case.guides.items()}
+        if not session.sees_target(self.method):
+            return Inputs(case.id, identity, driving, seed, guides)
+        target = media.load(self.suite, case.target) if case.target else None
+        return OracleInputs(case.id, identity, driving, seed, guides, target)
+
     def _animate(self, session: Session, inputs: Inputs) -> Animation:
         try:
-            animation = session.method(self.method).animate(inputs)
+            method = session.method(self.method)
+            if isinstance(method, TunedMethod):
+                base = self.base.load(session.config.folder) if self.base else None
+                animation = method.animate(inputs, base=base)
+            else:
+                animation = method.animate(inputs)
         except CaseError:
             raise
         except BaseException:
@@ -70,6 +98,54 @@ class GenerateJob:
             "output": None,
             "canvas": None,
         }
+
+
+class Generate(Stage):
+    """Makes the outputs. Of one case the baseline goes before what is tuned on it, which starts from its output."""
+
+    name: ClassVar[str] = "generate"
+    key: ClassVar[str] = "generate"
+
+    def jobs(self) -> dict[str, Job]:
+        """See :meth:`Stage.jobs`."""
+        early_first = sorted(self.run.items, key=lambda item: -self.run.session.precedence(item.method))
+        return {item.key: GenerateJob(item.suite, item.case, item.method, item.key) for item in early_first}
+
+    def is_done(self, key: str) -> bool:
+        """See :meth:`Stage.is_done`: an output whose file is gone or damaged is made again."""
+        record = self.run.known(self.key, key)
+        return record is not None and (record["status"] != Status.OK or self.run.store.has_output(record))
+
+    def batches(self, left: Sequence[Job]) -> Iterator[Sequence[Job]]:
+        """See :meth:`Stage.batches`: everything else, then what is tuned."""
+        first: list[Job] = []
+        tuned: list[GenerateJob] = []
+        for job in left:
+            if isinstance(job, GenerateJob) and self._bases[job.key]:
+                tuned.append(job)
+            else:
+                first.append(job)
+        if first:
+            yield first
+        if tuned:
+            yield [replace(job, base=self._base(job)) for job in tuned]
+
+    def fingerprint(self, key: str) -> Fingerprint | None:
+        """See :meth:`Stage.fingerprint`."""
+        return self._fingerprints[key]
+
+    def _base(self, job: GenerateJob) -> BaseOutput | None:
+        """The baseline's output under the very key that the plan has for it: of another seed, option or device none."""
+        record = self.run.store.records.get((self.key, self._bases[job.key]))
+        return BaseOutput.of_record(record) if record and record["status"] == Status.OK else None
+
+    @cached_property
+    def _bases(self) -> dict[str, str]:
+        return {item.key: item.base for item in self.run.items}
+
+    @cached_property
+    def _fingerprints(self) -> dict[str, Fingerprint]:
+        return {item.key: item.fingerprint for item in self.run.items}
 
 
 def _save(folder: Path, stem: Path, clip: Clip) -> dict[str, Any]:

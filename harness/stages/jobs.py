@@ -49,7 +49,7 @@ def perform(job: Job, session: Session) -> list[Record]:
     Raises:
         BenchError: When the whole run cannot go on.
     """
-    with Meter() as meter:
+    with Meter(session.device) as meter:
         try:
             records = job.run(session)
             canonical_json(records)
@@ -82,7 +82,7 @@ class Source:
     def load(self, session: Session) -> Clip:
         """Decode the clip."""
         if self.window is not None:
-            return session.load(self.suite, self.window)
+            return session.media.load(self.suite, self.window)
         return read_output(session.config.folder / str(self.path))
 
 

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
+from ...core.digest import digest
 from ...core.errors import Status
+from ..fingerprint import OBSERVE_VERSION
 from ..session import Session
 from ..store import Record
-from .jobs import Source
+from .base import Stage
+from .jobs import Job, Source
 
 
 @dataclass(frozen=True)
@@ -35,3 +41,48 @@ class ObserveJob:
     def failed(self, status: Status, reason: str) -> list[Record]:
         """See :meth:`Job.failed`."""
         return [{"stage": "observe", "key": self.key, "clip": self.where, "status": status, "reason": reason}]
+
+
+class _Observe(Stage):
+    """Shows clips to the face models, each once."""
+
+    key: ClassVar[str] = "observe"
+
+    @abstractmethod
+    def _clips(self) -> Iterator[tuple[Source, tuple[str, ...], str]]:
+        """The clips, the features that are wanted of them, and where they stand, for people."""
+
+    def jobs(self) -> dict[str, Job]:
+        """See :meth:`Stage.jobs`."""
+        jobs: dict[str, Job] = {}
+        for source, features, where in self._clips():
+            key = digest([OBSERVE_VERSION, source.key, features, self.run.session.observer.key_for(features)])
+            jobs.setdefault(key, ObserveJob(source, features, key, where))
+        return jobs
+
+
+class ObserveInputs(_Observe):
+    """Shows the cases' own clips to the face models that metrics ask."""
+
+    name: ClassVar[str] = "observe inputs"
+
+    def _clips(self) -> Iterator[tuple[Source, tuple[str, ...], str]]:
+        media = self.run.session.media
+        for item, features in self.run.observed():
+            case, suite = media.case(item.suite, item.case), media.suite(item.suite).suite
+            for window in (case.identity, case.driving, case.target):
+                if window is not None:
+                    source = Source(item.suite, suite.window_key(window), window=window)
+                    yield source, features, f"{item.suite}: {window.asset} from {window.start}"
+
+
+class ObserveOutputs(_Observe):
+    """Shows outputs, and canvases where methods have their own, to the face models that metrics ask."""
+
+    name: ClassVar[str] = "observe outputs"
+
+    def _clips(self) -> Iterator[tuple[Source, tuple[str, ...], str]]:
+        for item, features in self.run.observed():
+            for source in self.run.outputs(item):
+                if source is not None:
+                    yield source, features, f"{item.case} · {item.method}"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
 
 import numpy as np
 
@@ -14,10 +16,12 @@ from ...datasets.manifest import Case, Window
 from ...faces.base import Observation
 from ...metrics.base import Metric, Scene, View
 from ...metrics.resolve import resolve
-from ..plan import PlannedMetric
+from ..fingerprint import Fingerprint
+from ..plan import PlanItem, PlannedMetric
 from ..session import Session
 from ..store import Record
-from .jobs import Source, failure
+from .base import Stage
+from .jobs import Job, Source, failure
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,7 @@ class ScoreJob:
 
     def run(self, session: Session) -> list[Record]:
         """See :meth:`Job.run`."""
-        case = session.case(self.suite, self.case)
+        case = session.media.case(self.suite, self.case)
         chosen = [resolve(planned.spec.name, planned.spec.options) for planned, _ in self.metrics]
         features = sorted({need for metric in chosen for need in metric.spec.needs})
         scene = self._scene(session, case, features)
@@ -69,7 +73,7 @@ class ScoreJob:
             return shown
 
         def window(one: Window) -> View:
-            return view(lambda: session.load(self.suite, one))
+            return view(lambda: session.media.load(self.suite, one))
 
         canvas = self.canvas
         return Scene(
@@ -107,3 +111,38 @@ class ScoreJob:
             "values": [],
             "value_status": [],
         }
+
+
+class Score(Stage):
+    """Computes the metrics of every output that was made."""
+
+    name: ClassVar[str] = "score"
+    key: ClassVar[str] = "score"
+
+    def jobs(self) -> dict[str, Job]:
+        """See :meth:`Stage.jobs`: one job for all metrics of an output that are not known yet."""
+        jobs: dict[str, Job] = {}
+        for item, record in self._made():
+            output, canvas = self.run.outputs(item)
+            keyed = [(planned, planned.key(record)) for planned in item.metrics]
+            left = tuple(pair for pair in keyed if not self.is_done(pair[1]))
+            # A case whose metrics are all known still counts as one piece of work that was reused.
+            chosen = left or tuple(keyed[:1])
+            if chosen and output is not None:
+                jobs[chosen[0][1]] = ScoreJob(item.suite, item.case, item.method, output, canvas, chosen)
+        return jobs
+
+    def fingerprint(self, key: str) -> Fingerprint | None:
+        """See :meth:`Stage.fingerprint`."""
+        planned, record = self._by_key[key]
+        return planned.full_fingerprint(record)
+
+    @cached_property
+    def _by_key(self) -> dict[str, tuple[PlannedMetric, Record]]:
+        return {planned.key(record): (planned, record) for item, record in self._made() for planned in item.metrics}
+
+    def _made(self) -> Iterator[tuple[PlanItem, Record]]:
+        for item in self.run.items:
+            record = self.run.made(item)
+            if record is not None and record["status"] == Status.OK:
+                yield item, record

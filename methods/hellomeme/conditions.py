@@ -28,6 +28,7 @@ class Conditions:
         shown: Row that each frame of the clip shows, ascending, T numbers.
         cells: Side of the latents.
         latents: Of all rows as first sampled, shape (R, 4, h, w); None before that.
+        keyframes: Latents of keyframes by row as first sampled, each shape (4, h, w).
         pads: Features of keyframes by row as first sampled, each shape (2, 1, C, h, w).
         row_pads: Features of all rows as first sampled, for windows that a tuner chooses, each shape (1, 1, C, h, w)
             and on the CPU; empty before the first is asked for.
@@ -42,6 +43,7 @@ class Conditions:
     shown: tuple[int, ...]
     cells: int
     latents: Tensor | None = None
+    keyframes: dict[int, Tensor] = field(default_factory=dict)
     pads: dict[int, Maps] = field(default_factory=dict)
     row_pads: list[Maps] = field(default_factory=list)
     held: int = 0

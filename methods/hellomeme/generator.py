@@ -33,7 +33,7 @@ from .inspection import inspect
 from .networks import Networks
 from .options import LORA_TARGETS, HelloMemeOptions
 from .published import Parts
-from .samplers import WINDOW, CaseSampler, mirrored_adapters
+from .samplers import WINDOW, CaseSampler, keyframe_pads, mirrored_adapters
 from .schedule import Sampling, frame_noise
 from .weights import needed
 
@@ -165,11 +165,28 @@ class HelloMeme(DiffusionGenerator):
             latents = self._sample(conditions, random, on_step)
             # Rounded, where upstream cuts the fraction off: half a gray level on the mean, stated in the README.
             pixels = np.concatenate([to_pixels(self.decode(one[None])) for one in latents])
+        state: dict[str, Tensor] = {}
         if conditions.latents is None:
             conditions.latents = latents
+            state = _state(conditions)
         clip = Clip(pixels[list(conditions.shown)], conditions.canvas.fps)
         detail = {"generated_frames": len(latents), "held_frames": conditions.held}
-        return Animation(clip, conditions.canvas, detail)
+        return Animation(clip, conditions.canvas, detail, state)
+
+    def resume(self, conditions: Conditions, base: Animation) -> bool:
+        """See :meth:`DiffusionGenerator.resume`: of a clip the latents of its first sampling have to be there."""
+        if not conditions.is_clip:
+            return True
+        if not {"latents", "keyframes", "keyframe_rows"} <= base.state.keys():
+            return False
+        networks, state = self._networks, base.state
+        conditions.latents = state["latents"]
+        conditions.keyframes = dict(zip(state["keyframe_rows"].tolist(), state["keyframes"], strict=True))
+        with torch.no_grad(), networks.on_device("helper"):
+            conditions.pads = {
+                row: keyframe_pads(networks, own, conditions.text) for row, own in conditions.keyframes.items()
+            }
+        return True
 
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`: the mode of the encoder's distribution."""
@@ -212,7 +229,7 @@ class HelloMeme(DiffusionGenerator):
         with mirrored, networks.on_device("helper"):
             latents = sampler.sample_clip(noise)
         if first:
-            conditions.pads = sampler.pads
+            conditions.pads, conditions.keyframes = sampler.pads, sampler.keyframes
         return latents
 
     def _told(self, on_step: StepCallback | None) -> StepCallback:
@@ -237,3 +254,15 @@ class HelloMeme(DiffusionGenerator):
                     maps = networks.keyframes.features(own[None].to(networks.device), text)
                     conditions.row_pads.append(maps.apply(lambda one: one[:, None].cpu()))
         return conditions.row_pads
+
+
+def _state(conditions: Conditions) -> dict[str, Tensor]:
+    """What tuning a clip needs of its first sampling; nothing of an image."""
+    if not conditions.is_clip or conditions.latents is None:
+        return {}
+    rows = sorted(conditions.keyframes)
+    return {
+        "latents": conditions.latents,
+        "keyframes": torch.stack([conditions.keyframes[row] for row in rows]),
+        "keyframe_rows": torch.tensor(rows),
+    }

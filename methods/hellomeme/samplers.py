@@ -43,6 +43,10 @@ class CaseSampler:
         conditions: The case.
         sampling: How latents are sampled.
         pads: Features of keyframes by row; those that are there are not made again.
+
+    Attributes:
+        pads: All of them, once a clip was sampled.
+        keyframes: Latents of those that were made, by row.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class CaseSampler:
         self._conditions = conditions
         self._sampling = sampling
         self.pads = {} if pads is None else pads
+        self.keyframes: dict[int, Tensor] = {}
 
     def sample_image(self, noise: Tensor) -> Tensor:
         """Sample the one row of an image from noise (1, 4, h, w)."""
@@ -123,8 +128,19 @@ class CaseSampler:
         """Keep the features of keyframes; those that are there already stay."""
         for row, own in zip(rows, latents, strict=True):
             if row not in self.pads:
-                features = read_features(self._networks, own[None], self._conditions.text)
-                self.pads[row] = features.apply(lambda maps: maps[:, None])
+                self.keyframes[row] = own
+                self.pads[row] = keyframe_pads(self._networks, own, self._conditions.text)
+
+
+def keyframe_pads(networks: Networks, latents: Tensor, text: Tensor) -> Maps:
+    """Features of one keyframe for the windows that it borders, each shape (2, 1, C, h, w).
+
+    Args:
+        networks: The networks.
+        latents: Of the keyframe as sampled, shape (4, h, w).
+        text: Of the case, shape (2, K, D).
+    """
+    return read_features(networks, latents[None], text).apply(lambda maps: maps[:, None])
 
 
 @contextmanager

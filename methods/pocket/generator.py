@@ -126,6 +126,10 @@ class Pocket(DiffusionGenerator):
             pixels = to_pixels(self.decode(latents))
         return Animation(Clip(pixels, conditions.fps), detail={"held_frames": conditions.held})
 
+    def resume(self, conditions: Conditions, base: Animation) -> bool:  # noqa: ARG002 - sampling leaves nothing
+        """See :meth:`DiffusionGenerator.resume`: conditions are the same before and after sampling."""
+        return True
+
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`."""
         return self._networks.autoencoder.encode(frames.to(self._device))

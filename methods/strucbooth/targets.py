@@ -14,7 +14,7 @@ from ...core.errors import NoFaceError
 from ...datasets.clip import Clip
 from ...faces.base import LANDMARKS, DifferentiableEmbedder, Floats
 from ...faces.observer import Observer
-from ..base import DiffusionGenerator, Inputs
+from ..base import Animation, DiffusionGenerator, Inputs
 from .config import StrucBoothConfig
 from .gradients import GradientTarget, resample
 from .identity_loss import IdentityTarget
@@ -77,8 +77,9 @@ def prepare(
     *,
     embedder: DifferentiableEmbedder | None = None,
     sources: Mapping[str, Clip] | None = None,
+    base: Animation | None = None,
 ) -> TuningTargets:
-    """Sample the PGT (eq. 1), look at it, and gather what the losses compare with.
+    """Sample the PGT (eq. 1) unless it is known, look at it, and gather what the losses compare with.
 
     Args:
         generator: The generator, not tuned.
@@ -89,12 +90,15 @@ def prepare(
         embedder: The network of the identity loss; None leaves that out.
         sources: Clips whose gradients guide single regions instead of the driving clip's; a frame beyond the end of a
             clip takes its last one.
+        base: The generator's own output for this case and seed; None samples it.
 
     Raises:
-        NoFaceError: When no frame shows a face both in the PGT and in the driver, or the identity image shows none.
+        NoFaceError: When no frame shows a face both in the PGT and in the driver, or the identity image or one of
+            ``sources`` shows none.
     """
     frames = list(generator.made_frames(conditions))
-    clip = Clip(generator.sample(conditions, seed=inputs.seed).clip.frames[frames])
+    made = base or generator.sample(conditions, seed=inputs.seed)
+    clip = Clip(made.clip.frames[frames])
     with torch.no_grad():
         latents = generator.encode(as_tensor(clip)).float()
     if [clip.height, clip.width] != [generator.latent_stride * side for side in latents.shape[2:]]:
@@ -109,6 +113,10 @@ def prepare(
         drivers = {region: (sources or {}).get(region, inputs.driving) for region in config.regions}
         # One track per clip, however many regions it drives.
         tracks = {id(driver): RegionTrack.of_clip(driver, observer) for driver in drivers.values()}
+        for region in sources or {}:
+            if region in drivers and not np.isfinite(tracks[id(drivers[region])].landmarks).any():
+                # Its region would stay as it is, and nobody would know.
+                raise NoFaceError(f"the guide of {region} shows no face in any of its frames")
         for region, driver in drivers.items():
             for row, own in enumerate(patches):
                 own += _patch(region, (row, frames[row]), pgt, tracks[id(driver)], latents, config)

@@ -16,7 +16,8 @@ from ...core.options import parse_options
 from ...datasets.clip import Clip
 from ...faces.base import LANDMARKS, DifferentiableEmbedder, HasDifferentiableEmbedder
 from ...faces.observer import Observer
-from ..base import DiffusionGenerator, Inputs, MethodContext, RegionTuner
+from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, Tuner
+from ..guides import expand_guides
 from ..lora import Lora, injected_lora
 from ..outputs import Outputs
 from ..phases import Phases
@@ -26,7 +27,7 @@ from .config import StrucBoothConfig
 from .identity_loss import find_embedder
 from .loss_trace import Trace
 from .objective import TuningObjective
-from .regions import REGION_NAMES, REGIONS
+from .regions import REGION_NAMES
 from .snapshots import FOLDER, Snapshot, Snapshots, tuning_key
 from .targets import prepare
 from .tuned_generator import Tuned
@@ -35,7 +36,7 @@ CODE_VERSION = 1
 OWNER = "method strucbooth"
 
 
-class StrucBooth(RegionTuner):
+class StrucBooth(Tuner):
     """Tunes LoRA layers of a diffusion generator for one case.
 
     Args:
@@ -96,20 +97,15 @@ class StrucBooth(RegionTuner):
 
     @contextmanager
     def tune(
-        self,
-        generator: DiffusionGenerator,
-        conditions: Any,
-        inputs: Inputs,
-        *,
-        sources: Mapping[str, Clip] | None = None,
+        self, generator: DiffusionGenerator, conditions: Any, inputs: Inputs, *, base: Animation | None = None
     ) -> Iterator[Tuned]:
         """Tune within a ``with`` block; on leaving it, also by an exception, the generator is bit-exactly itself.
 
         Args:
             generator: What to tune.
             conditions: What it computed from the case.
-            inputs: The case.
-            sources: By region: a clip whose expression that region takes on instead of the driving clip's.
+            inputs: The case; its guides may name any of :attr:`regions`.
+            base: The generator's own output for this case and seed, which is the PGT; None samples it.
 
         Yields:
             The tuned generator.
@@ -121,18 +117,26 @@ class StrucBooth(RegionTuner):
             ConfigError: When an option does not fit the generator.
         """
         config = self.config_for(generator)
-        if sources is None and config.guides is not None:
+        sources = expand_guides(inputs.guides, self.regions, OWNER)
+        if not sources and config.guides is not None:
             guide_clip = Outputs({"dir": config.guides}, self._context).animate(inputs).clip
             sources = dict.fromkeys(config.regions, guide_clip)
-        _check_sources(sources or {}, config)
+        _check_sources(sources, config)
         embedder = self._embedder(config.identity_model) if config.identity_weight > 0 else None
-        kept = self._kept(generator, inputs, sources or {}, config) if config.reuse else None
+        kept = self._kept(generator, inputs, sources, config) if config.reuse else None
         found = kept.load_all(config.kept_steps) if kept else None
         phases, guide = Phases(), None
         if found is None:
             with phases.measure("pgt"):
                 guide = prepare(
-                    generator, conditions, inputs, config, self._observer, embedder=embedder, sources=sources
+                    generator,
+                    conditions,
+                    inputs,
+                    config,
+                    self._observer,
+                    embedder=embedder,
+                    sources=sources,
+                    base=base,
                 )
         _refuse_half(generator.denoiser)
         seed = seed_for(inputs.seed, self.name)
@@ -187,7 +191,7 @@ class StrucBooth(RegionTuner):
         self, generator: DiffusionGenerator, inputs: Inputs, sources: Mapping[str, Clip], config: StrucBoothConfig
     ) -> Snapshots:
         """Where the cache keeps this tuning."""
-        guided_by = [self.name, CODE_VERSION, self._context.device, *self._guiding_models(config)]
+        guided_by = [self.name, CODE_VERSION, self._context.device.partition(":")[0], *self._guiding_models(config)]
         key = tuning_key(generator, inputs, sources, config, guided_by)
         return Snapshots(self._context.cache / FOLDER, key)
 
@@ -218,8 +222,6 @@ def _check_sources(sources: Mapping[str, Clip], config: StrucBoothConfig) -> Non
     Raises:
         ConfigError: In one line that says why.
     """
-    if unknown := sorted(set(sources) - set(REGIONS)):
-        raise ConfigError(f"{OWNER}: unknown region {unknown[0]!r} (regions: {', '.join(REGIONS)})")
     if idle := sorted(set(sources) - set(config.regions)):
         raise ConfigError(
             f"{OWNER}: there is a clip for {idle[0]}, which regions={'+'.join(config.regions)} leaves out"

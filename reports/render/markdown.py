@@ -45,6 +45,9 @@ def page(model: ReportModel) -> str:
     for suite in model.suites:
         about = model.run.suites[suite]
         parts.append(f"## {about.title}\n\n`{suite}`, {about.kind}, {about.size} px.\n")
+        if about.guides:
+            told = "; ".join(f"`{driving}`: {settings_text(guides)}" for driving, guides in about.guides.items())
+            parts.append(f"Regions driven by pictures of their own: {told}.\n")
         parts.append(suite_tables(model, suite))
         parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
     parts.append(

@@ -122,13 +122,21 @@ def test_plain_output_tells_steps_and_losses(animate, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "options", "message"),
     [
-        (["-r", "chin=c.png"], {}, "--region chin: unknown region (known: eyes, brows, right_brow"),
+        (
+            ["-r", "chin=c.png"],
+            {},
+            "--region chin: method strucbooth has no such region (known: eyes, brows, right_brow",
+        ),
         (["-r", "mouth=c.png", "-r", "mouth=a.png"], {}, "--region mouth: given twice"),
         (["-r", "eyes=c.png", "-r", "left_eye=a.png"], {}, "--region left_eye: left_eye is given twice"),
         (["-r", "mouth"], {}, "--region 'mouth': write NAME=FILE"),
         (["-r", "mouth=gone.png"], {}, "gone.png: no such file"),
         (["-r", "mouth=c.png", "--no-tune"], {}, "--region: only a tuner can do that"),
-        (["-r", "mouth=c.png", "-m", "toy-tuner"], {"plugin": TOY, "baseline": "toy-diffusion"}, "has neither regions"),
+        (
+            ["-r", "mouth=c.png", "-m", "toy-tuner"],
+            {"plugin": TOY, "baseline": "toy-diffusion"},
+            "--region mouth: method toy-tuner knows no regions",
+        ),
         (["--save-lora", "w.safetensors", "--no-tune"], {}, "--save-lora: only a tuner"),
         (["--save-lora", "w.bin"], {}, "--save-lora w.bin: must end in .safetensors"),
         (["--strip", "s.jpg"], {}, "--strip s.jpg: must end in .png"),

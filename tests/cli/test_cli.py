@@ -134,7 +134,7 @@ def test_the_configuration_in_effect_is_a_configuration(bench, tmp_path):
     assert shown.code == 0, shown.err
     data = yaml.safe_load(shown.out)
     assert data.keys() == RunConfig.model_fields.keys()
-    assert (data["seed"], data["retry_failed"], data["device"]) == (0, True, "cpu")
+    assert (data["seed"], data["retry_failed"], data["device"]) == (0, True, "auto")
     assert data["methods"] == [
         # methods given as flags go before the file's, as every other flag does
         {"name": "outputs", "label": "mine", "options": {"dir": "there"}}

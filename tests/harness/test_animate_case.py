@@ -13,13 +13,15 @@ from portraitbench.core.errors import ConfigError, OneCaseError
 from portraitbench.datasets.clip import Clip
 from portraitbench.datasets.manifest import Crop
 from portraitbench.datasets.media import write_clip, write_image
-from portraitbench.harness.animate import animate, check_method, expand
+from portraitbench.harness.animate import animate, check_method
 from portraitbench.harness.config import check_config
 from portraitbench.harness.session import Session
 from portraitbench.harness.single_case import CaseFiles, parse_regions, read_case
 from portraitbench.harness.threads import limit_threads
 from portraitbench.methods.base import Inputs
+from portraitbench.methods.guides import expand_guides
 from portraitbench.methods.strucbooth import tuner as tuner_module
+from portraitbench.methods.strucbooth.regions import REGIONS
 from portraitbench.methods.strucbooth.targets import prepare
 
 TESTS = Path(__file__).parents[1]
@@ -77,13 +79,13 @@ def test_region_flags_that_are_wrong(texts):
 
 
 def test_names_stand_for_regions(session):
-    tuner = check_method(session(), []).tuner
-    assert expand(["eyes", "mouth"], tuner) == {"right_eye": "eyes", "left_eye": "eyes", "mouth": "mouth"}
-    assert set(expand(["eyes", "brows", "nose", "mouth"], tuner)) == set(tuner_module.REGIONS)
-    with pytest.raises(ConfigError, match=r"unknown region \(known: eyes, brows, .*mouth"):
-        expand(["chin"], tuner)
+    regions = check_method(session(), ["eyes", "mouth"]).tuner.regions
+    assert expand_guides({"eyes": 1, "mouth": 2}, regions, "") == {"right_eye": 1, "left_eye": 1, "mouth": 2}
+    assert set(expand_guides(dict.fromkeys(["eyes", "brows", "nose", "mouth"]), regions, "")) == set(REGIONS)
+    with pytest.raises(ConfigError, match=r"--region chin: .* no such region \(known: eyes, brows, .*mouth"):
+        check_method(session(), ["chin"])
     with pytest.raises(ConfigError, match="left_eye is given twice, eyes covers it too"):
-        expand(["eyes", "left_eye"], tuner)
+        check_method(session(), ["eyes", "left_eye"])
 
 
 def test_the_canvas_is_the_generators_unless_it_is_given(session, files):
@@ -110,7 +112,7 @@ def test_region_clips_follow_the_driving_clips_time_and_limits(session, tmp_path
     case = read_case(one, method, 0)
     assert np.array_equal(case.inputs.driving.frames, frames[[0, 2, 4, 6]])
     # At the same times, the clip of twice the rate is twice as far.
-    assert np.array_equal(case.sources["mouth"].frames, frames[[0, 4, 8, 12]])
+    assert np.array_equal(case.inputs.guides["mouth"].frames, frames[[0, 4, 8, 12]])
     assert (case.inputs.driving.fps, case.driving_frames) == (5, 10)
     faster = read_case(case_files(files, fps=Fraction(60)), method, 0)
     assert (faster.inputs.driving.fps, faster.driving_frames, len(faster.inputs.driving)) == (10, 3, 3)
@@ -146,7 +148,7 @@ def test_each_region_is_guided_by_its_own_clip_and_the_others_by_the_driving_cli
     expected = {"driving": guides(case.inputs.driving), "mouth": guides(Clip(mouth)), "eyes": guides(Clip(eyes))}
     assert len(pasted) == 3
     for frame, patches in enumerate(pasted):
-        assert {patch.region for patch in patches} == set(tuner_module.REGIONS)
+        assert {patch.region for patch in patches} == set(REGIONS)
         for index, patch in enumerate(patches):
             source = {"mouth": "mouth", "left_eye": "eyes", "right_eye": "eyes"}.get(patch.region, "driving")
             assert torch.equal(patch.guide.gradients, expected[source][frame][index].guide.gradients)
@@ -196,14 +198,17 @@ def test_without_a_tuner_there_is_the_base_only(session, files):
     ("baseline", "method", "message"),
     [
         ("tiny-epsilon", None, "--region: only a tuner can do that"),
-        ("toy-diffusion", "toy-tuner", "--region: method toy-tuner has neither regions nor weights"),
+        ("toy-diffusion", "toy-tuner", "--region mouth: method toy-tuner knows no regions"),
     ],
 )
 def test_regions_want_a_tuner_that_knows_them(session, baseline, method, message):
     with pytest.raises(ConfigError, match=message):
         check_method(session(baseline, method), ["mouth"])
-    with pytest.raises(ConfigError, match=message.replace("--region", "--save-lora")):
-        check_method(session(baseline, method), [], save=True)
+
+
+def test_weights_to_save_want_a_tuner(session):
+    with pytest.raises(ConfigError, match="--save-lora: only a tuner can do that"):
+        check_method(session("tiny-epsilon", None), [], save=True)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +230,7 @@ def test_a_region_clip_without_a_face_and_a_case_that_fails_are_one_line(session
     own = session()
     method = check_method(own, ["mouth"])
     case = read_case(case_files(files, regions={"mouth": files / "black.png"}), method, 0)
-    with pytest.raises(OneCaseError, match="--region mouth: tiny finds no face in any of its frames"):
+    with pytest.raises(OneCaseError, match="the guide of mouth shows no face in any of its frames"):
         animate(own, method, case)
     with pytest.raises(OneCaseError, match="the identity image shows no face"):
         animate(own, method, read_case(CaseFiles(files / "black.png", files / "b.mkv", size=64), method, 0))

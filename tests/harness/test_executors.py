@@ -7,11 +7,12 @@ import os
 
 import pytest
 
-from portraitbench.core.errors import BenchError
+from portraitbench.core.errors import BenchError, ConfigError
 from portraitbench.harness import threads
-from portraitbench.harness.executors import executor_for
+from portraitbench.harness.executors import EXECUTORS, ExecutorBase, make_executor
 from portraitbench.harness.executors.processes import ProcessExecutor
 from portraitbench.harness.executors.serial import SerialExecutor
+from portraitbench.harness.stages.jobs import perform as perform_job
 from portraitbench.harness.store import Store
 
 COSTS = ("seconds", "peak_bytes", "calls")
@@ -38,10 +39,34 @@ def made(session) -> dict[tuple[str, str], tuple[str, str]]:
 
 
 def test_one_worker_without_a_time_limit_works_in_this_process(make_session):
-    assert isinstance(executor_for(make_session().config, make_session()), SerialExecutor)
+    assert isinstance(make_executor(make_session()), SerialExecutor)
     for fields in ({"workers": 2}, {"case_timeout": 5.0}):
-        session = make_session(**fields)
-        assert isinstance(executor_for(session.config, session), ProcessExecutor)
+        assert isinstance(make_executor(make_session(**fields)), ProcessExecutor)
+        with pytest.raises(ConfigError, match="executor serial: has one worker and no time limit"):
+            make_executor(make_session(**fields, executor="serial"))
+
+
+def test_executors_are_chosen_by_name_and_plug_ins_bring_their_own(make_session, perform):
+    assert isinstance(make_executor(make_session(executor="processes")), ProcessExecutor)
+    with pytest.raises(ConfigError, match="unknown executor 'proceses': did you mean processes"):
+        make_executor(make_session(executor="proceses"))
+    with pytest.raises(ConfigError, match="executor processes: option 'hosts': unknown"):
+        make_executor(make_session(executor="processes:hosts=2"))
+    done = []
+
+    class Backwards(ExecutorBase):
+        """Does the last job first."""
+
+        def run(self, jobs):
+            done.extend(jobs)
+            for job in reversed(jobs):
+                yield perform_job(job, self.session)
+
+    EXECUTORS.add("backwards", Backwards)
+    own, _ = perform(methods=["toy"], executor="backwards", name="own")
+    assert len(done) == 4 + 3 + 3 + 3
+    plain, _ = perform(methods=["toy"], name="plain")
+    assert results(own) == results(plain)
 
 
 def test_one_two_and_three_workers_give_the_same_records(perform, make_suite, tmp_path):
@@ -149,7 +174,7 @@ def test_a_metric_that_fails_takes_no_other_with_it(perform, monkeypatch):
 
 def test_without_jobs_no_process_is_started(make_session):
     session = make_session(methods=["toy"], workers=2)
-    with ProcessExecutor(session.config) as executor:
+    with ProcessExecutor({}, session) as executor:
         assert list(executor.run([])) == []
         assert multiprocessing.active_children() == []
 

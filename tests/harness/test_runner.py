@@ -25,6 +25,9 @@ class Tally:
         self.performed: Counter[str] = Counter()
         self._stage = ""
 
+    def begin(self, device, *, found):
+        assert device == "cpu"
+
     def stage(self, name, total, reused):
         self._stage = name
 
@@ -149,9 +152,9 @@ def test_each_frame_is_shown_to_each_model_once(make_suite, tmp_path, perform, w
     fields = {"suite": suite, "methods": [*METHODS, "warp"], "faces": [f"toy:log={log}"]}
     session, summary = perform(**fields)
     inputs, outputs = set(), set()
-    for case in session.suites[0].suite.cases():
+    for case in session.media.suites[0].suite.cases():
         for window in (case.identity, case.driving):
-            inputs.update(session.load("tiny", window).frame_digests)
+            inputs.update(session.media.load("tiny", window).frame_digests)
     for (stage, _), record in records(session).items():
         if stage == "generate":
             digests = read_output(session.config.folder / record["output"]["path"]).frame_digests

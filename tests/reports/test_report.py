@@ -47,10 +47,10 @@ def test_cells_show_identity_driving_and_outputs(finished):
     sheet = sheet_of(finished)
     for row in range(3):
         # 64-pixel pictures fill their cell, three times as large: averaged over 3 x 3 pixels they are back.
-        case = finished.case("tiny", f"i0__d{row}")
+        case = finished.media.case("tiny", f"i0__d{row}")
         for column, window in enumerate((case.identity, case.driving)):
             shown = cell(sheet, row, column).reshape(64, 3, 64, 3, 3).mean(axis=(1, 3))
-            assert np.abs(shown - finished.load("tiny", window).frames[0]).mean() < 2
+            assert np.abs(shown - finished.media.load("tiny", window).frames[0]).mean() < 2
         assert np.array_equal(cell(sheet, row, 2), cell(sheet, row, 0))
     assert np.array_equal(cell(sheet, 0, 3), cell(sheet, 0, 1))
 
@@ -70,9 +70,9 @@ def test_a_damaged_output_is_gray_as_well(finished):
 
 def test_inputs_that_have_gone_or_changed_are_gray_and_noted(finished, bench):
     """A report can be written again where the suite's files are missing, as long as nothing is to be scored."""
-    folder, suite = finished.config.folder, finished.suite("tiny")
-    (suite.folder / suite.suite.assets[finished.case("tiny", "i0__d0").identity.asset].path).unlink()
-    changed = suite.folder / suite.suite.assets[finished.case("tiny", "i0__d2").driving.asset].path
+    folder, suite = finished.config.folder, finished.media.suite("tiny")
+    (suite.folder / suite.suite.assets[finished.media.case("tiny", "i0__d0").identity.asset].path).unlink()
+    changed = suite.folder / suite.suite.assets[finished.media.case("tiny", "i0__d2").driving.asset].path
     changed.write_bytes(changed.read_bytes()[::-1])
     sheet = sheet_of(finished)
     assert [tuple(cell(sheet, row, 0)[0, 0]) == MISSING for row in range(3)] == [True] * 3

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -171,8 +172,9 @@ def test_regions_driven_by_other_clips_have_tunings_of_their_own(tiny, context, 
     generator, inputs = tiny(), case()
     tuner = StrucBooth(FAST | {"steps": 1, "reuse": True}, context)
     reused = []
-    for sources in (None, {"mouth": case(seed=4).driving}, {"mouth": case(seed=5).driving}, None):
-        with tuner.tune(generator, generator.condition(inputs), inputs, sources=sources) as own:
+    for guides in ({}, {"mouth": case(seed=4).driving}, {"mouth": case(seed=5).driving}, {}):
+        given = replace(inputs, guides=guides)
+        with tuner.tune(generator, generator.condition(given), given) as own:
             reused.append(own.detail["tuning_reused"])
     assert reused == [0, 0, 0, 1]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -185,9 +186,9 @@ def test_regions_may_be_driven_by_other_clips(tiny, context, case):
         assert torch.equal(mine[1].guide.gradients, theirs[1].guide.gradients)
     # The clip of two frames stays at its last one.
     assert not torch.equal(pasted.patches[0][0].guide.gradients, pasted.patches[1][0].guide.gradients)
-    with pytest.raises(ConfigError, match="unknown region 'chin'"):
-        tuner.tune(generator, conditions, inputs, sources={"chin": other}).__enter__()
-    with tuner.tune(generator, conditions, inputs, sources={"mouth": other}) as tuned:
+    with pytest.raises(ConfigError, match="guide chin: method strucbooth has no such region"):
+        tuner.tune(generator, conditions, replace(inputs, guides={"chin": other})).__enter__()
+    with tuner.tune(generator, conditions, replace(inputs, guides={"mouth": other})) as tuned:
         assert tuned.detail["patches"] == 6
 
 
