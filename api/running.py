@@ -17,7 +17,7 @@ from .harness.session import Session
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .reports.report import Report
+    from .reports.model import ReportModel
 
 Component = str | Mapping[str, Any] | ComponentSpec
 """A method, face backend or metric: "NAME", "NAME:key=value,as=LABEL", or its fields name, label and options."""
@@ -33,6 +33,7 @@ class RunFields(TypedDict, total=False):
     weights: str
     faces: Sequence[Component]
     metrics: Sequence[Component]
+    primary: Sequence[str]
     cases: Sequence[str]
     limit: int
     full: bool
@@ -103,11 +104,11 @@ class Run:
 
         return compare(self.frame(), self.about)
 
-    def report(self) -> Report:
+    def report(self) -> ReportModel:
         """Write the folder's ``report`` and ``records.parquet`` again.
 
         Returns:
-            Summary and comparison, as they stand in it.
+            The numbers that stand in it; see :mod:`.reports.model`.
         """
         from .reports.report import write_report
 

@@ -19,6 +19,7 @@ class ScoreFields(TypedDict, total=False):
 
     faces: Sequence[Component]
     metrics: Sequence[Component]
+    primary: Sequence[str]
     workers: int
     plugins: Sequence[AnyPath]
     cache: AnyPath

@@ -20,9 +20,9 @@ from ..datasets.manifest import Crop
 from ..faces.base import Grade
 from ..harness.component import component_spec
 from ..harness.single_case import parse_regions
+from ..reports.render.numbers import duration
 from .case_progress import CaseProgress
 from .flags import WHAT, WHERE, Given, takes_animate
-from .progress import duration
 
 _READ = {"baseline": "--baseline", "method": "--method"}
 _CROPS = {"crop_identity": "--crop-identity", "crop_drive": "--crop-drive"}

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from .progress import duration, step_text
+from ..reports.render.numbers import duration
+from .progress import step_text
 
 _PLAIN_EVERY_S = 3.0
 

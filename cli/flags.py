@@ -63,6 +63,7 @@ FLAGS: Mapping[str, Flag] = {
     ),
     "faces": Flag(("--faces", "-f"), Texts, WHAT),
     "metrics": Flag(("--metric",), Texts, WHAT),
+    "primary": Flag(("--primary",), Texts, WHAT),
     "cases": Flag(("--case",), Texts, WHAT),
     "limit": Flag(("--limit",), int | None, WHAT),
     "full": Flag(("--full",), bool | None, WHAT),

@@ -10,9 +10,9 @@ from rich.console import Console
 
 from ..core.errors import ConfigError
 from ..core.files import human_size
+from ..reports.render.numbers import duration
 from .case_progress import CaseProgress
 from .profile_common import check_plain, machine, print_machine, print_table, write_found
-from .progress import duration
 
 if TYPE_CHECKING:
     from ..profiling.tuning_setting import Setting

@@ -12,6 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 
 from ..core.errors import Status
 from ..harness.store import Record
+from ..reports.render.numbers import duration
 
 _PLAIN_EVERY_S = 10.0
 
@@ -109,17 +110,3 @@ class RunProgress:
 def step_text(done: int, total: int, figures: Mapping[str, float]) -> str:
     """A step and its figures in a line, like "step 12/40, ldm 0.012, gradient 0.61"."""
     return ", ".join([f"step {done}/{total}", *(f"{name} {value:.3g}" for name, value in figures.items())])
-
-
-def duration(seconds: float) -> str:
-    """A time span as people say it.
-
-    >>> duration(4.25), duration(75), duration(7300)
-    ('4.2 s', '1 min 15 s', '2 h 1 min')
-    """
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"

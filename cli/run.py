@@ -10,11 +10,11 @@ from rich.console import Console
 
 from .. import running, scoring
 from ..harness.runner import RETRIABLE, Progress, Summary
-from ..reports.cost import cost_of
+from ..reports.render.numbers import duration
+from ..reports.render.terminal import print_closing, print_cost, print_results
 from ..running import Planned, Run
 from .flags import FLAGS, HOW, ConfigOption, Given, RunArgument, takes
-from .progress import RunProgress, duration
-from .report_tables import print_cost, print_tables
+from .progress import RunProgress
 
 
 @takes(*FLAGS)
@@ -32,15 +32,18 @@ def run(
     finish(lambda progress: running.run(config, progress=progress, report=False, **given))
 
 
-@takes("faces", "metrics", "workers", "plugins", "cache")
+@takes("faces", "metrics", "primary", "workers", "plugins", "cache")
 def score(run_folder: RunArgument, given: Given) -> None:
     """Score the outputs of an earlier run again, with other metrics or face models; nothing is generated."""
     finish(lambda progress: scoring.score(run_folder, progress=progress, report=False, **given))
 
 
-def report(run_folder: RunArgument) -> None:
-    """Write the tables and contact sheets of a run again."""
-    print_report(Console(highlight=False, markup=False), running.load(run_folder))
+def report(
+    run_folder: RunArgument,
+    all_metrics: Annotated[bool, typer.Option("--all-metrics", help="Print the exploratory metrics as well.")] = False,
+) -> None:
+    """Write the tables and contact sheets of a run again; the run folder is all that is needed."""
+    print_report(Console(highlight=False, markup=False), running.load(run_folder), all_metrics=all_metrics)
 
 
 def finish(perform: Callable[[Progress], Run]) -> None:
@@ -64,23 +67,29 @@ def finish(perform: Callable[[Progress], Run]) -> None:
 
 
 def print_report(
-    console: Console, run: Run, summary: Summary | None = None, progress: RunProgress | None = None
+    console: Console,
+    run: Run,
+    summary: Summary | None = None,
+    progress: RunProgress | None = None,
+    *,
+    all_metrics: bool = False,
 ) -> None:
     """Write a run's report and print its tables, with what a command did where there was one."""
-    numbers = run.report()
-    print_cost(console, cost_of(run.folder))
-    print_tables(console, numbers)
+    model = run.report()
+    print_results(console, model, all_metrics=all_metrics)
+    print_cost(console, model.cost)
     if summary and progress:
         _print_summary(console, summary, progress)
-    console.print(f"report: {run.page}", soft_wrap=True)
     if summary:
         pictures = sorted(run.page.parent.glob("*.png"))
         console.print(f"pictures: {', '.join(str(path) for path in pictures)}", soft_wrap=True)
+    print_closing(console, model, run.page)
 
 
 def _print_summary(console: Console, summary: Summary, progress: RunProgress) -> None:
     spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in progress.seconds.items())
-    console.print(f"{summary.items} outputs; {summary.reused} steps reused, {summary.performed} done ({spent})")
+    done = f"{summary.items} outputs; {summary.reused} steps reused, {summary.performed} done ({spent})"
+    console.print(done, soft_wrap=True)
     if summary.calls:
         calls = ", ".join(f"{name} {count}" for name, count in sorted(summary.calls.items()))
         console.print(f"shown to face models: {calls}", soft_wrap=True)

@@ -41,6 +41,9 @@ class RunConfig(Options):
     metrics: list[ComponentSpec] = Field(
         default=[], description="Metric id. Default: all that suite and face backends allow."
     )
+    primary: list[str] = Field(
+        default=[], description="Metric that verdicts are about. Default: those that the benchmark names."
+    )
     cases: list[str] = Field(default=[], description="Case id or pattern like 'id01__*'. Default: all.")
     limit: int | None = Field(default=None, ge=1, description="At most this many cases of each suite, evenly spread.")
     full: bool = Field(default=False, description="All cases of suites that otherwise give a few for a first look.")

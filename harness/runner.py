@@ -10,13 +10,14 @@ from typing import Protocol
 from ..core.errors import Status
 from .executors import ExecutorBase, make_executor
 from .plan import PlanItem, in_shard, make_plan
-from .run_file import describe
+from .run_file import describe, require_own_schema
 from .session import Session
 from .stages.base import RETRIABLE, RunState, Stage
 from .stages.generate import Generate
 from .stages.observe import ObserveInputs, ObserveOutputs
 from .stages.score import Score
 from .store import Record, Store
+from .suite_copy import copy_suites
 
 __all__ = ["RETRIABLE", "STAGES", "Progress", "Runner", "Silent", "Summary"]
 
@@ -106,10 +107,12 @@ class Runner:
             BenchError: When the run cannot go on; what was finished is kept.
         """
         run, store = self._run, self._run.store
+        require_own_schema(self._session.config.folder)
         self._require_assets()
         self._progress.begin(self._session.device, found=self._session.config.device == "auto")
         with store.writing(), make_executor(self._session) as executor:
             store.load()
+            copy_suites(self._session)
             store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
             store.write_plan(item.as_record() for item in self._plan)
             for stage in STAGES:

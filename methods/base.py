@@ -6,6 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -80,6 +81,16 @@ class Animation:
     state: Mapping[str, Tensor] = field(default_factory=dict)
 
 
+class MethodRole(StrEnum):
+    """What a method is in a comparison."""
+
+    COMPETITOR = "competitor"
+    CONTROL = "control"
+    """An end of a scale: shown as a reference line, never compared with the baseline."""
+    TARGET = "target"
+    """The control that returns the targets: the best that any method can reach."""
+
+
 class Generator(Component):
     """Contract of a portrait animator. Making one is cheap; weights are loaded when the first case needs them.
 
@@ -93,6 +104,7 @@ class Generator(Component):
             reached.
         precedence: Methods with a higher one make all their outputs before the others: they leave something in the
             cache that the others then need not do again. Tuners have it too.
+        role: Whether it competes, or is a reference line of the tables.
         grade: Whether what it makes is a measurement of the method; printed beside its name.
         settings: All options in effect, given or not, as plain data; printed in the report.
     """
@@ -100,6 +112,7 @@ class Generator(Component):
     sees_target: bool = False
     frame_size: int | None = None
     precedence: int = 0
+    role: MethodRole = MethodRole.COMPETITOR
     grade: Grade = Grade.REAL
     settings: Mapping[str, Any] = MappingProxyType({})
 

@@ -6,13 +6,14 @@ import numpy as np
 
 from ..core.errors import MissingTargetError
 from ..datasets.clip import Clip
-from .base import Animation, Generator, Inputs, OracleInputs
+from .base import Animation, Generator, Inputs, MethodRole, OracleInputs
 
 
 class CopyIdentity(Generator):
     """Returns the identity image for every driving frame: perfect identity, no expression transferred."""
 
     name = "copy-identity"
+    role = MethodRole.CONTROL
 
     def animate(self, inputs: Inputs) -> Animation:
         """The identity image, repeated."""
@@ -24,6 +25,7 @@ class CopyDriving(Generator):
     """Returns the driving clip: perfect expression, somebody else's face."""
 
     name = "copy-driving"
+    role = MethodRole.CONTROL
 
     def animate(self, inputs: Inputs) -> Animation:
         """The driving clip, as it is."""
@@ -34,6 +36,7 @@ class Ideal(Generator):
     """Returns the case's target, where the suite knows it: the best that any method can do on these metrics."""
 
     name = "ideal"
+    role = MethodRole.TARGET
     sees_target = True
 
     def animate(self, inputs: Inputs) -> Animation:

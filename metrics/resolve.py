@@ -11,7 +11,12 @@ from ..core.errors import ConfigError
 from ..datasets.manifest import SuiteKind
 from . import METRICS
 from .base import ANY_MODEL, Metric
+from .primary import primary_in
 
+_ABOUT_PRIMARY = (
+    "Verdicts are about a benchmark's primary metrics alone: Holm's correction runs over them, and all other metrics "
+    "are exploratory. The field 'primary' of a configuration file names others."
+)
 _ID = re.compile(r"(?P<name>[^\[\]/]+)(\[(?P<model>[^\[\]/]+)\])?(/(?P<version>[^\[\]/]*))?")
 
 
@@ -74,6 +79,31 @@ def default_metrics(kind: SuiteKind, features: Collection[str], *, targets: bool
     ]
 
 
+def left_out(kind: SuiteKind, measured: Collection[str], features: Collection[str], *, targets: bool) -> dict[str, str]:
+    """The metrics of a benchmark that a run does not measure, by id, and why.
+
+    Args:
+        kind: The benchmark.
+        measured: Full ids of the metrics that it does measure.
+        features: Face features that the run's backends provide.
+        targets: Whether the suite knows the targets.
+    """
+    reasons: dict[str, str] = {}
+    names = {one.partition("/")[0].partition("[")[0] for one in measured}
+    for metric in all_metrics():
+        spec = metric.spec
+        if kind not in spec.kinds or spec.name.partition("[")[0] in names:
+            continue
+        lacking = sorted(set(spec.needs) - set(features))
+        if lacking:
+            reasons[spec.id] = f"needs {', '.join(lacking)}, which none of the run's face backends gives"
+        elif "target" in spec.roles and not targets:
+            reasons[spec.id] = "needs targets, and the suite knows none"
+        else:
+            reasons[spec.id] = "not asked for"
+    return reasons
+
+
 def explain(metric: Metric) -> str:
     """Say in plain text what a metric is."""
     spec = metric.spec
@@ -84,11 +114,13 @@ def explain(metric: Metric) -> str:
         "reads": ", ".join(("generated", *spec.roles)),
         "needs": ", ".join(spec.needs) or "no face model",
         "benchmarks": ", ".join(spec.kinds),
+        "primary in": primary_in(spec.name),
         "cited as": ", ".join(spec.aliases) or "-",
         "options": ", ".join(f"{key}={value}" for key, value in metric.options.items()) or "-",
     }
     lines = [f"{spec.id}  {spec.title}", "", *(f"  {key:<12}{value}" for key, value in facts.items()), ""]
-    return "\n".join([*lines, *textwrap.wrap(spec.definition, width=100, break_long_words=False)])
+    definition = textwrap.wrap(spec.definition, width=100, break_long_words=False)
+    return "\n".join([*lines, *definition, "", *textwrap.wrap(_ABOUT_PRIMARY, width=100)])
 
 
 def _has_models(metric: Metric) -> bool:

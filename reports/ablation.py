@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -19,32 +19,18 @@ HEADLINES = ("aed_lmk_px512/", "aed_lmk_target_px512/", "id_")
 PICTURE = "ablation.png"
 
 
-def draw_ablation(folder: Path, run: RunFile, frame: pd.DataFrame) -> None:
+def draw_ablation(folder: Path, rows: Sequence[Sequence[Panel]]) -> None:
     """Draw ``ablation.png`` into a report, if the run is an ablation.
 
     Args:
         folder: The report's folder.
-        run: The run's ``run.json``.
-        frame: The tidy frame of :func:`reports.frame.tidy`.
+        rows: What to show, from :func:`panels`.
     """
-    rows = panels(run, frame)
     if not rows:
         (folder / PICTURE).unlink(missing_ok=True)  # of another command on the same run
         return
     with atomic_path(folder / PICTURE) as temporary:
         save(lambda: draw(rows), temporary)
-
-
-def about_ablation(run: RunFile, frame: pd.DataFrame) -> str:
-    """What a report's page says about the plot, in Markdown; "" when there is none."""
-    if not panels(run, frame):
-        return ""
-    return (
-        f"## The ablation\n\n![{run.config['ablation']}]({PICTURE})\n\n"
-        "Means over cases. Around each mean stands the 95 % interval of its row's paired difference from the baseline "
-        "(clustered by identity and driving clip where these are crossed): where it leaves out the dashed line, the "
-        "baseline's mean, the difference is clear. Gray points, where there are any, are single cases.\n"
-    )
 
 
 def numbers_of(run: RunFile) -> dict[str, float]:

@@ -11,8 +11,9 @@ import pandas as pd
 
 from ..datasets.manifest import SuiteKind
 from ..harness.run_file import RunFile
+from ..methods.base import MethodRole
 from .records_frame import case_values
-from .statistics import LEVEL, Estimate, gap_closed, holm, per_clip, two_way, win_rate
+from .statistics import LEVEL, MIN_DF, Estimate, gap_closed, holm, per_clip, two_way, win_rate
 
 COLUMNS = [
     "suite",
@@ -37,39 +38,51 @@ COLUMNS = [
     "worst_low",
     "worst_high",
     "interval",
+    "df",
+    "scaling",
+    "primary",
     "backend",
     "grade",
     "method_grade",
 ]
 """Columns of a comparison. ``delta`` is method minus baseline; the ``worst_`` columns are missing where both cover
-the same; ``interval`` says how the interval came about, or why there is none."""
+the same; ``interval`` says how the interval came about, or why there is none; ``df`` and ``scaling`` are the degrees of
+freedom and small-sample factors behind it. ``verdict`` is one of :data:`VERDICTS`."""
+VERDICTS = ("better", "worse", "unclear", "too few", "exploratory")
+"""Primary metrics are better or worse where the corrected p value is clear, else unclear, and "too few" where there are
+fewer than ``MIN_DF`` degrees of freedom. All other metrics are exploratory."""
 
 
 def compare(frame: pd.DataFrame, run: RunFile, ideal: str = "ideal") -> pd.DataFrame:
-    """Compare every method of a run with its baseline.
+    """Compare every competitor of a run with its baseline; controls are reference lines and have no rows here.
 
     A delta is the mean over the cases where both have a value. Where the two differ in coverage, a worst-case delta
     stands beside it: over all planned cases, every frame without a value counted, on both sides, as the worst case
     value that any method of the table has for this metric. A case without an output so is the worst of all, a case
-    with a value on half of its frames half way to it. Holm's correction is over the metrics of one method in one suite:
-    adding a method to a run does not change the verdict on another.
+    with a value on half of its frames half way to it. Holm's correction is over the primary metrics of one method in
+    one suite: adding a method or an exploratory metric to a run does not change the verdict on another.
 
     Args:
-        frame: The tidy frame of :func:`reports.frame.tidy`.
+        frame: The tidy frame of :func:`reports.records_frame.tidy`.
         run: The run's ``run.json``.
-        ideal: Row label of the method whose outputs are the cases' targets, for ``gap_closed``.
+        ideal: Row label of the method whose outputs are the cases' targets, for ``gap_closed``, where no method of the
+            run has that role.
 
     Returns:
         One row per suite, method with a baseline and metric, in plan order, with :data:`COLUMNS`; empty without a
-        baseline. ``verdict`` is "better" or "worse" where the corrected p value is below 0.05, else "unclear".
+        baseline.
     """
+    ideal = next((name for name, role in run.method_roles.items() if role == MethodRole.TARGET), ideal)
     by_case = case_values(frame).reset_index()
     rows: list[dict[str, Any]] = []
     for (suite, metric), part in by_case.groupby(["suite", "metric"], sort=False, observed=True):
         about = run.metrics[str(metric)]
         scores = _Scores.of(part, run.suites[str(suite)].kind, about.higher_is_better)
         names = {"suite": suite, "metric": metric, "unit": about.unit, "higher_is_better": about.higher_is_better}
+        names["primary"] = metric in run.primary.get(str(suite), [])
         for method, own in part[part["baseline"] != ""].groupby("method", sort=False, observed=True):
+            if run.is_control(str(method)):
+                continue
             first = own.iloc[0]
             kept = {name: first[name] for name in ("baseline", "backend", "grade")}
             kept["method_grade"] = run.method_grades.get(str(method), "real")
@@ -123,6 +136,8 @@ class _Scores:
             "worst_low": worst.low if worst else math.nan,
             "worst_high": worst.high if worst else math.nan,
             "interval": estimate.note,
+            "df": estimate.df,
+            "scaling": estimate.scaling,
         }
 
     def _estimate(self, deltas: pd.Series) -> Estimate:
@@ -153,9 +168,13 @@ def _ordered(table: pd.DataFrame, suites: list[str], methods: list[str]) -> pd.D
 
 
 def _judged(table: pd.DataFrame) -> pd.DataFrame:
-    """Correct the p values and pass the verdicts."""
-    corrected = table.groupby(["suite", "method"], sort=False)["p"].transform(holm).astype("float64")
-    higher_is_better = table["higher_is_better"].astype(bool)
-    gains = table["delta"].where(higher_is_better, -table["delta"])
-    clear = np.where(gains > 0, "better", "worse")
-    return table.assign(p_holm=corrected, verdict=np.where(corrected < 1 - LEVEL, clear, "unclear"))
+    """Correct the p values of the primary metrics and pass the verdicts."""
+    primary = table["primary"].astype(bool)
+    judged = primary & (table["df"] >= MIN_DF)
+    p = table["p"].where(judged)
+    corrected = p.groupby([table["suite"], table["method"]], sort=False).transform(holm).astype("float64")
+    gains = table["delta"].where(table["higher_is_better"].astype(bool), -table["delta"])
+    clear = corrected < 1 - LEVEL
+    choices = [~primary, primary & ~judged, clear & (gains > 0), clear]
+    verdict = np.select(choices, ["exploratory", "too few", "better", "worse"], "unclear")
+    return table.assign(p_holm=corrected, verdict=verdict)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -41,13 +40,6 @@ def cost(store: Store) -> pd.DataFrame:
         .reset_index()
         .astype({"peak_bytes": "Int64"})
     )
-
-
-def cost_of(folder: Path) -> pd.DataFrame:
-    """The same for a run folder."""
-    store = Store(folder)
-    store.load()
-    return cost(store)
 
 
 def _rows(record: Record) -> Iterator[dict[str, Any]]:

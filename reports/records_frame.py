@@ -12,8 +12,8 @@ import pandas as pd
 from ..core.errors import Status
 from ..core.files import atomic_path
 from ..harness.plan import PlanItem
-from ..harness.run_file import load_plan, load_run
 from ..harness.store import Record, Store, storing
+from .run_data import RunData, read_run
 
 COLUMNS = [
     "run",
@@ -28,35 +28,48 @@ COLUMNS = [
     "value",
     "status",
     "reason",
+    "stage",
     "backend",
     "grade",
     "seconds",
     "peak_bytes",
 ]
-"""Columns of the frame. ``frame`` is missing where a value belongs to the whole clip or to a case that failed."""
+"""Columns of the frame. ``stage`` is where the row's status arose, "generate" or "score"; ``frame`` is missing where a
+value belongs to the whole clip or to a case that failed."""
+
+_REASONS = {
+    Status.NO_FACE: "no face in a frame of the output, or of what it is compared with",
+    Status.UNDEFINED: "the metric is not defined for these values (bench metrics explain)",
+}
 
 
 def tidy(folder: Path) -> pd.DataFrame:
+    """Gather the records that belong to a run folder's plan; see :func:`tidy_frame`."""
+    return tidy_frame(read_run(folder))
+
+
+def tidy_frame(data: RunData) -> pd.DataFrame:
     """Gather the records that belong to a run's plan.
 
     Records of other configurations in the same folder are left out: only those whose keys the plan leads to count.
-
-    Args:
-        folder: A run folder.
 
     Returns:
         A frame with :data:`COLUMNS`, in plan order. Outputs that could not be made give one row per metric with their
         status; work that has not been done yet has the status ``missing``.
     """
-    run = load_run(folder)
-    plan = load_plan(folder, run)
-    store = Store(folder)
-    store.load()
-    grades = {backend.name: backend.grade for backend in run.backends}
+    grades = {backend.name: backend.grade for backend in data.run.backends}
+    about = {
+        name: {
+            "metric": name,
+            "backend": "+".join(metric.backends),
+            "grade": _worst(grades[backend] for backend in metric.backends),
+        }
+        for name, metric in data.run.metrics.items()
+    }
     rows: list[dict[str, Any]] = []
-    for item in plan:
+    for item in data.plan:
         names = {
-            "run": folder.name,
+            "run": data.name,
             "suite": item.suite,
             "case": item.case,
             "identity": item.identity,
@@ -64,26 +77,18 @@ def tidy(folder: Path) -> pd.DataFrame:
             "method": item.method,
             "baseline": item.baseline,
         }
-        for metric, record in _scores(store, item):
-            backends = run.metrics[metric].backends
-            about = {
-                "metric": metric,
-                "backend": "+".join(backends),
-                "grade": _worst(grades[name] for name in backends),
-            }
-            rows += [names | about | values for values in _values(record)]
+        for metric, record in _scores(data.store, item):
+            rows += [names | about[metric] | values for values in _values(record)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame["frame"] = frame["frame"].astype("Int64")
     frame["value"] = frame["value"].astype("float64")
     return frame
 
 
-def compact(folder: Path) -> pd.DataFrame:
-    """Write the tidy frame to ``records.parquet``, atomically, and return it."""
-    frame = tidy(folder)
+def store_frame(folder: Path, frame: pd.DataFrame) -> None:
+    """Write a run's tidy frame to its ``records.parquet``, atomically."""
     with storing(folder / "records.parquet"), atomic_path(folder / "records.parquet") as temporary:
         frame.to_parquet(temporary, index=False)
-    return frame
 
 
 def case_values(frame: pd.DataFrame) -> pd.DataFrame:
@@ -110,24 +115,32 @@ def _scores(store: Store, item: PlanItem) -> Iterator[tuple[str, Record]]:
     made = store.records.get(("generate", item.key))
     for planned in item.metrics:
         if made is None:
-            yield planned.id, {"status": Status.MISSING, "reason": "not done yet"}
+            yield planned.id, {"stage": "generate", "status": Status.MISSING, "reason": "not done yet"}
         elif made["status"] != Status.OK:
             yield planned.id, made
         else:
-            pending = {"status": Status.MISSING, "reason": "not scored yet"}
+            pending = {"stage": "score", "status": Status.MISSING, "reason": "not scored yet"}
             yield planned.id, store.records.get(("score", planned.key(made)), pending)
 
 
 def _values(record: Record) -> Iterator[dict[str, Any]]:
-    cost = {"seconds": record.get("seconds", np.nan), "peak_bytes": record.get("peak_bytes", 0)}
+    kept = {"seconds": record.get("seconds", np.nan), "peak_bytes": record.get("peak_bytes", 0)}
+    kept["stage"] = record["stage"]
     values = record.get("values", [])
     if not values:
-        yield cost | {"frame": None, "value": np.nan, "status": str(record["status"]), "reason": record["reason"]}
+        reason = _reason(record["status"], record["reason"])
+        yield kept | {"frame": None, "value": np.nan, "status": str(record["status"]), "reason": reason}
         return
     for index, (value, status) in enumerate(zip(values, record["value_status"], strict=True)):
         frame = index if len(values) > 1 else None
         number = np.nan if value is None else value
-        yield cost | {"frame": frame, "value": number, "status": status, "reason": record["reason"]}
+        reason = _reason(status, record["reason"])
+        yield kept | {"frame": frame, "value": number, "status": str(status), "reason": reason}
+
+
+def _reason(status: str, reason: str) -> str:
+    """Why a value is missing, where its record does not say so: metrics give frames a status alone."""
+    return reason or _REASONS.get(Status(status), "")
 
 
 def _worst(grades: Iterator[str]) -> str:

@@ -1,17 +1,20 @@
-"""Tables: per suite, the mean of each metric for each method, with coverage and the number of cases."""
+"""Means: per suite, of each metric for each method, with coverage and the number of cases; and what is missing."""
 
 from __future__ import annotations
 
-import math
+from collections.abc import Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from ..core.errors import Status
 from ..harness.run_file import RunFile
+from ..harness.stages.jobs import log_name
+from ..methods.base import MethodRole
 from .records_frame import case_values
 
 LOW_COVERAGE = 0.95
-"""Below this share of frames with a value a mean is printed with a warning."""
+"""Below this share of frames with a value a report warns of a mean."""
 
 
 def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
@@ -22,12 +25,12 @@ def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
     frames that have a value.
 
     Args:
-        frame: The tidy frame of :func:`reports.frame.tidy`.
+        frame: The tidy frame of :func:`reports.records_frame.tidy`.
         run: The run's ``run.json``.
 
     Returns:
-        One row per suite, method and metric, in plan order, with the columns suite, method, metric, unit,
-        higher_is_better, mean, coverage, n, cases, backend, grade, method_grade.
+        One row per suite, method and metric, in plan order with the controls last, with the columns suite, method,
+        metric, unit, higher_is_better, mean, coverage, n, cases, backend, grade, method_grade, method_role, primary.
     """
     table = (
         case_values(frame)
@@ -46,88 +49,69 @@ def summarise(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
     table.insert(3, "unit", [about[name].unit for name in table["metric"]])
     table.insert(4, "higher_is_better", [about[name].higher_is_better for name in table["metric"]])
     table["method_grade"] = [run.method_grades.get(method, "real") for method in table["method"]]
-    return table
+    table["method_role"] = [run.method_roles.get(method, str(MethodRole.COMPETITOR)) for method in table["method"]]
+    pairs = zip(table["suite"], table["metric"], strict=True)
+    table["primary"] = [metric in run.primary.get(suite, []) for suite, metric in pairs]
+    suites = {suite: index for index, suite in enumerate(dict.fromkeys(table["suite"]))}
+    order = table.assign(suite=table["suite"].map(suites), last=table["method_role"] != MethodRole.COMPETITOR)
+    return table.loc[order.sort_values(["suite", "last"], kind="stable").index].reset_index(drop=True)
 
 
-def csv_text(table: pd.DataFrame) -> str:
-    """A summary as CSV, numbers with nine significant digits."""
-    return table.to_csv(index=False, float_format="%.9g", lineterminator="\n")
+def common_cases(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
+    """Means over the cases that all competitors have a value for, where they differ in which cases these are.
 
+    Args:
+        frame: The tidy frame of :func:`reports.records_frame.tidy`.
+        run: The run's ``run.json``.
 
-def markdown_table(table: pd.DataFrame, suite: str) -> str:
-    """One suite's summary as a Markdown table: a row per method, a column per metric.
-
-    Cells read "mean", with the coverage behind it where it is under 100 %. ``n`` is the number of cases with a value,
-    "18/20" where some of the planned ones have none.
+    Returns:
+        One row per suite, metric and competitor, with the columns suite, method, metric, mean, n (common cases), cases
+        (planned ones); only of metrics whose competitors have values for different cases.
     """
-    part = table[table["suite"] == suite]
-    metrics = list(dict.fromkeys(part["metric"]))
-    headers = ["method", *(header(part[part["metric"] == metric].iloc[0]) for metric in metrics), "n"]
+    values = case_values(frame)["value"].reset_index()
+    values = values[[not run.is_control(method) for method in values["method"]]]
     rows = []
-    for method in dict.fromkeys(part["method"]):
-        own = part[part["method"] == method].set_index("metric")
-        cells = [cell(own.loc[metric]) if metric in own.index else "-" for metric in metrics]
-        rows.append([stamped(own.iloc[0]), *cells, _count(int(own["n"].min()), int(own["cases"].max()))])
-    return markdown(headers, rows)
+    for (suite, metric), part in values.groupby(["suite", "metric"], sort=False, observed=True):
+        wide = part.pivot(index="case", columns="method", values="value")
+        has = wide.notna()
+        if has.all(axis=1).equals(has.any(axis=1)):
+            continue
+        common = wide[has.all(axis=1)]
+        for method in part["method"].unique():
+            rows.append([suite, method, metric, common[method].mean(), len(common), len(wide)])
+    return pd.DataFrame(rows, columns=["suite", "method", "metric", "mean", "n", "cases"])
 
 
-def failures(frame: pd.DataFrame) -> pd.DataFrame:
-    """How many cases of each method lack values, by suite, method and status, with the first one as an example."""
+def failures(frame: pd.DataFrame, folder: Path) -> pd.DataFrame:
+    """How many cases of each method lack values, and why.
+
+    Args:
+        frame: The tidy frame of :func:`reports.records_frame.tidy`.
+        folder: The run folder; its ``logs`` hold the tracebacks.
+
+    Returns:
+        One row per suite, method, status and reason with the columns suite, method, status, cases, values, reason,
+        example (the first case) and log (the file of the example's traceback; "" where there is none).
+    """
     bad = frame[frame["status"] != Status.OK]
-    return (
-        bad.groupby(["suite", "method", "status"], sort=False, observed=True)
-        .agg(cases=("case", "nunique"), values=("case", "size"), example=("case", "first"), reason=("reason", "first"))
+    table = (
+        bad.groupby(["suite", "method", "status", "reason"], sort=False, observed=True)
+        .agg(cases=("case", "nunique"), values=("case", "size"), example=("case", "first"), stage=("stage", "first"))
         .reset_index()
     )
+    logs = sorted((folder / "logs").glob("*.txt"), key=lambda path: path.stat().st_mtime)
+    names = zip(table["stage"], table["example"], table["method"], strict=True)
+    table["log"] = [_log(logs, *name) for name in names]
+    return table[["suite", "method", "status", "cases", "values", "reason", "example", "log"]]
 
 
-def low_coverage(table: pd.DataFrame) -> str:
-    """One sentence of warning when means leave out more than 5 % of the frames somewhere; "" otherwise."""
-    low = table[table["coverage"] < LOW_COVERAGE]
-    if low.empty:
-        return ""
-    methods = ", ".join(dict.fromkeys(low["method"]))
-    return f"Coverage is under {LOW_COVERAGE:.0%} for {methods}: their means leave out what the others' hold."
+def _log(logs: Sequence[Path], stage: str, case: str, method: str) -> str:
+    """The latest log of a piece of work."""
+    start = f"{stage.title()}Job-{log_name(f'{case} · {method}')}-"
+    found = [path.name for path in logs if path.name.startswith(start)]
+    return f"logs/{found[-1]}" if found else ""
 
 
-def markdown(headers: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table; the first column is aligned left, the others right."""
-    lines = [_line(headers), "| --- |" + " ---: |" * (len(headers) - 1), *map(_line, rows)]
-    return "\n".join(lines) + "\n"
-
-
-def number(value: float) -> str:
-    """A value with three decimals, or with none where it is large.
-
-    >>> number(0.12345), number(23.4567), number(1234.5), number(float("nan"))
-    ('0.123', '23.457', '1234', '-')
-    """
-    if math.isnan(value):
-        return "-"
-    return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3f}"
-
-
-def stamped(row: pd.Series) -> str:
-    """The name of a row's method, with its grade behind it where what it makes is no measurement."""
-    method, grade = row["method"], row["method_grade"]
-    return str(method) if grade == "real" else f"{method} ({grade})"
-
-
-def header(row: pd.Series) -> str:
-    """A metric with its direction, and with the grade of its face models where they measure nothing real."""
-    stamp = "" if row["grade"] == "real" else f" ({row['grade']})"
-    return f"{row['metric']} {'↑' if row['higher_is_better'] else '↓'}{stamp}"
-
-
-def cell(row: pd.Series) -> str:
-    """A summary row as "mean", with the coverage behind it where it is under 100 %."""
-    text = number(float(row["mean"]))
-    return text if row["coverage"] > 1 - 1e-12 else f"{text} ({row['coverage']:.1%})"
-
-
-def _count(scored: int, planned: int) -> str:
-    return str(planned) if scored == planned else f"{scored}/{planned}"
-
-
-def _line(cells: list[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+def low_coverage(table: pd.DataFrame) -> list[str]:
+    """Methods whose means leave out more than 5 % of the frames somewhere."""
+    return list(dict.fromkeys(table.loc[table["coverage"] < LOW_COVERAGE, "method"]))

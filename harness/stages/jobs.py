@@ -104,8 +104,12 @@ def failure(error: BaseException, session: Session, job: Job) -> tuple[Status, s
     return Status.OOM if is_oom else Status.CRASH, f"{kind}: {one_line(error)}" if str(error) else kind
 
 
+def log_name(where: str) -> str:
+    """What a log file's name says of the piece of work it is about."""
+    return "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in where)[:120]
+
+
 def _log_traceback(folder: Path, job: Job) -> None:
-    name = "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in job.where)
-    stem = f"{type(job).__name__}-{name[:120]}-{digest(repr(job))[:8]}"
+    stem = f"{type(job).__name__}-{log_name(job.where)}-{digest(repr(job))[:8]}"
     with storing(folder / "logs"):
         write_text(folder / "logs" / f"{stem}.txt", traceback.format_exc().encode(errors="replace").decode())

@@ -187,7 +187,9 @@ def test_a_finished_run_says_what_it_did(bench, make_suite, tmp_path):
     first, second = bench(*arguments), bench(*arguments)
     assert "generate: 3 to do" in first.out
     assert "toy.detect 4" in first.out
-    assert "aed_coeff_l1[toy]/1" in first.out
+    assert "aed_lmk_px512/1" in first.out
+    assert "aed_coeff_l1[toy]/1" not in first.out
+    assert "aed_coeff_l1[toy]/1" in bench("report", tmp_path / "runs" / "tiny", "--all-metrics").out
     assert "generate: 0 to do, 3 reused" in second.out
     assert "0 done" in second.out
     assert "toy.detect" not in second.out

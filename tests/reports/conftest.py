@@ -28,8 +28,10 @@ class Crafted:
         self._items: list[PlanItem] = []
         self._records: list[dict[str, Any]] = []
 
-    def case(self, method: str, case: str, values: dict[str, list[float | None]] | None, status: str = "ok") -> None:
-        """Plan an output. ``values`` by metric; None where the output was not made, with its ``status``.
+    def case(
+        self, method: str, case: str, values: dict[str, list[float | None]] | None, status: str = "ok", reason: str = ""
+    ) -> None:
+        """Plan an output. ``values`` by metric; None where the output was not made, with its ``status`` and reason.
 
         A status of "" leaves all records out, as in a run that has not come so far. In a list of values None is a
         frame without a face.
@@ -41,7 +43,7 @@ class Crafted:
         if not status:
             return
         part = {"path": f"{key}.png", "bytes": 1, "sha256": key} if status == "ok" else None
-        reason = "" if status == "ok" else f"why {case}"
+        reason = "" if status == "ok" else reason or f"why {case}"
         made = {"stage": "generate", "key": key, "method": method, "status": status, "reason": reason}
         made |= {"output": part, "canvas": None, "seconds": 2.0, "peak_bytes": 10, "calls": {"toy.detect": 3}}
         self._records.append(made)
@@ -65,6 +67,7 @@ class Crafted:
                 "config": {"suites": ["tiny"]},
                 "suites": {"tiny": {"title": "Tiny", "kind": kind, "size": 64, "digest": "d"}},
                 "methods": list(dict.fromkeys(item.method for item in self._items)),
+                "primary": {"tiny": [f"{name}/1" for name in METRICS]},
                 "backends": [backend | {"grade": "test, not a measurement", "options": {}}],
                 "metrics": {
                     f"{name}/1": metric | {"title": name, "higher_is_better": up} for name, up in METRICS.items()

@@ -12,15 +12,16 @@ from scipy import stats
 
 from portraitbench.harness.run_file import load_run
 from portraitbench.reports.compare import COLUMNS, compare
-from portraitbench.reports.comparison_table import comparison_table, delta_text, interval_text
 from portraitbench.reports.records_frame import tidy
+from portraitbench.reports.render.markdown import comparison_table
+from portraitbench.reports.render.numbers import delta_text, interval_text
 from portraitbench.reports.report import write_report
 from portraitbench.reports.statistics import two_way
 
 DIFFUSION = Path(__file__).parents[1] / "toy_diffusion.py"
 TOYS = Path(__file__).parents[1] / "toys.py"
 STAMP = "(test, not a measurement)"
-HEADERS = "| method | metric | delta [95 % interval] | win rate | pairs | coverage | worst case |"
+HEADERS = "| method | metric | delta [95 % interval] | verdict | win rate | pairs | coverage | worst case |"
 
 
 def compared(folder, **options) -> pd.DataFrame:
@@ -58,13 +59,14 @@ def test_deltas_are_over_the_cases_that_both_have(hand):
     assert list(hand["baseline_coverage"]) == [1.0, 1.0]
 
 
-def test_too_few_clusters_are_unclear_and_say_why(hand):
+def test_too_few_clusters_have_no_verdict_and_say_why(hand):
     assert list(hand["interval"]) == [
         "no interval: all cases are of one driving clip",
         "no interval: all cases are of one identity",
     ]
     assert hand[["low", "high", "p", "p_holm"]].isna().all(axis=None)
-    assert list(hand["verdict"]) == ["unclear", "unclear"]
+    assert list(hand["verdict"]) == ["too few", "too few"]
+    assert list(hand["df"]) == [0, 0]
 
 
 def test_the_worst_case_puts_the_worst_of_the_table_where_values_are_missing(hand):
@@ -131,6 +133,33 @@ def test_what_holm_takes_back_is_unclear_and_not_bold(blank):
     assert "**" not in comparison_table(table, "tiny")
 
 
+def test_holm_runs_over_primary_metrics_alone(blank):
+    """The same four clips: with one primary metric p stays 0.035, and the other metric is exploratory however small."""
+    spread = np.array([-1.0, 1.0, -1.0, 1.0])
+    deltas = spread + stats.t(3).isf(0.035 / 2) * spread.std(ddof=1) / 2
+    for case, delta in zip(("a", "b", "c", "d"), deltas, strict=True):
+        blank.case("base", case, {"up": [0.0], "down": [0.0]})
+        blank.case("ours", case, {"up": [delta], "down": [10 + delta]})
+    blank.write("self-video")
+    run = load_run(blank.folder).model_copy(update={"primary": {"tiny": ["up/1"]}})
+    table = compare(tidy(blank.folder), run).set_index("metric")
+    assert table["p"]["down/1"] < table["p"]["up/1"]
+    assert table["p_holm"]["up/1"] == pytest.approx(0.035)
+    assert math.isnan(table["p_holm"]["down/1"])
+    assert dict(table["verdict"]) == {"up/1": "better", "down/1": "exploratory"}
+    lines = comparison_table(compare(tidy(blank.folder), run), "tiny").splitlines()
+    assert [line.count("**") for line in lines[4:]] == [2, 0]
+
+
+def test_degrees_of_freedom_and_small_sample_factors_are_told(crossed):
+    run, _ = crossed
+    own = compared(run.folder).set_index(["method", "metric"]).loc[("ours", "down/1")]
+    assert (own["df"], own["scaling"]) == (2, "3/2, 4/3, 12/11")
+    run.write("self-video")
+    own = compared(run.folder).set_index(["method", "metric"]).loc[("ours", "down/1")]
+    assert (own["df"], own["scaling"]) == (11, "12/11")
+
+
 def test_the_gap_is_closed_over_the_cases_that_all_three_have(crossed):
     run, values = crossed
     base, ideal, ours = (values.drop("b-y")[name].mean() for name in ("base", "ideal", "ours"))
@@ -180,22 +209,22 @@ def test_the_markdown_section_is_bold_where_it_is_clear(crossed):
     table = compared(run.folder)
     lines = comparison_table(table, "tiny").splitlines()
     assert lines[0] == "### vs. base"
-    assert (
-        lines[2]
-        == "| method | metric | delta [95 % interval] | win rate | pairs | coverage | worst case | gap closed |"
-    )
+    headers = HEADERS.replace("pairs |", "pairs | df |") + " gap closed |"
+    assert lines[2] == headers
     own = table[(table["method"] == "ours") & (table["metric"] == "down/1")].iloc[0]
     text = f"{own['delta']:+.3f} [{own['low']:+.3f}, {own['high']:+.3f}]"
     gap = f"{own['gap_closed']:.0%}"
-    assert lines[-1] == f"| ours | down/1 ↓ {STAMP} | **{text}** | 100% | 12 | 100.0%, 100.0% | - | {gap} |"
-    assert "| 11/12 | 100.0%, 91.7% | " in lines[4]
+    assert (
+        lines[-1] == f"| ours | down/1 ↓ {STAMP} | **{text}** | better | 100% | 12 | 2 | 100.0%, 100.0% | - | {gap} |"
+    )
+    assert "| 11/12 | 2 | 100.0%, 91.7% | " in lines[4]
 
 
 def test_the_markdown_section_without_intervals(crafted):
     lines = comparison_table(compared(crafted.folder), "tiny").splitlines()
     assert lines[2] == HEADERS
     delta = "+2.250 (no interval: all cases are of one driving clip)"
-    assert lines[4].startswith(f"| ours | up/1 ↑ {STAMP} | {delta} | 100% | 2/3 | 100.0%, 50.0% |")
+    assert lines[4].startswith(f"| ours | up/1 ↑ {STAMP} | {delta} | too few | 100% | 2/3 | 100.0%, 50.0% |")
 
 
 @pytest.mark.parametrize(
@@ -214,7 +243,7 @@ def test_small_deltas_keep_their_digits(delta, low, high, text):
 
 @pytest.fixture
 def tuned_run(bench, make_suite, tmp_path, monkeypatch):
-    """A tuner, the driving clips as ideal output and a method that fails once, on 2 x 3 cases; run by the command."""
+    """A tuner, the driving clips as a control and a method that fails once, on 2 x 3 cases; run by the command."""
     monkeypatch.setenv("COLUMNS", "120")
     suite = make_suite(tmp_path / "suite", identities=2, drivings=3)
     where = [
@@ -241,7 +270,7 @@ def test_the_command_compares_a_tuner_with_its_baseline(tuned_run):
     assert "tiny: vs. toy-diffusion" in done.out
     assert done.out.index("tiny: vs. toy-diffusion") < done.out.index("face models: test, not a measurement")
     table = pd.read_csv(folder / "report" / "tiny.compare.csv").set_index(["method", "metric"])
-    assert list(table.index.unique("method")) == ["toy-diffusion+toy-tuner", "ideal", "bad"]
+    assert list(table.index.unique("method")) == ["toy-diffusion+toy-tuner", "bad"]
 
     # From the records on: means over cases, by a way of their own.
     frame = pd.read_parquet(folder / "records.parquet")
@@ -254,12 +283,15 @@ def test_the_command_compares_a_tuner_with_its_baseline(tuned_run):
         assert f"{row['delta']:+.3f}"[:5] in done.out
     assert dict(table["pairs"].xs("aed_lmk_px512/1", level="metric")) == {
         "toy-diffusion+toy-tuner": 6,
-        "ideal": 6,
         "bad": 5,
     }
-    assert table["verdict"]["toy-diffusion+toy-tuner", "aed_lmk_px512/1"] == "worse"
-    assert table["verdict"]["ideal", "aed_lmk_px512/1"] == "better"
-    assert table["gap_closed"]["ideal", "aed_lmk_px512/1"] == 1.0
+    # Two identities leave one degree of freedom: an interval, and nothing is bold.
+    assert set(table["df"]) == {1}
+    assert set(table["verdict"]) == {"too few"}
+    assert table["low"].notna().all()
+    assert "**+" not in (folder / "report" / "index.md").read_text()
+    assert "too few clusters for a verdict in" in done.out.splitlines()[-2]
+    assert "ideal (reference)" in done.out
     assert table["gap_closed"]["toy-diffusion+toy-tuner", "aed_lmk_px512/1"] < 0
     assert table["worst_delta"]["bad"].notna().all()
 

@@ -12,8 +12,9 @@ from PIL import Image
 from scipy import stats
 
 from portraitbench.harness.run_file import RunFile
-from portraitbench.reports.ablation import about_ablation, draw_ablation, panels
+from portraitbench.reports.ablation import draw_ablation, panels
 from portraitbench.reports.plots import Panel, Spot, draw, save
+from portraitbench.reports.render.markdown import about_ablation
 
 SPOTS = [Spot(0, 6.0, 6.0, 6.0, [5.0, 7.0]), Spot(30, 5.0, 4.5, 5.5, [4.0, 6.0]), Spot(90, 4.0, 3.0, 5.0, [3.0, 5.0])]
 CURVE = Panel("a suite: distance", "tuning steps", "aed [px]", SPOTS, 6.0)
@@ -128,10 +129,10 @@ def test_bands_are_of_the_paired_difference_from_the_baseline():
 def test_other_ablations_name_their_rows_and_other_runs_draw_nothing(tmp_path):
     run, frame = ablation_run(ablation="losses")
     assert panels(run, frame)[0][0].names == list(VALUES)
-    draw_ablation(tmp_path, run, frame)
+    draw_ablation(tmp_path, panels(run, frame))
     assert (tmp_path / "ablation.png").exists()
-    assert "![losses](ablation.png)" in about_ablation(run, frame)
+    assert "![losses](ablation.png)" in about_ablation("losses")
     for nothing in (ablation_run(ablation=None), (run, frame.assign(value=math.nan))):
-        draw_ablation(tmp_path, *nothing)
+        assert panels(*nothing) == []
+        draw_ablation(tmp_path, panels(*nothing))
         assert not (tmp_path / "ablation.png").exists()
-        assert about_ablation(*nothing) == ""

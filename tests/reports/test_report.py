@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from portraitbench.harness.run_file import load_plan, load_run
 from portraitbench.harness.runner import Runner
-from portraitbench.harness.store import Store
+from portraitbench.harness.suite_copy import load_copy
 from portraitbench.reports.contact_sheet import CELL, FOOTER, GAP, HEADER, MISSING, contact_sheet
 from portraitbench.reports.records_frame import tidy
 from portraitbench.reports.report import write_report
+from portraitbench.reports.run_data import read_run
 
 METHODS = ["copy-identity", "bad:how=raise,only=i0__d1"]
 
@@ -32,9 +33,8 @@ def finished(perform):
 
 
 def sheet_of(session, **options) -> Image.Image:
-    store = Store(session.config.folder)
-    store.load()
-    return contact_sheet(session, store, load_plan(session.config.folder, load_run(session.config.folder)), **options)
+    data = read_run(session.config.folder)
+    return contact_sheet(data, load_copy(data.folder, "tiny"), data.plan, **options)[0]
 
 
 def test_the_sheet_has_a_cell_per_case_and_column(finished):
@@ -68,27 +68,33 @@ def test_a_damaged_output_is_gray_as_well(finished):
     assert tuple(cell(sheet_of(finished), 0, 3)[0, 0]) == MISSING
 
 
-def test_media_that_are_not_at_hand_are_gray(finished, make_session):
+def test_inputs_that_have_gone_or_changed_are_gray_and_noted(finished, bench):
     """A report can be written again where the suite's files are missing, as long as nothing is to be scored."""
-    elsewhere = make_session(methods=METHODS)
-    suite = elsewhere.media.suite("tiny")
-    (suite.folder / suite.suite.assets[elsewhere.media.case("tiny", "i0__d0").identity.asset].path).unlink()
-    sheet = sheet_of(elsewhere)
-    assert tuple(cell(sheet, 0, 0)[0, 0]) == MISSING
-    assert tuple(cell(sheet, 0, 1)[0, 0]) != MISSING
+    folder, suite = finished.config.folder, finished.media.suite("tiny")
+    (suite.folder / suite.suite.assets[finished.media.case("tiny", "i0__d0").identity.asset].path).unlink()
+    changed = suite.folder / suite.suite.assets[finished.media.case("tiny", "i0__d2").driving.asset].path
+    changed.write_bytes(changed.read_bytes()[::-1])
+    sheet = sheet_of(finished)
+    assert [tuple(cell(sheet, row, 0)[0, 0]) == MISSING for row in range(3)] == [True] * 3
+    assert [tuple(cell(sheet, row, 1)[0, 0]) == MISSING for row in range(3)] == [False, False, True]
+    outcome = bench("report", folder)
+    assert outcome.code == 0
+    page = (folder / "report" / "index.md").read_text()
+    assert re.search(r"contact sheet of tiny has empty cells: asset i0: .*is not there; asset d2: .*has changed", page)
+    assert "contact sheet of tiny has empty cells" in outcome.out
 
 
 def test_the_report_is_a_function_of_the_results(finished):
     folder = finished.config.folder
-    write_report(folder, finished)
+    write_report(folder)
     first = {path.name: path.read_bytes() for path in (folder / "report").iterdir()}
     assert set(first) == {"index.md", "tiny.md", "tiny.csv", "tiny.png", "cost.csv"}
-    write_report(folder, finished)
+    write_report(folder)
     assert {path.name: path.read_bytes() for path in (folder / "report").iterdir()} == first
 
 
 def test_the_page_names_failures_backends_and_versions(finished):
-    write_report(finished.config.folder, finished)
+    write_report(finished.config.folder)
     page = (finished.config.folder / "report" / "index.md").read_text()
     for part in (
         "# tiny\n",
@@ -107,7 +113,7 @@ def test_the_page_names_the_options_of_metrics(perform, make_suite, tmp_path):
     """Two masks give two scores under one id, so the page must say which."""
     suite = make_suite(tmp_path / "self", "self-video")
     session, _ = perform(suite=suite, methods=["copy-driving"], metrics=["psnr_mask:mask=hull"])
-    write_report(session.config.folder, session)
+    write_report(session.config.folder)
     page = (session.config.folder / "report" / "index.md").read_text()
     assert "| psnr_mask/1 | PSNR on the face | dB | mask=hull | toy |" in page
 
@@ -137,14 +143,17 @@ def test_an_unfinished_run_has_a_report(make_session, bench):
     outcome = bench("report", session.config.folder)
     assert outcome.code == 0
     assert set(tidy(session.config.folder)["reason"]) == {"not done yet", "not scored yet"}
-    assert "| tiny | bad | missing | 3 | " in (session.config.folder / "report" / "index.md").read_text()
+    page = (session.config.folder / "report" / "index.md").read_text()
+    missing = re.findall(r"\| tiny \| bad \| missing \| (\d) \| \d+ \| (.*?) \|", page)
+    assert sum(int(count) for count, _ in missing) == 3
+    assert {reason for _, reason in missing} == {"not done yet", "not scored yet"}
 
 
 def test_a_run_before_its_first_record_has_a_report(make_session):
     session = make_session(methods=METHODS)
     Runner(session).run()
     shutil.rmtree(session.config.folder / "records")
-    table = write_report(session.config.folder, session).summary
+    table = write_report(session.config.folder).summary
     assert set(table["coverage"]) == {0.0}
     assert table["mean"].isna().all()
 
@@ -152,7 +161,7 @@ def test_a_run_before_its_first_record_has_a_report(make_session):
 @pytest.mark.parametrize("name", ["moved", "My run (2)"])
 def test_a_moved_run_is_reported_where_it_is_now(finished, bench, tmp_path, name):
     before = finished.config.folder
-    write_report(before, finished)
+    write_report(before)
     sheet = (before / "report" / "tiny.png").read_bytes()
     after = tmp_path / "elsewhere" / name
     after.parent.mkdir()

@@ -11,8 +11,10 @@ import pytest
 from portraitbench.harness.run_file import load_run
 from portraitbench.harness.store import Store
 from portraitbench.reports.cost import cost
-from portraitbench.reports.records_frame import COLUMNS, compact, tidy
-from portraitbench.reports.tables import csv_text, failures, low_coverage, markdown, markdown_table, summarise
+from portraitbench.reports.records_frame import COLUMNS, store_frame, tidy
+from portraitbench.reports.render.csv import csv_text
+from portraitbench.reports.render.markdown import coverage_warning, markdown, means_table
+from portraitbench.reports.tables import failures, low_coverage, summarise
 
 
 @pytest.fixture
@@ -64,7 +66,7 @@ def test_a_method_that_measures_nothing_is_stamped_where_it_is_named(crafted):
     store = Store(crafted.folder)
     with store.writing():
         store.write_json("run.json", run.model_dump(mode="json"))
-    text = markdown_table(summarise(tidy(crafted.folder), run), "tiny")
+    text = means_table(summarise(tidy(crafted.folder), run), "tiny")
     assert "| ours (random weights, not a measurement) |" in text
     assert "| base |" in text
 
@@ -84,13 +86,16 @@ def test_coverage_counts_what_the_means_leave_out(table):
     assert own["coverage"]["ours", "down/1"] == pytest.approx((0 + 0 + 1) / 3)
     assert dict(own["n"]["ours"]) == {"up/1": 2, "down/1": 1}
     assert set(own["cases"]) == {3}
-    assert low_coverage(table) == "Coverage is under 95% for ours: their means leave out what the others' hold."
-    assert low_coverage(table[table["method"] == "base"]) == ""
+    assert (
+        coverage_warning(low_coverage(table))
+        == "Coverage is under 95% for ours: their means leave out what the others' hold."
+    )
+    assert coverage_warning(low_coverage(table[table["method"] == "base"])) == ""
 
 
-def test_the_markdown_table(table):
+def test_the_means_table(table):
     stamp = "(test, not a measurement)"
-    assert markdown_table(table, "tiny").splitlines() == [
+    assert means_table(table, "tiny").splitlines() == [
         f"| method | up/1 ↑ {stamp} | down/1 ↓ {stamp} | n |",
         "| --- | ---: | ---: | ---: |",
         "| base | 4.333 | 335.083 | 3 |",
@@ -104,12 +109,12 @@ def test_the_csv_reads_back_with_nine_digits(table, tmp_path):
     assert list(again.columns) == list(table.columns)
     assert np.allclose(again["mean"], table["mean"], rtol=1e-8)
     assert again["higher_is_better"].tolist() == [True, False, True, False]
-    expected = 'tiny,base,up/1,u,True,4.33333333,1,3,3,toy,"test, not a measurement",real'
+    expected = 'tiny,base,up/1,u,True,4.33333333,1,3,3,toy,"test, not a measurement",real,competitor,True'
     assert csv_text(table).splitlines()[1] == expected
 
 
-def test_missing_values_are_counted_by_status(frame):
-    bad = failures(frame)
+def test_missing_values_are_counted_by_status_and_reason(crafted, frame):
+    bad = failures(frame, crafted.folder)
     assert bad.to_dict("records") == [
         {
             "suite": "tiny",
@@ -117,8 +122,9 @@ def test_missing_values_are_counted_by_status(frame):
             "status": "no_face",
             "cases": 1,
             "values": 6,
+            "reason": "no face in a frame of the output, or of what it is compared with",
             "example": "a-x",
-            "reason": "",
+            "log": "",
         },
         {
             "suite": "tiny",
@@ -126,10 +132,36 @@ def test_missing_values_are_counted_by_status(frame):
             "status": "crash",
             "cases": 1,
             "values": 2,
-            "example": "a-y",
             "reason": "why a-y",
+            "example": "a-y",
+            "log": "",
         },
     ]
+
+
+def test_crashes_of_three_kinds_are_three_rows_with_their_logs(perform):
+    methods = [f"bad:how={how},only=i0__d{index},as={how}" for index, how in enumerate(("raise", "exit", "face"))]
+    methods += ["bad:how=raise,as=always"]
+    session, _ = perform(methods=methods)
+    folder = session.config.folder
+    bad = failures(tidy(folder), folder).set_index("method")
+    assert dict(bad["cases"]) == {"raise": 1, "exit": 1, "face": 1, "always": 3}
+    assert dict(bad["status"]) == {"raise": "crash", "exit": "crash", "face": "no_face", "always": "crash"}
+    assert bad["reason"]["face"] == "nobody there"
+    assert bad["log"]["face"] == ""
+    for method in ("raise", "exit", "always"):
+        assert method in bad["log"][method]
+        text = (folder / bad["log"][method]).read_text()
+        assert bad["reason"][method].partition(":")[0] in text
+
+
+def test_one_method_that_fails_in_several_ways_has_a_row_for_each(crafted):
+    for case, reason in (("c-x", "one"), ("c-y", "two"), ("c-z", "two")):
+        crafted.case("ours", case, None, "crash", reason=reason)
+    crafted.write()
+    bad = failures(tidy(crafted.folder), crafted.folder)
+    crashes = bad[bad["status"] == "crash"]
+    assert dict(zip(crashes["reason"], crashes["cases"], strict=True)) == {"why a-y": 1, "one": 1, "two": 2}
 
 
 def test_cells_cannot_break_out_of_a_table():
@@ -154,7 +186,7 @@ def test_what_was_not_done_yet_is_missing_and_not_dropped(crafted):
 
 
 def test_parquet_holds_the_same_frame(crafted, frame):
-    compact(crafted.folder)
+    store_frame(crafted.folder, frame)
     pd.testing.assert_frame_equal(pd.read_parquet(crafted.folder / "records.parquet"), frame, check_dtype=False)
 
 
@@ -191,7 +223,7 @@ def test_phases_are_parts_of_their_stage(crafted):
 def test_the_terminal_shows_phases_below_their_stage(crafted, capsys):
     from rich.console import Console
 
-    from portraitbench.cli.report_tables import print_cost
+    from portraitbench.reports.render.terminal import print_cost
 
     store = Store(crafted.folder)
     store.load()

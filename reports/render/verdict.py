@@ -1,0 +1,65 @@
+"""The verdict of a report in one sentence, and what stands behind its intervals."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from ..model import ReportModel
+from ..statistics import MIN_DF
+
+_PHRASES = {
+    "better": "better in",
+    "worse": "worse in",
+    "unclear": "no clear difference in",
+    "too few": "too few clusters for a verdict in",
+}
+
+
+def verdict(model: ReportModel) -> str:
+    """What the primary metrics say, suite by suite and method by method."""
+    if model.comparison.empty:
+        return "No verdict: the run has no method to compare with a baseline (--baseline)."
+    groups = model.comparison.groupby(["suite", "method"], sort=False)
+    found = [_of_method(str(suite), str(method), part) for (suite, method), part in groups]
+    return f"Verdict: {'; '.join(found)}."
+
+
+def interval_notes(part: pd.DataFrame) -> list[str]:
+    """How the intervals of some rows of a comparison came about: clusters, degrees of freedom, small-sample factors."""
+    notes = []
+    for row in part.drop_duplicates(["interval", "df", "scaling"]).to_dict("records"):
+        if not row["df"]:
+            notes.append(str(row["interval"]))
+            continue
+        few = f"; a verdict needs {MIN_DF}" if row["df"] < MIN_DF else ""
+        degrees = f"{row['df']} degree{'s' if row['df'] > 1 else ''} of freedom{few}"
+        notes.append(f"{row['interval']}: t with {degrees}, variances times {row['scaling']}")
+    return notes
+
+
+def primary_gaps(model: ReportModel, suite: str) -> list[str]:
+    """The primary metrics of a suite's benchmark that were not measured, with the reason, a sentence each."""
+    left = model.run.left_out.get(suite, {})
+    by_name = {name.partition("/")[0]: reason for name, reason in left.items()}
+    gaps = []
+    for title, choices in model.unmeasured[suite].items():
+        reasons = "; ".join(f"{name} {by_name[name]}" for name in choices if name in by_name)
+        gaps.append(f"{title} was not measured: {reasons or 'none of ' + ', '.join(choices)}")
+    return gaps
+
+
+def _of_method(suite: str, method: str, part: pd.DataFrame) -> str:
+    first = part.iloc[0]
+    grades = sorted({*part["grade"], first["method_grade"]} - {"real"})
+    stamp = f" ({', '.join(grades)})" if grades else ""
+    head = f"{method} against {first['baseline']} on {suite}{stamp}"
+    own = part[part["primary"]]
+    if own.empty:
+        return f"{head}: no primary metric was measured"
+    names = own["metric"].str.partition("/")[0]
+    found = [
+        f"{words} {', '.join(names[own['verdict'] == key])}"
+        for key, words in _PHRASES.items()
+        if key in set(own["verdict"])
+    ]
+    return f"{head}: {', '.join(found)}"
