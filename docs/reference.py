@@ -1,4 +1,4 @@
-"""Writes ``docs/reference/*.md`` from what methods say of themselves (``invoke docs``); metrics: ``docs/metrics.md``."""
+"""Writes ``docs/reference`` from what methods say of themselves (``invoke docs``); metrics have ``docs/metrics.md``."""
 
 from __future__ import annotations
 
