@@ -36,7 +36,7 @@ def lint(c: Context) -> None:
 
 @task(name="format")
 def format_(c: Context) -> None:
-    """Format the code and mend what ruff can mend."""
+    """Format the code and fix what ruff can fix."""
     c.run("ruff check --fix . && ruff format .")
 
 

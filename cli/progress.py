@@ -72,7 +72,7 @@ class RunProgress:
             self._console.print(f"{name}: {total} to do{', ' + self._note if self._note else ''}")
 
     def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
-        """A method is at a step of the piece of work in hand."""
+        """A method is at a step of the job in hand."""
         now = time.monotonic()
         if self._bars:
             self._bars.update(
@@ -84,7 +84,7 @@ class RunProgress:
             self._console.print(text, soft_wrap=True)
 
     def done(self, records: Sequence[Record]) -> None:
-        """One piece of work is finished."""
+        """One job is finished."""
         self._done += 1
         self._failed += any(record["status"] != Status.OK for record in records)
         if self._bars:

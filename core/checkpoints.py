@@ -1,4 +1,4 @@
-"""Loading the user's torch checkpoints: only tensors, strictly, with errors that name the file and the mend."""
+"""Loading the user's torch checkpoints: only tensors, strictly, with errors that name the file and the fix."""
 
 from __future__ import annotations
 
@@ -77,14 +77,14 @@ def load_state(path: Path, owner: str) -> dict[str, Tensor]:
     return {str(key).removeprefix("module."): value for key, value in state.items()}
 
 
-def load_packaged(network: N, path: Path, owner: str, mend: str = "reinstall portraitbench") -> N:
+def load_packaged(network: N, path: Path, owner: str, fix: str = "reinstall portraitbench") -> N:
     """Fill a network of ours with its safetensors file, in float32, for evaluation.
 
     Args:
         network: Freshly built.
         path: A file of the package.
         owner: Whose weights they are, for the message.
-        mend: What to do when the file is missing or damaged.
+        fix: What to do when the file is missing or damaged.
 
     Returns:
         The same network.
@@ -95,11 +95,11 @@ def load_packaged(network: N, path: Path, owner: str, mend: str = "reinstall por
     from safetensors.torch import load_file
 
     try:
-        state = load_file(need_file(path, owner, mend))
+        state = load_file(need_file(path, owner, fix))
     except WeightsError:
         raise
     except Exception as error:
-        raise WeightsError(f"{owner}: {path} is damaged: {mend}") from error
+        raise WeightsError(f"{owner}: {path} is damaged: {fix}") from error
     state = {name: value.float() if value.is_floating_point() else value for name, value in state.items()}
     load_strictly(network, state, path, owner)
     return network

@@ -67,7 +67,7 @@ def array_digest(array: NDArray[Any]) -> str:
 
 
 def seed_for(seed: int, *names: str) -> int:
-    """Derive an independent seed for one piece of work, whatever the order or the worker it runs in.
+    """Derive an independent seed for one job, whatever the order or the worker it runs in.
 
     Args:
         seed: The run's seed.

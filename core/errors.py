@@ -27,7 +27,7 @@ class Status(StrEnum):
 
 
 class BenchError(Exception):
-    """The user's input cannot be used: the message is one line that names the thing and the mend."""
+    """The user's input cannot be used: the message is one line that names the thing and the fix."""
 
     exit_code: ClassVar[int] = 2
 

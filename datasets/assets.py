@@ -54,7 +54,7 @@ class AssetStore:
         """Find an asset's file and check that it is the right one.
 
         Raises:
-            AssetError: When the file is missing or has changed; says how to mend it.
+            AssetError: When the file is missing or has changed; says the fix.
         """
         path = self.locate(suite, asset_id, folder)
         if path is None:

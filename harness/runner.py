@@ -33,15 +33,15 @@ class Progress(Protocol):
         ...
 
     def stage(self, name: str, total: int, reused: int) -> None:
-        """A stage begins: ``total`` pieces of work are left, ``reused`` were done before."""
+        """A stage begins: ``total`` jobs are left, ``reused`` were done before."""
         ...
 
     def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
-        """A method is at a step of the piece of work in hand; worker processes do not tell."""
+        """A method is at a step of the job in hand; worker processes do not tell."""
         ...
 
     def done(self, records: Sequence[Record]) -> None:
-        """One piece of work is finished."""
+        """One job is finished."""
         ...
 
 
@@ -69,8 +69,8 @@ class Summary:
         items: Outputs planned for this shard.
         failures: Outputs by status, those that are ok left out.
         calls: Faces shown to each model by this command, by "backend.feature".
-        reused: Pieces of work found done.
-        performed: Pieces of work done by this command.
+        reused: Jobs found done.
+        performed: Jobs done by this command.
     """
 
     items: int

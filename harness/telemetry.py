@@ -1,4 +1,4 @@
-"""What work cost: wall seconds and peak memory, per piece of work and per phase."""
+"""What work cost: wall seconds and peak memory, per job and per phase."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ class OracleInputs(Inputs):
     """What a method is given that says ``sees_target = True``: a control, never a competitor.
 
     Attributes:
-        target: The true answer; None where the suite knows none.
+        target: The target; None where the suite knows none.
     """
 
     target: Clip | None = None

@@ -59,7 +59,7 @@ class Scene:
         generated: The method's output.
         identity: The identity image, one frame.
         driving: The driving clip as the generator framed it (its canvas), so that positions can be compared.
-        target: The true answer, where the suite knows it; None elsewhere.
+        target: The ideal output, where the suite knows it; None elsewhere.
     """
 
     kind: SuiteKind

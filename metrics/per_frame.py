@@ -36,7 +36,7 @@ def compare_found(found: NDArray[np.bool_], compare: Callable[..., Floats], *fea
 
 
 def target_of(scene: Scene) -> View:
-    """The true answer of a scene.
+    """The target of a scene.
 
     Raises:
         CaseError: When the suite does not know it.

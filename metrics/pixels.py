@@ -107,7 +107,7 @@ _SSIM = (
 )
 _BLACK = (
     " This is the protocol of StrucBooth (backgrounds masked before the metric): the score grows as the mask shrinks, "
-    "so compare numbers of the same masks only; {twin} does not have this flaw."
+    "so compare numbers of the same masks only; {counterpart} does not have this flaw."
 )
 
 
@@ -210,7 +210,7 @@ class PsnrBlack(_PixelMetric):
         definition=_PSNR.format(
             where="all pixels of both frames, after everything outside the face mask is set to black,"
         )
-        + _BLACK.format(twin="psnr_mask")
+        + _BLACK.format(counterpart="psnr_mask")
         + " It equals psnr_mask - 10 log10(mask fraction)."
         + _MASK,
         alias="PSNR",
@@ -232,7 +232,7 @@ class SsimBlack(_PixelMetric):
             where="over all windows that lie wholly in the frame, after everything outside the face mask is set to "
             "black in both frames."
         )
-        + _BLACK.format(twin="ssim_mask")
+        + _BLACK.format(counterpart="ssim_mask")
         + _MASK,
         alias="SSIM",
     )

@@ -63,7 +63,7 @@ def default_metrics(kind: SuiteKind, features: Collection[str], *, targets: bool
     Args:
         kind: The benchmark.
         features: Face features that the run's backends provide ("landmarks", "coefficients/smirk").
-        targets: Whether the suite knows the true answers; else metrics that need them are left out.
+        targets: Whether the suite knows the targets; else metrics that need them are left out.
 
     Returns:
         Metrics in their default form, in the order of their names.

@@ -25,7 +25,7 @@ def cost(store: Store) -> pd.DataFrame:
     Returns:
         A row per stage and method, and one per phase that a method tells of (a tuner's condition, pgt, tune, sample)
         with the columns stage, phase, method, records, seconds, peak_bytes, face_model_calls. Seconds are sums over
-        records; peaks are the largest of one piece of work, and known for whole stages only.
+        records; peaks are the largest of one job, and known for whole stages only.
     """
     rows = [row for record in store.records.values() for row in _rows(record)]
     frame = pd.DataFrame(rows, columns=_COLUMNS)

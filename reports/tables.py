@@ -106,7 +106,7 @@ def failures(frame: pd.DataFrame, folder: Path) -> pd.DataFrame:
 
 
 def _log(logs: Sequence[Path], stage: str, case: str, method: str) -> str:
-    """The latest log of a piece of work."""
+    """The latest log of a job."""
     start = f"{stage.title()}Job-{log_name(f'{case} · {method}')}-"
     found = [path.name for path in logs if path.name.startswith(start)]
     return f"logs/{found[-1]}" if found else ""

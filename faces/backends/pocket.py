@@ -19,7 +19,7 @@ from ..base import BackendInfo, Face, FaceBackend, Floats, Grade
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ..networks.pocket import PocketFaceNet, PocketTwin
+    from ..networks.pocket import DifferentiablePocketFace, PocketFaceNet
 
 ADAPTER_VERSION = 1
 OWNER = "face backend pocket"
@@ -106,11 +106,11 @@ class PocketBackend(FaceBackend):
         clipped: Floats = np.clip(self._read(frames)["emotion"], -1.0, 1.0)
         return clipped
 
-    def differentiable(self) -> PocketTwin:
+    def differentiable(self) -> DifferentiablePocketFace:
         """The same network with gradients to the pixels."""
-        from ..networks.pocket import PocketTwin, load_pocket_face
+        from ..networks.pocket import DifferentiablePocketFace, load_pocket_face
 
-        return PocketTwin(load_pocket_face(WEIGHTS, self._device))
+        return DifferentiablePocketFace(load_pocket_face(WEIGHTS, self._device))
 
     @cached_property
     def _network(self) -> PocketFaceNet:

@@ -123,7 +123,7 @@ class PocketFaceNet(nn.Module):
         return torch.stack([heat.sum(dim=2) @ self.steps, heat.sum(dim=3) @ self.steps], dim=2)
 
 
-class PocketTwin(nn.Module):
+class DifferentiablePocketFace(nn.Module):
     """The identity part with gradients to the pixels, for identity losses; see :class:`.base.DifferentiableEmbedder`.
 
     Args:

@@ -37,7 +37,7 @@ class RunState:
     generates: bool = True
 
     def known(self, stage: str, key: str) -> Record | None:
-        """The record of a piece of work that is not to be done again, whatever came of it; None otherwise."""
+        """The record of a job that is not to be done again, whatever came of it; None otherwise."""
         record = self.store.records.get((stage, key))
         if record is None or (self.session.config.retry_failed and record["status"] in RETRIABLE):
             return None
@@ -79,7 +79,7 @@ class RunState:
 
 @dataclass
 class Stage(ABC):
-    """One stage of a run: from what the stages before it left it tells which pieces of work there are.
+    """One stage of a run: from what the stages before it left it tells which jobs there are.
 
     Attributes:
         name: What progress calls it.
@@ -93,10 +93,10 @@ class Stage(ABC):
 
     @abstractmethod
     def jobs(self) -> Mapping[str, Job]:
-        """All pieces of work, done or not, each by the key of its first record."""
+        """All jobs, done or not, each by the key of its first record."""
 
     def is_done(self, key: str) -> bool:
-        """Whether the piece of work with this key has not to be done again."""
+        """Whether the job with this key has not to be done again."""
         return self.run.known(self.key, key) is not None
 
     def batches(self, left: Sequence[Job]) -> Iterator[Sequence[Job]]:

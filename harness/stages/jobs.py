@@ -1,4 +1,4 @@
-"""Pieces of work: each is plain data, is done by any worker, and ends in records whatever happens."""
+"""Jobs: each is plain data, is done by any worker, and ends in records whatever happens."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Job(Protocol):
 
 
 def perform(job: Job, session: Session) -> list[Record]:
-    """Do a job; whatever goes wrong with this one piece of work becomes its record.
+    """Do a job; whatever goes wrong with this one job becomes its record.
 
     Raises:
         BenchError: When the whole run cannot go on.
@@ -87,11 +87,11 @@ class Source:
 
 
 def failure(error: BaseException, session: Session, job: Job) -> tuple[Status, str]:
-    """Status and reason of a failed piece of work; one that was not foreseen also leaves a traceback in the logs.
+    """Status and reason of a failed job; one that was not foreseen also leaves a traceback in the logs.
 
     Raises:
         StoreError: When the disk is full or read-only. That is no property of the case: the run stops, and goes on
-            after the mend.
+            once that is fixed.
     """
     if isinstance(error, CaseError):
         return error.status, one_line(error)
@@ -105,7 +105,7 @@ def failure(error: BaseException, session: Session, job: Job) -> tuple[Status, s
 
 
 def log_name(where: str) -> str:
-    """What a log file's name says of the piece of work it is about."""
+    """What a log file's name says of the job it is about."""
     return "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in where)[:120]
 
 

@@ -126,7 +126,7 @@ class Score(Stage):
             output, canvas = self.run.outputs(item)
             keyed = [(planned, planned.key(record)) for planned in item.metrics]
             left = tuple(pair for pair in keyed if not self.is_done(pair[1]))
-            # A case whose metrics are all known still counts as one piece of work that was reused.
+            # A case whose metrics are all known still counts as one job that was reused.
             chosen = left or tuple(keyed[:1])
             if chosen and output is not None:
                 jobs[chosen[0][1]] = ScoreJob(item.suite, item.case, item.method, output, canvas, chosen)

@@ -1,4 +1,4 @@
-"""What the face tools hand to the networks: a case as HelloMeme sees it, read by ONNX face models or by a stand-in."""
+"""What the face tools hand to the networks: a case as HelloMeme sees it, read by ONNX face models or crafted ones."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Where a coarse driving code sends the identity's landmarks, and the identity image bent to follow them.
 
-The denoiser is given the bent picture instead of the identity image: what it has to learn is to mend a warp, which is
+The denoiser is given the bent picture instead of the identity image: what it has to learn is to repair a warp, which is
 within reach of a small network, and what it draws is as sharp as the identity image. The code alone decides the warp,
 so that it tells no more of the driver than the code does.
 """

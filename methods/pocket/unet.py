@@ -159,5 +159,5 @@ def load_denoiser(path: Path = WEIGHTS, device: str = "cpu") -> PocketDenoiser:
     Raises:
         WeightsError: When the file is missing, damaged or of another model.
     """
-    mend = "train it with portraitbench.methods.pocket.training.train_unet"
-    return load_packaged(PocketDenoiser(), path, "method pocket", mend).to(device)
+    fix = "train it with portraitbench.methods.pocket.training.train_unet"
+    return load_packaged(PocketDenoiser(), path, "method pocket", fix).to(device)

@@ -1,4 +1,4 @@
-"""Run folders that were tampered with or are in use: one line that names the file, and how to mend it."""
+"""Run folders that were tampered with or are in use: one line that names the file, and the fix."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def assert_same(killed: Path, whole: Path) -> None:
 
 
 def kill_and_resume(command: list[str], tmp_path: Path, kills: int, seed: int, workers: int) -> None:
-    """Kill the run ``kills`` times, each time within 0.15 s of the next finished piece of work; then let it end."""
+    """Kill the run ``kills`` times, each time within 0.15 s of the next finished job; then let it end."""
     rng = random.Random(seed)
     whole = complete(command, tmp_path / "whole")
     records = tmp_path / "killed" / "runs" / "killed" / "records" / "1-of-1.jsonl"

@@ -160,10 +160,10 @@ def test_twin_equals_the_backend_and_has_gradients(pack, recogniser_file, blocks
     frames = [blocks((6, 9)), blocks((5, 8))]
     faces = [found[0] for found in backend.detect(frames)]
     expected = backend.embed(frames, faces)
-    twin = backend.differentiable()
-    assert (twin.mean, twin.std) == ((0.0, 1.0) if mxnet else (127.5, 127.5))
+    embedder = backend.differentiable()
+    assert (embedder.mean, embedder.std) == ((0.0, 1.0) if mxnet else (127.5, 127.5))
     x = (torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).float() / 127.5 - 1).requires_grad_()
-    found = twin(x, [arcface_matrix(five_points(face)) for face in faces])
+    found = embedder(x, [arcface_matrix(five_points(face)) for face in faces])
     np.testing.assert_allclose(found.detach().numpy(), expected, atol=2e-5 * np.abs(expected).max())
     found.square().sum().backward()
     assert x.grad is not None
@@ -172,14 +172,14 @@ def test_twin_equals_the_backend_and_has_gradients(pack, recogniser_file, blocks
 
 
 def test_twin_gradient_equals_a_numerical_one(recogniser_file, tmp_path):
-    twin = DifferentiableArcFace(recogniser_file(tmp_path / "r.onnx")).double()
+    embedder = DifferentiableArcFace(recogniser_file(tmp_path / "r.onnx")).double()
     generator = torch.Generator().manual_seed(0)
     x = (torch.rand(1, 3, 40, 40, dtype=torch.float64, generator=generator) * 2 - 1).requires_grad_()
     direction = torch.randn(x.shape, dtype=torch.float64, generator=generator)
     points = np.array([[12.0, 14], [27, 13], [20, 22], [14, 30], [26, 29]])
 
     def loss(frames):
-        return twin(frames, [arcface_matrix(points)]).square().sum()
+        return embedder(frames, [arcface_matrix(points)]).square().sum()
 
     (gradient,) = torch.autograd.grad(loss(x), x)
     step = 1e-6
@@ -189,9 +189,9 @@ def test_twin_gradient_equals_a_numerical_one(recogniser_file, tmp_path):
 
 
 def test_twin_refuses_frames_in_bytes(recogniser_file, tmp_path):
-    twin = DifferentiableArcFace(recogniser_file(tmp_path / "r.onnx"))
+    embedder = DifferentiableArcFace(recogniser_file(tmp_path / "r.onnx"))
     with pytest.raises(ValueError, match=r"\[-1, 1\]"):
-        twin(torch.full((1, 3, 8, 8), 200.0), [np.eye(3)])
+        embedder(torch.full((1, 3, 8, 8), 200.0), [np.eye(3)])
 
 
 class TestHostilePacks:

@@ -111,9 +111,9 @@ def test_a_damaged_or_stale_file_is_tuned_again_and_mended(harm, tiny, context, 
     again = tuned(context, generator, inputs, steps=2, reuse=True)
     assert same(again[0], right)
     assert again[1]["tuning_reused"] == 0
-    mended = tuned(context, generator, inputs, steps=2, reuse=True)
-    assert mended[1]["tuning_reused"] == 1
-    assert same(mended[0], right)
+    repaired = tuned(context, generator, inputs, steps=2, reuse=True)
+    assert repaired[1]["tuning_reused"] == 1
+    assert same(repaired[0], right)
     assert [one for one in path.parent.iterdir() if one.suffix != ".safetensors"] == []
 
 
