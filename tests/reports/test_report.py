@@ -127,6 +127,9 @@ def test_an_unfinished_run_has_a_report(make_session, bench):
     class Impatient:
         left = 7
 
+        def begin(self, device, found):
+            pass
+
         def stage(self, name, total, reused):
             pass
 
