@@ -10,7 +10,8 @@ import numpy as np
 
 from ...core.checkpoints import need_file
 from ...core.digest import file_sha256
-from ...core.errors import WeightsError, one_line
+from ...core.errors import WeightsError
+from ...core.onnx_session import OnnxSession
 from ...core.options import Options, UserPath, parse_options
 from ...core.weights import WeightFile, file_on_disk
 from ...datasets.clip import Frame
@@ -76,8 +77,7 @@ class HsemotionBackend(FaceBackend):
         path = own.weights.expanduser()
         self._path = need_file(path / FILE if path.is_dir() else path, OWNER, HOW)
         self._session = _open(self._path)
-        entry = self._session.get_inputs()[0]
-        self._input, self._side = entry.name, _side(entry.shape, self._path)
+        self._side = _side(self._session.input_shape, self._path)
         self.info = BackendInfo(
             name="hsemotion",
             version=str(ADAPTER_VERSION),
@@ -112,29 +112,24 @@ class HsemotionBackend(FaceBackend):
         return ((square / 255.0 - _MEAN) / _DEVIATION).transpose(2, 0, 1)[None].astype(np.float32)
 
     def _run(self, crop: Any) -> Floats:
-        answer = np.asarray(self._session.run(None, {self._input: crop})[0], np.float64)
+        answer = np.asarray(self._session(crop)[0], np.float64)
         if answer.ndim != 2 or answer.shape[1] not in (9, 10):
             raise WeightsError(
                 f"{OWNER}: {self._path} gives an output of shape {answer.shape}, not 7 or 8 emotions, valence, "
                 f"arousal: {HOW}"
             )
-        if not np.isfinite(answer).all():
-            raise WeightsError(f"{OWNER}: {self._path} answers with NaN or infinity: fetch it again")
         return answer[0, -2:]
 
 
-def _open(path: Path) -> Any:
+def _open(path: Path) -> OnnxSession:
     try:
         import cv2  # noqa: F401 - needed later; better said now
-        import onnxruntime
     except ImportError as error:
         raise WeightsError(f"{OWNER}: install it with: pip install 'portraitbench[arcface]'") from error
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # sums in one order, whatever the machine
     try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:
-        raise WeightsError(f"{OWNER}: {path} is not a usable ONNX file ({one_line(error, 120)}): {HOW}") from error
+        return OnnxSession(path, OWNER, "arcface")
+    except WeightsError as error:
+        raise WeightsError(f"{error}: {HOW}") from error
 
 
 def _side(shape: Sequence[Any], path: Path) -> int:

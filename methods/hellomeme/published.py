@@ -9,13 +9,13 @@ from typing import Any
 import torch
 from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 
+from ...core.onnx_session import providers
 from ...core.weights import content_digest
 from .adapters import MotionKnits, ReferenceAdapter
 from .architecture import PRECISIONS, REAL
 from .control import ControlNetwork
 from .dry_run import random_networks
 from .dry_run_faces import dry_run_models
-from .face.networks import providers
 from .face.pixels import opencv
 from .face_tools import OnnxTools, load_tools
 from .inputs import Control, FaceSettings, FaceTools
@@ -23,7 +23,7 @@ from .loading import load_adapter, load_stock, load_words, model_file
 from .networks import Networks
 from .options import HelloMemeOptions
 from .pdfgc import PdFgcEncoder
-from .weights import BASE, PLAIN, VISION, missing, needed, part_folder, part_named
+from .weights import BASE, EXTRA, OWNER, PLAIN, VISION, missing, needed, part_folder, part_named
 
 
 class Parts:
@@ -53,7 +53,7 @@ class Parts:
         opencv()  # needed by every face tool: better known before a run begins than in its first case
         if self._options.is_random:
             return {"all": str(self._options.weights)}
-        providers(self._device)
+        providers(self._device, OWNER, EXTRA)
         files: dict[str, str] = {}
         for part in needed(self._options.style, self._options.control):
             folder = self.find(part.name)

@@ -16,6 +16,7 @@ from ...core.files import human_size
 from ...core.hub import HUB
 
 OWNER = "method hellomeme"
+EXTRA = "hellomeme"
 PUBLISHER = "songkey"
 BASE, PLAIN = "realisticVisionV60B1_v51VAE", "stable-diffusion-v1-5"
 VISION, FACES = "IP-Adapter", "hello_group_facemodel"

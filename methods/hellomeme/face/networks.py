@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ....core.errors import WeightsError, one_line
+from ....core.errors import WeightsError
+from ....core.onnx_session import OnnxSession
 from ....datasets.clip import Frame
-from ..weights import OWNER
+from ..weights import EXTRA, OWNER
 
 Array = NDArray[np.float32]
 
@@ -24,51 +25,16 @@ class FaceNetwork(Protocol):
         ...
 
 
-class OnnxNetwork:
-    """A file run by onnxruntime.
+class OnnxNetwork(OnnxSession):
+    """A face network's file, run with as many threads as torch: a run sets and records that number.
 
     Args:
         path: The file.
-        device: "cpu", "mps" or "cuda", also "cuda:1". Without a provider for it the file runs on the CPU.
-
-    Attributes:
-        provider: The execution provider that onnxruntime really took.
-
-    Raises:
-        WeightsError: When onnxruntime is missing, or the file is damaged.
+        device: "cpu", "mps" or "cuda", also "cuda:1"; see :class:`OnnxSession`.
     """
 
     def __init__(self, path: Path, device: str = "cpu") -> None:
-        chosen = providers(device)
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3  # its warnings are for whoever exports files
-        # Left to itself it takes every processor, whatever a run was allowed: others would wait, and another machine
-        # could take sums in another order. torch's number is the one that a run sets and records.
-        options.intra_op_num_threads = torch.get_num_threads()
-        options.inter_op_num_threads = 1
-        try:
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
-        except Exception as error:
-            raise WeightsError(f"{OWNER}: {path} is not a usable ONNX file ({one_line(error, 120)})") from error
-        self._input = self._session.get_inputs()[0].name
-        self.provider: str = self._session.get_providers()[0]
-        self._path = path
-
-    def __call__(self, image: Array) -> list[Array]:
-        """See :class:`FaceNetwork`.
-
-        Raises:
-            WeightsError: When the file answers with anything but finite numbers, or not at all.
-        """
-        try:
-            answers: list[Array] = self._session.run(None, {self._input: image})
-        except Exception as error:
-            raise WeightsError(f"{OWNER}: {self._path} does not run: {one_line(error, 160)}") from error
-        if not all(np.isfinite(answer).all() for answer in answers):
-            raise WeightsError(f"{OWNER}: {self._path} gives numbers that are not finite: fetch it again")
-        return answers
+        super().__init__(path, OWNER, EXTRA, device=device, threads=torch.get_num_threads())
 
 
 def picture(frame: Frame, *, bgr: bool) -> Array:
@@ -87,21 +53,3 @@ def first_row(answer: Array, width: int, what: str) -> Array:
     if row.size < width:
         raise WeightsError(f"{OWNER}: {what} gives {row.size} numbers, not {width}: the file is of another model")
     return row
-
-
-def providers(device: str) -> list[Any]:
-    """What onnxruntime is asked to compute with; the CPU where it cannot use the device.
-
-    Raises:
-        WeightsError: When it is not installed.
-    """
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise WeightsError(
-            f"{OWNER}: its face tools need onnxruntime: pip install 'portraitbench[hellomeme]'"
-        ) from error
-    kind, _, index = device.partition(":")
-    if kind == "cuda" and "CUDAExecutionProvider" in onnxruntime.get_available_providers():
-        return [("CUDAExecutionProvider", {"device_id": int(index or 0)}), "CPUExecutionProvider"]
-    return ["CPUExecutionProvider"]  # small networks: a GPU user with the plain onnxruntime loses little

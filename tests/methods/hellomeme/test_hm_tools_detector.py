@@ -11,7 +11,7 @@ import torch
 
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.hellomeme.face.detector import FaceDetector, decode, keep_best, letterbox
-from portraitbench.methods.hellomeme.face.networks import OnnxNetwork, providers
+from portraitbench.methods.hellomeme.face.networks import OnnxNetwork
 from portraitbench.methods.hellomeme.face.points import overlap
 
 
@@ -150,14 +150,3 @@ def test_missing_libraries_are_one_line(tmp_path, monkeypatch):
     detect = FaceDetector(lambda image: answers())
     with pytest.raises(WeightsError, match="need OpenCV"):
         detect(hm_faces.portrait((200, 200)))
-
-
-def test_without_cuda_in_onnxruntime_the_face_tools_run_on_the_cpu(monkeypatch):
-    import onnxruntime
-
-    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
-    assert providers("cuda:1") == ["CPUExecutionProvider"]
-    have_cuda = lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]  # noqa: E731
-    monkeypatch.setattr(onnxruntime, "get_available_providers", have_cuda)
-    assert providers("cuda:1")[0] == ("CUDAExecutionProvider", {"device_id": 1})
-    assert providers("mps") == ["CPUExecutionProvider"]
