@@ -91,7 +91,7 @@ class MissingTargetError(CaseError):
 
 
 class DivergedError(CaseError):
-    """Tuning for this case ran away: a loss is not finite, or far above where it can be."""
+    """Numbers of this case ran away: a loss or a frame is not finite, or a loss far above where it can be."""
 
     status = Status.DIVERGED
 

@@ -45,6 +45,8 @@ class GenerateJob:
         record["output"] = _save(session.config.folder, stem, animation.clip)
         if animation.canvas is not None:
             record["canvas"] = _save(session.config.folder, stem.with_name(f"{stem.name}.canvas"), animation.canvas)
+        if animation.pasted is not None:
+            record["pasted"] = _save(session.config.folder, stem.with_name(f"{stem.name}.pasted"), animation.pasted)
         record |= {"frames": len(animation.clip), "detail": dict(animation.detail)}
         record["calls"] = dict(session.observer.calls - calls)
         return [record]
@@ -93,6 +95,6 @@ def check_animation(animation: object, frames: int) -> None:
     """
     if not isinstance(animation, Animation) or not isinstance(animation.clip, Clip):
         raise TypeError(f"the method must return an Animation of a Clip, not {type(animation).__name__}")
-    for name, clip in (("output", animation.clip), ("canvas", animation.canvas)):
+    for name, clip in (("output", animation.clip), ("canvas", animation.canvas), ("pasted", animation.pasted)):
         if clip is not None and len(clip) != frames:
             raise MediaError(f"the {name} has {len(clip)} frames, the driving clip {frames}: resample it first")

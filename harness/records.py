@@ -46,6 +46,7 @@ class _Shape(BaseModel):
     calls: dict[str, int] = {}
     output: StoredFile | None = None
     canvas: StoredFile | None = None
+    pasted: StoredFile | None = None
     values: list[float | None] = []
     value_status: list[Status] = []
 

@@ -62,11 +62,14 @@ class Animation:
         canvas: The driving clip as the method cropped it into its own frame, where it did: landmark distances need
             it, since framing alone adds 23-51 px. None when the frames kept the given framing.
         detail: Facts worth a record (losses, steps, sizes).
+        pasted: The clip put back into the identity image's own frame, where the method was asked for that; kept beside
+            the output, never scored.
     """
 
     clip: Clip
     canvas: Clip | None = None
     detail: Detail = field(default_factory=dict)
+    pasted: Clip | None = None
 
 
 @runtime_checkable
@@ -111,6 +114,7 @@ class GeneratorBase:
         grade: Whether what it makes is a measurement of the method; printed beside its name.
         options_model: What its options are; for ``bench methods explain``. Tuners have it too.
         settings: All options in effect, given or not, as plain data; printed in the report.
+        licence: Terms of the weights that hold for what is tuned from them too; kept in saved adapters. "" for none.
     """
 
     name: str
@@ -121,6 +125,7 @@ class GeneratorBase:
     grade: Grade = Grade.REAL
     options_model: type[Options] = Options
     settings: Mapping[str, Any] = MappingProxyType({})
+    licence: str = ""
 
     def case_revision(self, case_id: str) -> str:  # noqa: ARG002 - the same for every case
         """See :meth:`Generator.case_revision`."""
@@ -204,8 +209,14 @@ class DiffusionGenerator(Generator, Protocol):
         """Latents of frames in [-1, 1], on the denoiser's device; the same frames give the same latents."""
         ...
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """Frames in [-1, 1] of latents or of a crop of latents; differentiable."""
+    def decode(self, latents: Tensor, run: int = 1) -> Tensor:
+        """Frames in [-1, 1] of latents or of a crop of latents; differentiable.
+
+        Args:
+            latents: Shape (N, C, h, w).
+            run: So many rows after each other are neighbours in time, for decoders that mix these; the runs know
+                nothing of each other. N is a multiple of it.
+        """
         ...
 
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Any) -> Tensor:

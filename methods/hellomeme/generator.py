@@ -8,6 +8,7 @@ from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -17,6 +18,7 @@ from ...datasets.clip import Clip
 from ...faces.base import Grade
 from ...faces.checkpoints import check_device
 from ..base import Animation, GeneratorBase, Inputs, MethodContext, StepCallback
+from ..decoded import as_bytes
 from ..diffusion import Epsilon, scaled_linear
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import Conditions, compute_conditions, shown_rows, with_conditions_only
@@ -137,10 +139,9 @@ class HelloMeme(GeneratorBase):
         frame_noise(random, 1, conditions.cells)  # upstream draws the reference's latents first
         with torch.no_grad():
             latents = self._sample(conditions, random, on_step)
-            frames = torch.cat([self.decode(one[None]).clamp(-1, 1).cpu() for one in latents])
+            pixels = np.concatenate([as_bytes(self.decode(one[None])) for one in latents])
         if conditions.latents is None:
             conditions.latents = latents
-        pixels = ((frames + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
         clip = Clip(pixels[list(conditions.shown)], conditions.canvas.fps)
         detail = {"generated_frames": len(latents), "held_frames": conditions.held}
         return Animation(clip, conditions.canvas, detail)
@@ -150,7 +151,7 @@ class HelloMeme(GeneratorBase):
         with self._networks.on_device("encoder"):  # once for all frames
             return torch.cat([self._networks.encode(frame[None]) for frame in frames])
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, run: int = 1) -> Tensor:  # noqa: ARG002 - each frame is decoded on its own
         """See :meth:`DiffusionGenerator.decode`."""
         return self._networks.decode(latents)
 

@@ -8,7 +8,7 @@ import torch
 
 from portraitbench.methods.strucbooth.gradients import Guide, gradient_loss
 from portraitbench.methods.strucbooth.losses import PixelTerm, identity_loss, ldm_loss, pull_back
-from portraitbench.methods.strucbooth.patches import Patch, PatchDecoder, window
+from portraitbench.methods.strucbooth.patches import Patch, PatchDecoder, Site, window
 from portraitbench.methods.strucbooth.regions import Cells
 
 BOXES = {"mouth": Cells(2, 5, 7, 8), "right_eye": Cells(0, 0, 4, 3), "left_eye": Cells(4, 1, 8, 4)}
@@ -49,6 +49,11 @@ def patches():
     return [Patch(name, cells, guide(cells)) for name, cells in BOXES.items()]
 
 
+def sites(rows, weight=1.0):
+    """All patches of some frames, weights so that the losses' mean has ``weight``."""
+    return [Site(row, patch, weight / rows / len(BOXES)) for row in range(rows) for patch in patches()]
+
+
 def patch_difference(decoder, latents, cells):
     """Mean gray levels between a patch decoded alone and the same window of the whole frame."""
     with torch.no_grad():
@@ -72,7 +77,7 @@ def test_leaf_copies_give_the_gradient_of_plain_autograd(vae, whole, halo):
     def identity(x0):
         return identity_loss(head(decoder.decode(x0[1:]).mean((2, 3))), reference)
 
-    terms = [term for row in range(2) for term in decoder.terms(patches(), row, 0.1, 0.3 / 2)]
+    terms = decoder.terms(sites(2, 0.3), 0.1)
     terms.append(PixelTerm("identity", 0.7, identity))
 
     x0 = noisy - denoiser(noisy)
@@ -106,8 +111,8 @@ def test_leaf_copies_give_the_gradient_of_plain_autograd(vae, whole, halo):
     plain = torch.autograd.grad(total, inputs)
     for own, expected in zip(found, plain, strict=True):
         torch.testing.assert_close(own, expected, rtol=1e-6, atol=1e-6)
-    assert values["gradient"] == pytest.approx(0.3 * float(torch.stack(losses).detach().mean()), rel=1e-5)
-    assert values["identity"] == pytest.approx(0.7 * float(identity(x0).detach()), rel=1e-5)
+    assert float(values["gradient"]) == pytest.approx(0.3 * float(torch.stack(losses).detach().mean()), rel=1e-5)
+    assert float(values["identity"]) == pytest.approx(0.7 * float(identity(x0).detach()), rel=1e-5)
 
 
 def test_decoder_activations_never_add_up(vae):
@@ -127,12 +132,12 @@ def test_decoder_activations_never_add_up(vae):
         graph.register_hook(freed)
         return graph
 
-    pull_back(randn(1, 4, 8, 8), PatchDecoder(decode, 2).terms(patches(), 0, 0.1, 1.0))
+    pull_back(randn(1, 4, 8, 8), PatchDecoder(decode, 2).terms(sites(1), 0.1))
     assert (most, alive) == (1, 0)
 
 
 def test_what_a_patch_asks_for_stays_inside_it_without_a_halo(vae):
-    term = PatchDecoder(decode_with(vae), 2).terms(patches()[:1], 0, 0.1, 1.0)
+    term = PatchDecoder(decode_with(vae), 2).terms(sites(1)[:1], 0.1)
     _, gradient = pull_back(randn(1, 4, 8, 8), term)
     inside = torch.zeros(8, 8, dtype=torch.bool)
     inside[5:8, 2:7] = True

@@ -1,0 +1,1 @@
+"""Face backends, one file each."""
