@@ -39,7 +39,8 @@ class PartSpec(Options):
         if not LABEL.match(label) or label in _RESERVED_LABELS or label.endswith((".canvas", ".pasted")):
             reserved = ", ".join(sorted(_RESERVED_LABELS))
             raise ValueError(
-                f"label {label!r} must be letters, digits and . _ + = -, none of {reserved}, and not end in .canvas or .pasted"
+                f"label {label!r} must be letters, digits and . _ + = -, none of {reserved}, "
+                "and not end in .canvas or .pasted"
             )
         object.__setattr__(self, "label", label)
         return self

@@ -163,7 +163,7 @@ class HunyuanPortrait(GeneratorBase):
         return array_digest(answer.cpu().numpy())
 
     def _predict(self, noisy: Tensor, t: Tensor, appearance: Tensor, motion: Tensor, image_latents: Tensor) -> Tensor:
-        """v of a batch (B, F, 4, h, w) at one noise level (1,), float32."""
+        """Predict v for a batch (B, F, 4, h, w) at one noise level (1,), float32."""
         path = self.parameterization
         scaled = path.model_input(noisy.float(), t)
         return self._networks.predict(scaled, image_latents, path.model_time(t), appearance, motion)

@@ -147,8 +147,8 @@ class PatchDecoder:
         ]
         together = torch.cat(cut)
         frames = self.decode(together, run) if run > 1 else self.decode(together)
-        own_rows = [place * run + row - first for place, (first, (row, _)) in enumerate(zip(firsts, sites, strict=True))]
-        return frames[own_rows]
+        places = zip(firsts, sites, strict=True)
+        return frames[[place * run + row - first for place, (first, (row, _)) in enumerate(places)]]
 
     def _run(self, latents: Tensor, row: int, cells: Cells) -> Tensor:
         return self._runs(latents, [(row, cells)])
