@@ -61,6 +61,8 @@ def explain_method(method: Annotated[str, typer.Argument(help="Method name.")]) 
     made = METHODS.get(method)
     about = (inspect.getdoc(made) or "no description").partition("\nArgs:")[0]
     typer.echo(about.rstrip())
+    if licence := getattr(made, "licence", ""):
+        typer.echo(f"\nLicence of its weights: {licence}")
     options = describe_options(getattr(made, "options_model", Options))
     if not options:
         return

@@ -13,13 +13,13 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from ...core.digest import file_sha256
 from ...core.errors import WeightsError, one_line
 from ...datasets.clip import Frame
 from ..base import BackendInfo, Face, Floats, Grade
 from ..checkpoints import need_file
+from ..pixels import resize_bilinear
 from ..policy import iou
 
 OWNER = "YOLO-face"
@@ -77,9 +77,7 @@ class YoloFace:
 
     def _detect(self, frame: Frame) -> list[Face]:
         height, width = network_size(*frame.shape[:2])
-        pixels = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1)[None].float()
-        # Rounded, as OpenCV's resize of bytes would leave it.
-        image = F.interpolate(pixels, (height, width), mode="bilinear", align_corners=False).round() / 255
+        image = resize_bilinear(frame, height, width)[None] / 255
         try:
             answer = self._network(image.to(self._device), grids(height, width, self._device))
         except RuntimeError as error:

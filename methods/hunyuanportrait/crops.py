@@ -8,6 +8,7 @@ from PIL import Image
 from ...core.errors import NoFaceError
 from ...datasets.clip import Frame
 from ...faces.base import Floats
+from ...faces.pixels import resize_bilinear
 
 GROWTH = 1.0
 """How far the portrait's box reaches beyond the face on each side, in face widths and heights."""
@@ -92,9 +93,9 @@ def paste_back(frame: Frame, portrait: Frame, box: WholeBox) -> Frame:
     x0, y0, x1, y1 = box
     rows, columns = _ramp(y1 - y0), _ramp(x1 - x0)
     weight = (rows[:, None] * columns)[..., None]
-    small = Image.fromarray(portrait).resize((x1 - x0, y1 - y0), Image.Resampling.BILINEAR)
+    small = resize_bilinear(portrait, y1 - y0, x1 - x0).permute(1, 2, 0).numpy()
     pasted = frame.copy()
-    pasted[y0:y1, x0:x1] = (weight * np.asarray(small) + (1 - weight) * frame[y0:y1, x0:x1]).astype(np.uint8)
+    pasted[y0:y1, x0:x1] = (weight * small + (1 - weight) * frame[y0:y1, x0:x1]).astype(np.uint8)
     return pasted
 
 

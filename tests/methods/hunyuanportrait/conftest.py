@@ -7,3 +7,4 @@ from pathlib import Path
 
 # The helpers beside this file (hp_*.py) import each other by name; the test runner does not add their folder.
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[2] / "faces" / "backends"))
