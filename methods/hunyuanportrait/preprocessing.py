@@ -114,7 +114,7 @@ def appearance_picture(portrait: Frame) -> Tensor:
 
 def unit(frames: NDArray[np.uint8]) -> Tensor:
     """Pixels in [0, 1], float32, channels first, shape (T, 3, H, W)."""
-    return torch.from_numpy(np.ascontiguousarray(frames)).permute(0, 3, 1, 2).float() / 255
+    return torch.tensor(frames).permute(0, 3, 1, 2).float() / 255
 
 
 def _only_box(faces: FaceSource, clip: Clip, what: str) -> Floats:

@@ -192,7 +192,7 @@ def test_pixels_of_crops_and_of_pasting_back():
         found = crop_expression(frame, points, box, 64)
         assert np.array_equal(found, hp_upstream.expression_crop(frame, points, box, 64))
         aligned = align_face(frame, points).transpose(2, 0, 1)
-        assert np.abs(identity_crop(frame, points)[0].numpy() - aligned).max() < 1e-5
+        assert np.abs(identity_crop(frame, points)[0].numpy() - aligned).max() < 1e-4  # their template is in float32
         portrait = random.integers(0, 256, (96, 96, 3), dtype=np.uint8)
         x0, y0, x1, y1 = square
         pasted = paste_back_frame(frame, portrait, square, create_soft_mask((x1 - x0, y1 - y0)))
