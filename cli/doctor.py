@@ -25,21 +25,24 @@ def doctor(
         list[str] | None, typer.Option("--faces", "-f", help="Backends with options, like insightface:pack=DIR.")
     ] = None,
     weights: Annotated[
-        Path | None, typer.Option(help="HelloMeme's weights folder. Default: the Hugging Face cache.", metavar="DIR")
+        Path | None,
+        typer.Option(
+            help="Weights folder of HelloMeme (default: the Hugging Face cache) or HunyuanPortrait.", metavar="DIR"
+        ),
     ] = None,
     cache: Annotated[Path | None, typer.Option(help="Folder for assets and face features.")] = None,
 ) -> None:
     """Check devices, packages, folders, face backends and weights files.
 
-    Exits with 2 when a backend named fails, or a file is missing or damaged in a weights folder named.
+    Exits with 2 when a backend named fails, or a weights folder named has neither method's files whole.
     """
     console = Console(highlight=False)
     _machine(console, cache or default_cache())
     given = [part_spec(text, "--faces") for text in faces or []]
     broken = _backends(console, given)
     _weights(console, given)
-    whole = _hellomeme(console, weights)
-    if weights is not None and not whole:
+    whole = [_hellomeme(console, weights), _hunyuanportrait(console, weights)]
+    if weights is not None and not any(whole):
         raise typer.Exit(2)
     if given and broken & {spec.name for spec in given}:
         raise typer.Exit(2)
@@ -115,3 +118,21 @@ def _hellomeme(console: Console, weights: Path | None) -> bool:
         to = "" if weights is None else f" --to {weights}"
         console.print(f"get them: {escape(GET + to)}", soft_wrap=True)
     return whole
+
+
+def _hunyuanportrait(console: Console, weights: Path | None) -> bool:
+    """List HunyuanPortrait's files and the terms they come on; returns whether all are there."""
+    from ..methods.hunyuanportrait.weights import FILES, NOTICE
+
+    console.print("\nweights of method hunyuanportrait (weights=DIR; none is looked for elsewhere)")
+    found = []
+    for file in FILES:
+        path = weights.expanduser() / file.name if weights is not None else None
+        found.append(path is not None and path.is_file())
+        size = human_size(path.stat().st_size) if path is not None and found[-1] else ""
+        about = "; ".join(part for part in (size, file.role, file.licence) if part)
+        status = "[green]found     [/]" if found[-1] else "[yellow]missing   [/]"
+        where = escape(str(path) if found[-1] else f"{file.url}: {file.name}")
+        console.print(f"  {status} {where} ({about})", soft_wrap=True)
+    console.print(f"terms: {NOTICE}", soft_wrap=True)
+    return all(found)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +13,8 @@ from hp_svd import SCHEDULER
 from scipy.stats import norm
 
 from portraitbench.methods.hunyuanportrait.schedule import NoiseLevels, VideoNoise
+from portraitbench.methods.hunyuanportrait.schedule_figure import coverage, last_level_on
+from portraitbench.methods.hunyuanportrait.schedule_figure import draw as draw_figure
 
 LEVELS = [700.0, 49.8, 14.6, 1.0, 0.03, 0.002]
 
@@ -78,3 +82,18 @@ def test_the_discrete_table_is_the_schedulers():
     found = VideoNoise(NoiseLevels.DISCRETE).times((torch.arange(1000) + 0.5) / 1000)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
     assert (float(found[0]), float(found[-1])) == pytest.approx((0.0292, 14.61), rel=1e-2)
+
+
+def test_the_page_says_what_the_schedule_does():
+    page = (Path(__file__).parents[3] / "docs" / "hunyuanportrait.md").read_text()
+    assert f"{last_level_on():.1f}" == "49.8"
+    for levels in NoiseLevels:
+        found = coverage(levels)
+        assert re.search(rf"\| `{levels}`.*\| {100 * found.on:.1f} % \| {found.median:.3g} \|", page), levels
+
+
+def test_the_figure_on_the_page_is_the_one_that_is_drawn(tmp_path):
+    draw_figure(tmp_path / "drawn.svg")
+    kept = (Path(__file__).parents[3] / "docs" / "hunyuanportrait-schedule.svg").read_text()
+    numbers = [re.findall(r"<path d=\"([^\"]+)\"", text) for text in ((tmp_path / "drawn.svg").read_text(), kept)]
+    assert len(numbers[0]) == len(numbers[1]), "invoke schedule-figure"
