@@ -33,7 +33,9 @@ def tuning(
             help="hellomeme or hunyuanportrait: of the real size. With -tiny behind it: the same code within seconds.",
         ),
     ] = "hellomeme",
-    size: Annotated[int | None, typer.Option(help="Frame side in pixels. Default: 512, or 128 with -tiny.")] = None,
+    size: Annotated[
+        int | None, typer.Option(help="Frame side in pixels. Default: 512, or the small networks' own.")
+    ] = None,
     frames: Annotated[int, typer.Option(help="1: an image. 2 to 12, hunyuanportrait 25: a window of a clip.")] = 1,
     steps: Annotated[int, typer.Option(help="Timed steps of each arm.")] = 3,
     checkpointing: Annotated[

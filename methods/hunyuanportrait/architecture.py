@@ -39,6 +39,8 @@ class Architecture:
         adapter_width: Of these.
         refiner_width: Of the motion refiner.
         refiner_layers: Of the motion refiner.
+        expression_depths: Blocks of the expression encoder's four layers.
+        head_pose_depths: Blocks of the head pose encoder's.
     """
 
     channels: tuple[int, ...] = (320, 640, 1280, 1280)
@@ -57,6 +59,8 @@ class Architecture:
     adapter_width: int = 384
     refiner_width: int = 768
     refiner_layers: int = 6
+    expression_depths: tuple[int, ...] = (3, 4, 6, 3)
+    head_pose_depths: tuple[int, ...] = (2, 2, 2, 2)
 
     def unet(self) -> dict[str, Any]:
         """Arguments of diffusers' ``UNetSpatioTemporalConditionModel``."""
@@ -91,7 +95,7 @@ TINY = Architecture(
     layers=1,
     width=64,
     time_width=32,
-    side=128,
+    side=64,
     codec_channels=(32, 32, 32, 32),
     codec_layers=1,
     pose_channels=(4, 4, 8, 8),
@@ -101,5 +105,7 @@ TINY = Architecture(
     adapter_width=32,
     refiner_width=32,
     refiner_layers=1,
+    expression_depths=(1, 1, 1, 1),
+    head_pose_depths=(1, 1, 1, 1),
 )
 """For tests and dry runs."""

@@ -91,11 +91,15 @@ class ResNet(nn.Module):
 
 
 class ExpressionEncoder(nn.Module):
-    """Faces in [0, 1], shape (F, 3, 256, 256), to features (F, 512)."""
+    """Faces in [0, 1], shape (F, 3, 256, 256), to features (F, 512).
 
-    def __init__(self) -> None:
+    Args:
+        depths: Blocks of the four layers.
+    """
+
+    def __init__(self, depths: Sequence[int]) -> None:
         super().__init__()
-        self.resnet50 = ResNet(Bottleneck, "gn1", 1, (3, 4, 6, 3), FEATURES)
+        self.resnet50 = ResNet(Bottleneck, "gn1", 1, depths, FEATURES)
 
     def forward(self, faces: Tensor) -> Tensor:
         """See the class."""
@@ -104,11 +108,15 @@ class ExpressionEncoder(nn.Module):
 
 
 class HeadPoseEncoder(nn.Module):
-    """Angles of a head; the file also answers with a place, which upstream multiplies by zero."""
+    """Angles of a head; the file also answers with a place, which upstream multiplies by zero.
 
-    def __init__(self) -> None:
+    Args:
+        depths: Blocks of the four layers.
+    """
+
+    def __init__(self, depths: Sequence[int]) -> None:
         super().__init__()
-        self.head_pose_net = ResNet(BasicBlock, "bn1", 32, (2, 2, 2, 2), 6)
+        self.head_pose_net = ResNet(BasicBlock, "bn1", 32, depths, 6)
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Angles in degrees, shape (F, 3), of pictures in [0, 1], shape (F, 3, 256, 256).

@@ -45,8 +45,8 @@ def build(own: Architecture, identity: nn.Module) -> Networks:
         ),
         projection=TokenProjection(own.tokens),
         pose=PoseEncoder(own.channels[0], own.pose_channels),
-        expression=ExpressionEncoder(),
-        head_pose=HeadPoseEncoder(),
+        expression=ExpressionEncoder(own.expression_depths),
+        head_pose=HeadPoseEncoder(own.head_pose_depths),
         refiner=MotionRefiner(own.width - ANGLES, own.tokens, own.refiner_width, own.refiner_layers),
         identity=identity,
     )
