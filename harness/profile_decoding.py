@@ -99,7 +99,7 @@ def decoding_at(subject: Subject, precision: str) -> Callable[[Tensor], Tensor]:
     """The subject's decoder under autocast; frames come out in float32, as gradients of images need it."""
     kind = PRECISIONS[precision]
 
-    def decode(latents: Tensor, _run: int = 1, /) -> Tensor:
+    def decode(latents: Tensor) -> Tensor:
         context: AbstractContextManager[Any] = (
             nullcontext() if kind is None else torch.autocast(latents.device.type, kind)
         )

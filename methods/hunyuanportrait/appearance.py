@@ -149,7 +149,8 @@ class AppearanceEncoder(nn.Module):
             picture: Shape (1, 3, 224, 224), ImageNet's mean and deviation taken off.
             identity: ArcFace embedding of length 1, shape (1, 512).
         """
-        patches = (self.patch_embed.proj(picture) + self._positions()).flatten(2).transpose(1, 2)
+        embedded = self.patch_embed.get_submodule("proj")(picture)
+        patches = (embedded + self._positions()).flatten(2).transpose(1, 2)
         first = self.cls_token + self.pos_embed[:, :1]
         rows = torch.cat([first, self.register_tokens, patches], dim=1)
         for block in self.blocks:
@@ -159,7 +160,7 @@ class AppearanceEncoder(nn.Module):
 
     def _positions(self) -> Tensor:
         """Positions of the picture's patches by DINOv2's first recipe, whose scale is (16 + 0.1) / 37."""
-        grid = self.pos_embed[:, 1:].unflatten(1, (GRID, GRID)).permute(0, 3, 1, 2)
+        grid = self.pos_embed[:, 1:].reshape(1, GRID, GRID, -1).permute(0, 3, 1, 2)
         factor = (_PICTURE_PATCHES + 0.1) / GRID
         return F.interpolate(grid.float(), scale_factor=(factor, factor), mode="bicubic").to(grid.dtype)
 

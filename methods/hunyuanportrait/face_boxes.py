@@ -30,7 +30,9 @@ class FaceBoxes:
     @property
     def found(self) -> NDArray[np.bool_]:
         """Which frames show a face, shape (T,)."""
-        return np.isfinite(self.boxes).all(axis=1) & np.isfinite(self.points).all(axis=(1, 2))
+        numbers = np.concatenate([self.boxes, self.points.reshape(len(self.points), -1)], axis=1)
+        found: NDArray[np.bool_] = np.isfinite(numbers).all(axis=1)
+        return found
 
 
 class FaceSource(Protocol):

@@ -136,7 +136,8 @@ class AdaptiveNorm(nn.Module):
     def forward(self, rows: Tensor, condition: Tensor) -> Tensor:
         """Shape of ``rows`` (N, T, C); the condition is (N, 1, C)."""
         shift, scale = self.linear(F.silu(condition)).chunk(2, dim=-1)
-        return F.layer_norm(rows, rows.shape[-1:], eps=1e-6) * (1 + scale) + shift
+        moved: Tensor = F.layer_norm(rows, rows.shape[-1:], eps=1e-6) * (1 + scale) + shift
+        return moved
 
 
 class _Squared(nn.Module):

@@ -96,7 +96,7 @@ class Networks:
         sample = torch.cat([scaled, image_latents[:, None].expand(-1, frames, -1, -1, -1)], dim=2)
         ids = self._cast(torch.tensor([TIME_IDS])).expand(batch, -1)
         context = self._cast(appearance), self._cast(motion)
-        found = self.denoiser(
+        found: Tensor = self.denoiser(
             self._cast(sample), time.to(self.device), context, ids, self._pose_map(*scaled.shape[-2:])
         )
         return found.float()

@@ -52,7 +52,7 @@ def _attend(query: Tensor, key: Tensor, value: Tensor, heads: int) -> Tensor:
     return found.transpose(1, 2).reshape(query.shape)
 
 
-class PortraitTransformer(TransformerSpatioTemporalModel):
+class PortraitTransformer(TransformerSpatioTemporalModel):  # type: ignore[misc]  # Any to mypy
     """Diffusers' class with another forward pass: the context is a pair, and time sees the motion's mean."""
 
     def forward(
@@ -94,7 +94,7 @@ class PortraitUNet(UNetSpatioTemporalConditionModel):  # type: ignore[misc]  # d
     """The video UNet with two contexts."""
 
     # The wrapped signature is what diffusers' from_config() reads.
-    @functools.wraps(UNetSpatioTemporalConditionModel.__init__)
+    @functools.wraps(UNetSpatioTemporalConditionModel.__init__)  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         for module in self.modules():
@@ -137,7 +137,7 @@ class PortraitUNet(UNetSpatioTemporalConditionModel):  # type: ignore[misc]  # d
             skips, own = skips[:-count], skips[-count:]
             maps = block(hidden_states=maps, res_hidden_states_tuple=own, **given, **_context(block, context))
         found: Tensor = self.conv_out(self.conv_act(self.conv_norm_out(maps)))
-        return found.unflatten(0, (batch, frames))
+        return found.reshape(batch, frames, *found.shape[1:])
 
 
 def _context(block: nn.Module, context: Context) -> dict[str, Context]:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -14,12 +13,9 @@ from .losses import PixelTerm
 from .regions import Cells
 
 
-class Decode(Protocol):
-    """From latents (N, C, h, w) to frames in [-1, 1], shape (N, 3, stride h, stride w)."""
-
-    def __call__(self, latents: Tensor, run: int = 1, /) -> Tensor:
-        """Decode; see :meth:`DiffusionGenerator.decode`."""
-        ...
+Decode = Callable[..., Tensor]
+"""From latents (N, C, h, w) to frames in [-1, 1], shape (N, 3, stride h, stride w); the length of runs is given second
+where it is more than one, see :meth:`DiffusionGenerator.decode`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -125,7 +121,7 @@ class PatchDecoder:
         for shape in dict.fromkeys(shapes):  # at a border the halo is cut, and the shape another
             rows = [row for row, own in enumerate(shapes) if own == shape]
             frames = self._runs(latents, [(sites[row][0], outer[row]) for row in rows])
-            for row, frame in zip(rows, frames.split(1), strict=True):
+            for place, row in enumerate(rows):
                 cells, around = sites[row][1], outer[row]
                 inside = Cells(
                     cells.left - around.left,
@@ -133,7 +129,7 @@ class PatchDecoder:
                     cells.right - around.left,
                     cells.bottom - around.top,
                 )
-                found[row] = window(frame, inside, self.stride)
+                found[row] = window(frames[place : place + 1], inside, self.stride)
         return [found[row] for row in range(len(sites))]
 
     def _runs(self, latents: Tensor, sites: Sequence[tuple[int, Cells]]) -> Tensor:
