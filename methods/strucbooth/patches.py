@@ -12,7 +12,6 @@ from .gradients import Guide, gradient_loss
 from .losses import PixelTerm
 from .regions import Cells
 
-
 Decode = Callable[..., Tensor]
 """From latents (N, C, h, w) to frames in [-1, 1], shape (N, 3, stride h, stride w); the length of runs is given second
 where it is more than one, see :meth:`DiffusionGenerator.decode`."""
