@@ -46,7 +46,7 @@ def planted(
     """
     ours = [known for known in sys.modules if known.startswith(tuple(anew)) or known in helpers]
     kept = {known: sys.modules.pop(known) for known in ours}
-    parents = {own: (sys.modules[own.rpartition(".")[0]], own.rpartition(".")[2]) for own in anew}
+    parents = {own: (importlib.import_module(own.rpartition(".")[0]), own.rpartition(".")[2]) for own in anew}
     before = {own: getattr(parent, child, None) for own, (parent, child) in parents.items()}
     planter = _Planter(name, fragment, replacement)
     sys.meta_path.insert(0, planter)
