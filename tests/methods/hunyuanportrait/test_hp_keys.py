@@ -91,7 +91,8 @@ def test_a_foreign_file_is_one_line(tmp_path, change):
     torch.save(state, path)
     with pytest.raises(WeightsError) as caught:
         _load(module, path)
-    assert "image_proj.pth" in str(caught.value) and "\n" not in str(caught.value)
+    assert "image_proj.pth" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda _: b"<!DOCTYPE html><html></html>"])
@@ -101,7 +102,8 @@ def test_a_damaged_file_is_one_line(tmp_path, damage):
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(WeightsError) as caught:
         _load(module, path)
-    assert "image_proj.pth" in str(caught.value) and "\n" not in str(caught.value)
+    assert "image_proj.pth" in str(caught.value)
+    assert "\n" not in str(caught.value)
 
 
 def build_projection():
