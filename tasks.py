@@ -85,3 +85,16 @@ def demo(c: Context) -> None:
 @task(pre=[lint, types, test])
 def check(c: Context) -> None:
     """All that CI asks, in this environment."""
+
+
+@task
+def schedule_figure(c: Context) -> None:
+    """Draw docs/hunyuanportrait-schedule.svg anew, and print the figures beside it."""
+    from portraitbench.methods.hunyuanportrait.schedule import NoiseLevels
+    from portraitbench.methods.hunyuanportrait.schedule_figure import coverage, draw, last_level_on
+
+    draw(Path("docs/hunyuanportrait-schedule.svg"))
+    print(f"adapters are on down to {last_level_on():.1f}")
+    for levels in NoiseLevels:
+        found = coverage(levels)
+        print(f"{levels}: {found.on:.1%} of draws with adapters on, median {found.median:.3g}, most {found.most:.3g}")

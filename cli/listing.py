@@ -19,7 +19,7 @@ from ..harness.component import ComponentSpec, component_spec
 from ..harness.config import check_config
 from ..harness.session import Session, default_cache
 from ..methods import METHODS
-from ..methods.base import Tuner
+from ..methods.base import Generator, Tuner
 from ..methods.tuned_method import is_tuner_class
 from ..metrics.resolve import all_metrics, explain, resolve
 from .flags import PluginOption
@@ -93,6 +93,8 @@ def method_text(name: str, baseline: ComponentSpec | None = None) -> str:
     """
     made = METHODS.get(name)
     lines = [(inspect.getdoc(made) or "no description").partition("\nArgs:")[0].rstrip()]
+    if licence := made.licence if issubclass(made, Generator) else "":
+        lines.append(f"\nLicence of its weights: {licence}")
     model = made.options_model
     changed = _changed(name, model, baseline) if baseline else {}
     options = describe_options(model, changed)

@@ -1,4 +1,4 @@
-"""``bench profile tuning``: what one tuning step costs, HelloMeme at its real size on random weights."""
+"""``bench profile tuning``: what one tuning step costs, a generator at its real size on random weights."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ def tuning(
     generator: Annotated[
         str,
         typer.Option(
-            "--generator", "-g", help="hellomeme: of the real size. hellomeme-tiny: the same code within seconds."
+            "--generator",
+            "-g",
+            help="hellomeme or hunyuanportrait: of the real size. With -tiny behind it: the same code within seconds.",
         ),
     ] = "hellomeme",
     size: Annotated[
-        int | None, typer.Option(help="Frame side in pixels. Default: 512 for hellomeme, 128 for hellomeme-tiny.")
+        int | None, typer.Option(help="Frame side in pixels. Default: 512, or the small networks' own.")
     ] = None,
-    frames: Annotated[int, typer.Option(help="1: an image. 2 to 12: a window of a clip.")] = 1,
+    frames: Annotated[int, typer.Option(help="1: an image. 2 to 12, hunyuanportrait 25: a window of a clip.")] = 1,
     steps: Annotated[int, typer.Option(help="Timed steps of each arm.")] = 3,
     checkpointing: Annotated[
         bool,

@@ -16,6 +16,8 @@ Shapes = dict[str, tuple[int, ...]]
 """Shapes of tensors by name."""
 
 _HEADER_LIMIT = 100 << 20
+_HASHED = 512 << 20
+"""Bytes up to which a listing of weights files reads a whole file for its digest."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +109,7 @@ def file_on_disk(
         role=role,
         size=path.stat().st_size if path and found else 0,
         expected_size=size,
-        sha256=cached_sha256(path) if path and found else "",
+        sha256=content_digest(path) if path and found and path.stat().st_size <= _HASHED else "",
     )
 
 

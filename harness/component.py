@@ -36,10 +36,11 @@ class ComponentSpec(Options):
     @model_validator(mode="after")
     def _label_is_a_file_name(self) -> Self:
         label = self.label or re.sub(r"[^A-Za-z0-9._+=-]", "-", self.name)
-        if not LABEL.match(label) or label in _RESERVED_LABELS or label.endswith(".canvas"):
+        if not LABEL.match(label) or label in _RESERVED_LABELS or label.endswith((".canvas", ".pasted")):
             reserved = ", ".join(sorted(_RESERVED_LABELS))
             raise ValueError(
-                f"label {label!r} must be letters, digits and . _ + = -, none of {reserved}, and not end in .canvas"
+                f"label {label!r} must be letters, digits and . _ + = -, none of {reserved}, "
+                "and not end in .canvas or .pasted"
             )
         object.__setattr__(self, "label", label)
         return self

@@ -47,6 +47,7 @@ class _Shape(BaseModel):
     output: StoredFile | None = None
     canvas: StoredFile | None = None
     state: StoredFile | None = None
+    pasted: StoredFile | None = None
     fingerprint: dict[str, Any] = {}
     values: list[float | None] = []
     value_status: list[Status] = []

@@ -118,7 +118,8 @@ class Store:
 
     def has_output(self, record: Record) -> bool:
         """Whether the files a generate record speaks of are still there, byte for byte."""
-        return all(is_intact(self.folder, part) for part in (record["output"], record["canvas"]) if part)
+        files = (record["output"], record["canvas"], record.get("pasted"))
+        return all(is_intact(self.folder, part) for part in files if part)
 
     def _lock(self, file: int) -> None:
         try:

@@ -13,6 +13,7 @@ METHODS: Registry[type[Generator] | type[Tuner]] = Registry(
         "warp": "portraitbench.methods.warp:Warp",
         "outputs": "portraitbench.methods.outputs:Outputs",
         "hellomeme": "portraitbench.methods.hellomeme.generator:HelloMeme",
+        "hunyuanportrait": "portraitbench.methods.hunyuanportrait.generator:HunyuanPortrait",
         "pocket": "portraitbench.methods.pocket.generator:Pocket",
         "strucbooth": "portraitbench.methods.strucbooth.tuner:StrucBooth",
     },

@@ -73,12 +73,15 @@ class Animation:
         detail: Facts worth a record (losses, steps, sizes).
         state: What :meth:`DiffusionGenerator.resume` needs of this sampling besides the frames, by name; kept without
             loss beside the output.
+        pasted: The clip put back into the identity image's own frame, where the method was asked for that; kept beside
+            the output, never scored.
     """
 
     clip: Clip
     canvas: Clip | None = None
     detail: Detail = field(default_factory=dict)
     state: Mapping[str, Tensor] = field(default_factory=dict)
+    pasted: Clip | None = None
 
 
 class MethodRole(StrEnum):
@@ -107,6 +110,7 @@ class Generator(Component):
         role: Whether it competes, or is a reference line of the tables.
         grade: Whether what it makes is a measurement of the method; printed beside its name.
         settings: All options in effect, given or not, as plain data; printed in the report.
+        licence: Terms of the weights that hold for what is tuned from them too; kept in saved adapters. "" for none.
     """
 
     sees_target: bool = False
@@ -115,6 +119,7 @@ class Generator(Component):
     role: MethodRole = MethodRole.COMPETITOR
     grade: Grade = Grade.REAL
     settings: Mapping[str, Any] = MappingProxyType({})
+    licence: str = ""
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:  # noqa: ARG002 - for subclasses
         """Check the options; a subclass with a constructor of its own sets ``settings`` itself."""
@@ -256,8 +261,14 @@ class DiffusionGenerator(Generator, ABC):
         """Latents of frames in [-1, 1], on the denoiser's device; the same frames give the same latents."""
 
     @abstractmethod
-    def decode(self, latents: Tensor) -> Tensor:
-        """Frames in [-1, 1] of latents or of a crop of latents; differentiable."""
+    def decode(self, latents: Tensor, run: int = 1) -> Tensor:
+        """Frames in [-1, 1] of latents or of a crop of latents; differentiable.
+
+        Args:
+            latents: Shape (N, C, h, w).
+            run: So many rows after each other are neighbours in time, for decoders that mix these; the runs know
+                nothing of each other. N is a multiple of it.
+        """
 
     @abstractmethod
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Any) -> Tensor:

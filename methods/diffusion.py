@@ -217,8 +217,11 @@ class EDM(GaussianPath):
 
     def target(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
         """See :meth:`GaussianPath.target`."""
-        skip, out = self._preconditioning(t, clean)
-        return (clean - skip * self.add_noise(clean, noise, t)) / out
+        # Written out: (clean - c_skip noisy) / c_out loses all digits where the noise is small.
+        _, sigma = self._spread(t, clean)
+        data = self._data
+        wanted: Tensor = self._sign * (sigma / data * clean - data * noise) / (sigma**2 + data**2).sqrt()
+        return wanted
 
     def x0(self, noisy: Tensor, prediction: Tensor, t: Tensor) -> Tensor:
         """See :meth:`GaussianPath.x0`."""
@@ -233,8 +236,14 @@ class EDM(GaussianPath):
 
     def sampling_times(self, steps: int) -> Tensor:
         """See :meth:`GaussianPath.sampling_times`."""
+        shares = torch.linspace(1, 0, steps, dtype=torch.float64)
+        return torch.cat([self.level(shares).float(), torch.zeros(1)])
+
+    def level(self, share: Tensor) -> Tensor:
+        """Noise levels at shares of the sampling ramp (eq. 5): 0 is the lowest, 1 the highest; shape of ``share``."""
         low, high = (level ** (1 / self._rho) for level in self._levels)
-        return torch.cat([torch.linspace(high, low, steps) ** self._rho, torch.zeros(1)])
+        levels: Tensor = (low + share * (high - low)) ** self._rho
+        return levels
 
     def model_input(self, noisy: Tensor, t: Tensor) -> Tensor:
         """See :meth:`GaussianPath.model_input`."""

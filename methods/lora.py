@@ -60,9 +60,9 @@ class Lora:
         for name, weight in weights.items():
             weight.data.copy_(state[name])
 
-    def save(self, path: Path, prefix: str = "unet") -> None:
+    def save(self, path: Path, prefix: str = "unet", *, licence: str = "") -> None:
         """Write a state as :func:`save_lora` does."""
-        save_lora(self.state(), path, self._rank, prefix)
+        save_lora(self.state(), path, self._rank, prefix, licence=licence)
 
     def _weights(self) -> dict[str, nn.Parameter]:
         return {
@@ -72,7 +72,7 @@ class Lora:
         }
 
 
-def save_lora(state: State, path: Path, rank: int, prefix: str = "unet") -> None:
+def save_lora(state: State, path: Path, rank: int, prefix: str = "unet", *, licence: str = "") -> None:
     """Write adapter weights as safetensors that diffusers loads.
 
     Args:
@@ -80,6 +80,7 @@ def save_lora(state: State, path: Path, rank: int, prefix: str = "unet") -> None
         path: The file, ending in ``.safetensors``.
         rank: The adapters' rank.
         prefix: What diffusers' pipelines call the module: "unet" or "transformer".
+        licence: Terms of the model that was tuned, kept in the file's metadata; "" for none.
     """
     from safetensors.torch import save_file
 
@@ -88,7 +89,8 @@ def save_lora(state: State, path: Path, rank: int, prefix: str = "unet") -> None
     metadata = json.dumps({f"{prefix}.{name}": value for name, value in settings.items()})
     with atomic_path(path) as temporary:
         tensors = {f"{prefix}.{name}": weight.contiguous() for name, weight in state.items()}
-        save_file(tensors, temporary, {"format": "pt", "lora_adapter_metadata": metadata})
+        about = {"format": "pt", "lora_adapter_metadata": metadata} | ({"license": licence} if licence else {})
+        save_file(tensors, temporary, about)
 
 
 @contextmanager

@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-def to_pixels(frames: Tensor) -> NDArray[np.uint8]:
-    """Round frames to 8 bit; values beyond the range become its ends.
-
-    Rounded to the nearest level; some reference implementations cut the fraction off, which darkens by half a level.
+def to_pixels(frames: Tensor, *, truncate: bool = False) -> NDArray[np.uint8]:
+    """Bring frames to 8 bit; values beyond the range become its ends.
 
     Args:
         frames: In [-1, 1], shape (T, 3, H, W), any floating type, on any device.
+        truncate: Cut the fraction off, as some reference implementations do, which darkens by half a level on the
+            mean; otherwise the nearest level is taken.
 
     Returns:
         RGB, shape (T, H, W, 3).
@@ -34,5 +34,6 @@ def to_pixels(frames: Tensor) -> NDArray[np.uint8]:
     if not finite.all():
         bad = int((~finite).nonzero()[0])
         raise DivergedError(f"the decoder's frame {bad} of {len(whole)} has values that are not finite")
-    pixels = ((whole.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1)
+    levels = (whole.clamp(-1, 1) + 1) * 127.5
+    pixels = (levels if truncate else levels.round()).to(torch.uint8).permute(0, 2, 3, 1)
     return np.ascontiguousarray(pixels.cpu().numpy())

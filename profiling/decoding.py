@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..methods.strucbooth.gradients import GradientTarget, gradient_loss
 from ..methods.strucbooth.losses import PixelTerm, pull_back
-from ..methods.strucbooth.patches import PatchDecoder, window
+from ..methods.strucbooth.patches import PatchDecoder, Site, window
 from .decoders import Subject
 from .faces import FLAT
 from .interleaved import Tell, interleave
@@ -78,6 +78,7 @@ def arms(subject: Subject, decode: Callable[[Tensor], Tensor], halo: int) -> dic
         halo: Of the patches that are decoded alone.
     """
     alone = PatchDecoder(decode, subject.stride, halo)
+    sites = [Site(0, patch, 1 / len(subject.patches)) for patch in subject.patches]
 
     def step(terms: Sequence[PixelTerm]) -> Tensor:
         return pull_back(subject.latents, terms)[1]
@@ -88,8 +89,8 @@ def arms(subject: Subject, decode: Callable[[Tensor], Tensor], halo: int) -> dic
         return torch.stack(losses).mean()
 
     return {
-        "patch": lambda: step(alone.terms(subject.patches, 0, EPS, 1.0)),
-        "global": lambda: step(replace(alone, whole=True).terms(subject.patches, 0, EPS, 1.0)),
+        "patch": lambda: step(alone.terms(sites, EPS)),
+        "global": lambda: step(replace(alone, whole=True).terms(sites, EPS)),
         "naive patch": lambda: step([PixelTerm("gradient", 1.0, at_once)]),
     }
 

@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 
-from ..methods.hellomeme.options import HelloMemeOptions
 from ..methods.strucbooth.config import StrucBoothConfig
 from .interleaved import ClockReading, Tell, Timings, interleave
 from .tuning_arms import Parts, TuningArm
@@ -101,7 +100,9 @@ def measure_sampling(subject: TuningSubject, seed: int, tell: Tell) -> SamplingC
     start = ClockReading.now(subject.generator.place)
     subject.generator.sample(conditions, seed=seed, on_step=on_step)
     spent = ClockReading.now(subject.generator.place).since(start)
-    return SamplingCost(loops[0], len(loops), HelloMemeOptions().guidance, spent.wall, spent.processor)
+    settings = subject.generator.settings
+    guidance = settings.get("guidance", settings.get("motion_guidance"))
+    return SamplingCost(loops[0], len(loops), guidance, spent.wall, spent.processor)
 
 
 def as_data(costs: Sequence[StepCost], sampling: SamplingCost | None) -> dict[str, Any]:

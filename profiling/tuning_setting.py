@@ -4,15 +4,40 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from ..core.errors import ConfigError
-from ..methods.hellomeme.architecture import PRECISIONS, REAL, TINY, Architecture
+from ..methods.hellomeme import architecture as hellomeme
+from ..methods.hellomeme.architecture import PRECISIONS
 from ..methods.hellomeme.samplers import WINDOW
-
-GENERATORS: Mapping[str, Architecture] = {"hellomeme": REAL, "hellomeme-tiny": TINY}
+from ..methods.hunyuanportrait import architecture as hunyuanportrait
+from ..methods.hunyuanportrait.sampler import Windows
 
 _SIDES = range(64, 513, 64)
-"""Sides in pixels that the UNet halves without a rest; the reference adapter knows no larger maps."""
+"""Sides in pixels that the UNets halve without a rest; HelloMeme's reference adapter knows no larger maps."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A generator that can be profiled.
+
+    Attributes:
+        method: Its registry name.
+        architecture: Sizes of its networks.
+        longest: Most frames that are denoised together.
+    """
+
+    method: str
+    architecture: Any
+    longest: int
+
+
+GENERATORS: Mapping[str, Kind] = {
+    "hellomeme": Kind("hellomeme", hellomeme.REAL, WINDOW),
+    "hellomeme-tiny": Kind("hellomeme", hellomeme.TINY, WINDOW),
+    "hunyuanportrait": Kind("hunyuanportrait", hunyuanportrait.REAL, Windows().length),
+    "hunyuanportrait-tiny": Kind("hunyuanportrait", hunyuanportrait.TINY, Windows().length),
+}
 
 
 @dataclass(frozen=True)
@@ -42,7 +67,10 @@ class Setting:
     @property
     def side(self) -> int:
         """Frame side in pixels."""
-        return GENERATORS[self.generator].side if self.size is None else self.size
+        if self.size is not None:
+            return self.size
+        side: int = GENERATORS[self.generator].architecture.side
+        return side
 
     def check(self) -> None:
         """Refuse what cannot be built.
@@ -58,7 +86,10 @@ class Setting:
                 raise ConfigError(f"{flag} {value!r}: must be one of {', '.join(choices)}")
         if self.side not in _SIDES:
             raise ConfigError(f"--size {self.side}: must be a multiple of {_SIDES.step}, {_SIDES[0]} to {_SIDES[-1]}")
-        if not 1 <= self.frames <= WINDOW:
-            raise ConfigError(f"--frames {self.frames}: must be 1, an image, to {WINDOW}, the longest window of a clip")
+        longest = GENERATORS[self.generator].longest
+        if not 1 <= self.frames <= longest:
+            raise ConfigError(
+                f"--frames {self.frames}: must be 1, an image, to {longest}, the longest window of a clip"
+            )
         if not 0 <= self.seed < 2**32:
             raise ConfigError(f"--seed {self.seed}: must be 0 to {2**32 - 1}")

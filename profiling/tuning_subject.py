@@ -1,4 +1,4 @@
-"""What ``bench profile tuning`` tunes: HelloMeme on random weights, a case for it, and what its losses compare with."""
+"""What ``bench profile tuning`` tunes: a generator on random weights, a case, and what its losses compare with."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from torch import Tensor
 
 from ..faces.backends.pocket import PocketBackend
 from ..methods.hellomeme.architecture import LATENT_CHANNELS, STRIDE
-from ..methods.hellomeme.conditions import Conditions
 from ..methods.hellomeme.random_generator import RandomWeightsHelloMeme
+from ..methods.hunyuanportrait.random_parts import RandomHunyuanPortrait
 from ..methods.lora import Lora, injected_lora
 from ..methods.strucbooth.config import StrucBoothConfig
 from ..methods.strucbooth.identity_loss import IdentityTarget
@@ -23,8 +23,8 @@ from .interleaved import ClockReading
 from .tuning_setting import GENERATORS, Setting
 
 
-class WatchedHelloMeme(RandomWeightsHelloMeme):
-    """Notes when a tuning step passes the denoiser's ends.
+class _Watched:
+    """Notes when a tuning step passes the denoiser's ends; goes before a generator on random weights.
 
     Attributes:
         marks: The last moments "asked" and "predicted", at the ends of the denoiser's forward pass, and "pulled", when
@@ -40,7 +40,7 @@ class WatchedHelloMeme(RandomWeightsHelloMeme):
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Any) -> Tensor:
         """See :meth:`DiffusionGenerator.denoise`."""
         self.marks["asked"] = ClockReading.now(self.place)
-        prediction = super().denoise(noisy, t, conditions)
+        prediction: Tensor = super().denoise(noisy, t, conditions)  # type: ignore[misc]
         self.marks["predicted"] = ClockReading.now(self.place)
 
         def arrived(_gradient: Tensor) -> None:
@@ -51,8 +51,22 @@ class WatchedHelloMeme(RandomWeightsHelloMeme):
         return prediction
 
 
+class _WatchedHelloMeme(_Watched, RandomWeightsHelloMeme):
+    """HelloMeme, watched."""
+
+
+class WatchedHunyuanPortrait(_Watched, RandomHunyuanPortrait):
+    """HunyuanPortrait, watched."""
+
+
+_WATCHED: dict[str, type[_WatchedHelloMeme | WatchedHunyuanPortrait]] = {
+    "hellomeme": _WatchedHelloMeme,
+    "hunyuanportrait": WatchedHunyuanPortrait,
+}
+
+
 class TuningSubject:
-    """HelloMeme on random weights and a random case, with the face of :mod:`.profile_faces`.
+    """A generator on random weights and a random case, with the face of :mod:`.profile_faces`.
 
     Args:
         setting: What to build.
@@ -71,8 +85,9 @@ class TuningSubject:
     def __init__(self, setting: Setting) -> None:
         setting.check()
         self.setting = setting
-        self.generator = WatchedHelloMeme(
-            GENERATORS[setting.generator],
+        kind = GENERATORS[setting.generator]
+        self.generator: Any = _WATCHED[kind.method](
+            kind.architecture,
             precision=setting.precision,
             device=setting.device,
             seed=setting.seed,
@@ -88,7 +103,7 @@ class TuningSubject:
         self.patches = face_patches(setting.side, STRIDE, self.generator.place)
         self._embedder = PocketBackend({}, device=setting.device).differentiable().requires_grad_(False)
 
-    def fresh_conditions(self) -> Conditions:
+    def fresh_conditions(self) -> Any:
         """The case's conditions as before its first sampling."""
         return self.generator.random_conditions(self.setting.frames, self.setting.side, sampled=False)
 
@@ -108,7 +123,7 @@ class TuningSubject:
         denoiser, targets = self.generator.denoiser, self.generator.lora_targets
         with injected_lora(denoiser, targets, rank=self.config.rank, seed=self.setting.seed) as lora:
             if self.setting.checkpointing:
-                denoiser.enable_gradient_checkpointing()  # type: ignore[operator]
+                denoiser.enable_gradient_checkpointing()
             yield lora
 
     def about(self, lora: Lora) -> dict[str, Any]:

@@ -53,6 +53,8 @@ class GenerateJob:
         stem = Path("outputs") / self.suite / self.case / self.method
         record = self._record(Status.OK, "")
         record["output"] = _save(session.config.folder, stem, animation.clip)
+        if animation.pasted is not None:
+            record["pasted"] = _save(session.config.folder, stem.with_name(f"{stem.name}.pasted"), animation.pasted)
         if animation.canvas is not None:
             record["canvas"] = _save(session.config.folder, stem.with_name(f"{stem.name}.canvas"), animation.canvas)
         if animation.state:
@@ -169,6 +171,6 @@ def check_animation(animation: object, frames: int) -> None:
     """
     if not isinstance(animation, Animation) or not isinstance(animation.clip, Clip):
         raise TypeError(f"the method must return an Animation of a Clip, not {type(animation).__name__}")
-    for name, clip in (("output", animation.clip), ("canvas", animation.canvas)):
+    for name, clip in (("output", animation.clip), ("canvas", animation.canvas), ("pasted", animation.pasted)):
         if clip is not None and len(clip) != frames:
             raise MediaError(f"the {name} has {len(clip)} frames, the driving clip {frames}: resample it first")

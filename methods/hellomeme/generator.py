@@ -193,7 +193,7 @@ class HelloMeme(DiffusionGenerator):
         with self._networks.on_device("encoder"):  # once for all frames
             return torch.cat([self._networks.encode(frame[None]) for frame in frames])
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, run: int = 1) -> Tensor:  # noqa: ARG002 - each frame is decoded on its own
         """See :meth:`DiffusionGenerator.decode`."""
         return self._networks.decode(latents)
 

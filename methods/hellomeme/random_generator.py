@@ -6,10 +6,8 @@ encoders; without a clip also the motion modules) is described but takes no memo
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
 import numpy as np
 import torch
@@ -19,6 +17,7 @@ from torch import Tensor, nn
 from ...datasets.clip import Clip
 from ...faces.base import Grade
 from ..base import MethodContext
+from ..random_weights import absent, draw_weights, resident_bytes
 from .adapters import MotionKnits, ReferenceAdapter
 from .architecture import DOWN_STRIDES, LATENT_CHANNELS, PRECISIONS, STRIDE, TOKENS, UP_STRIDES, Architecture
 from .conditions import Conditions
@@ -50,7 +49,7 @@ class RandomWeightsHelloMeme(HelloMeme):
         is_clip: bool = False,
         samples: bool = False,
     ) -> None:
-        super().__init__({"precision": precision}, MethodContext(_absent, device=device, cache=Path()))
+        super().__init__({"precision": precision}, MethodContext(absent, device=device, cache=Path()))
         self.grade = Grade.RANDOM
         self._architecture, self._dtype, self._seed = architecture, PRECISIONS[precision], seed
         with torch.device("meta"):
@@ -62,7 +61,7 @@ class RandomWeightsHelloMeme(HelloMeme):
         motion = [networks.motion, networks.animatediff, *([networks.helper] if samples else [])] if is_clip else []
         random = torch.Generator(device).manual_seed(seed)
         for module in (networks.denoiser, networks.reference, *decoder, *motion):
-            _draw(module, random)
+            draw_weights(module, random)
         if is_clip:
             _ = networks.clip  # made before a tuner puts adapters in, as in a real run
 
@@ -76,7 +75,7 @@ class RandomWeightsHelloMeme(HelloMeme):
             "motion adapter": self._networks.motion,
             "keyframe UNet": self._networks.helper,
         }
-        sizes = {name: _bytes(part) for name, part in parts.items() if part is not None}
+        sizes = {name: resident_bytes(part) for name, part in parts.items() if part is not None}
         return {name: size for name, size in sizes.items() if size}
 
     def random_conditions(self, frames: int, side: int, *, sampled: bool) -> Conditions:
@@ -127,31 +126,8 @@ def _described(architecture: Architecture, *, is_clip: bool) -> Networks:
         control=ControlNetwork(architecture.control_channels, architecture.channels),
         expression=None,
         vision=None,
-        words=_absent,
-        reference_words=_absent,
+        words=absent,
+        reference_words=absent,
         encoder=AutoencoderKL(**architecture.codec()),
         decoder=AutoencoderKL(**architecture.codec()),
     )
-
-
-@torch.no_grad()
-def _draw(module: nn.Module, random: torch.Generator) -> None:
-    """Give a module memory on the generator's device, and weights that keep the size of signals."""
-    module.to_empty(device=random.device)
-    for name, parameter in module.named_parameters():
-        if parameter.ndim > 1:
-            inputs = parameter.numel() // len(parameter)
-            parameter.normal_(std=1 / math.sqrt(inputs), generator=random)
-        else:
-            parameter.fill_(float(name.endswith("weight")))  # norms and biases that do nothing
-    for buffer in module.buffers():
-        buffer.uniform_(-1, 1, generator=random)
-
-
-def _absent(*_: object) -> NoReturn:
-    raise RuntimeError("only what tuning touches was made")
-
-
-def _bytes(module: nn.Module) -> int:
-    tensors = [*module.parameters(), *module.buffers()]
-    return sum(tensor.nbytes for tensor in tensors if not tensor.is_meta)

@@ -134,7 +134,7 @@ class Pocket(DiffusionGenerator):
         """See :meth:`DiffusionGenerator.encode`."""
         return self._networks.autoencoder.encode(frames.to(self._device))
 
-    def decode(self, latents: Tensor) -> Tensor:
+    def decode(self, latents: Tensor, run: int = 1) -> Tensor:  # noqa: ARG002 - each frame is decoded on its own
         """See :meth:`DiffusionGenerator.decode`."""
         return self._networks.autoencoder.decode(latents)
 

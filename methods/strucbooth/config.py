@@ -35,7 +35,8 @@ class StrucBoothConfig(Options):
         identity_model: ArcFace ONNX file for the identity loss; None takes the face backend's own.
         timesteps: Share of the training times to draw from; 0 is the cleanest, 1 the noisiest.
         window: Share of the sampling steps, from the first, with LoRA on; the paper's 10 of 25.
-        window_log_snr: If given, LoRA is on while the logarithm of the signal-to-noise ratio is below it instead.
+        window_log_snr: If given, LoRA is on while the logarithm of the signal-to-noise ratio is below it instead;
+        window_sigma: or while the noise level, noise over signal, is at least this.
         regions: Which regions are aligned.
         boxes: "tight" around a region's landmarks, grown (the paper), or "anchored": of a size that follows the face
             and not the expression.
@@ -46,6 +47,8 @@ class StrucBoothConfig(Options):
         weighting: "uniform" is eq. 7; "norm" weighs pixels by the driver's gradient norm.
         decoding: "patch" decodes the regions alone (the paper), "global" whole frames.
         halo: Latent cells of context decoded around each patch and cut away.
+        neighbours: Frames on each side decoded with a patch and thrown away, for decoders that mix frames.
+        patch_batch: Most patches of one shape decoded together: faster on a GPU, at the memory of so many.
         segment: Most frames denoised together; of a longer clip, a random run of consecutive frames.
         frames: Most frames of them whose regions are decoded in a step, drawn at random.
         precision: "bf16" runs denoiser and decoder under autocast.
@@ -73,6 +76,7 @@ class StrucBoothConfig(Options):
     timesteps: Range = (0.0, 1.0)
     window: float = Field(default=0.4, ge=0, le=1)
     window_log_snr: float | None = None
+    window_sigma: float | None = Field(default=None, gt=0)
     regions: Names = REGIONS
     boxes: BoxKind = BoxKind.TIGHT
     grow: float = Field(default=0.2, ge=0)
@@ -82,6 +86,8 @@ class StrucBoothConfig(Options):
     weighting: Literal["uniform", "norm"] = "uniform"
     decoding: Literal["patch", "global"] = "patch"
     halo: int = Field(default=0, ge=0)
+    neighbours: int = Field(default=0, ge=0)
+    patch_batch: int = Field(default=1, ge=1)
     segment: int = Field(default=16, ge=1)
     frames: int = Field(default=4, ge=1)
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -105,6 +111,8 @@ class StrucBoothConfig(Options):
             raise ValueError("grow_pixels must be two lengths, 0 <= first <= second")
         if any(not 0 <= count <= self.steps for count in self.snapshots):
             raise ValueError(f"snapshots must lie between 0 and the {self.steps} steps")
+        if self.window_log_snr is not None and self.window_sigma is not None:
+            raise ValueError("window_log_snr and window_sigma say the same in two ways: give one")
         return self
 
     @property

@@ -35,7 +35,7 @@ class PixelTerm:
     loss: Callable[[Tensor], Tensor]
 
 
-def pull_back(x0: Tensor, terms: Sequence[PixelTerm]) -> tuple[dict[str, float], Tensor]:
+def pull_back(x0: Tensor, terms: Sequence[PixelTerm]) -> tuple[dict[str, Tensor], Tensor]:
     """Sum of weighted terms and its gradient with respect to ``x0``, one decoding in memory at a time.
 
     Each term works on a leaf copy of ``x0``, and its decoder activations are freed before the next term begins. The
@@ -46,14 +46,15 @@ def pull_back(x0: Tensor, terms: Sequence[PixelTerm]) -> tuple[dict[str, float],
         terms: At least the ones of one step.
 
     Returns:
-        The terms' sums by name, and the gradient, shape of ``x0``.
+        The terms' sums by name, scalars that stay on the device (reading each would wait for it), and the gradient,
+        shape of ``x0``.
     """
-    values: dict[str, float] = {}
+    values: dict[str, Tensor] = {}
     gradient = torch.zeros_like(x0)
     for term in terms:
         leaf = x0.detach().requires_grad_()
         with torch.enable_grad():
             loss = term.weight * term.loss(leaf)
         gradient += torch.autograd.grad(loss, leaf)[0]
-        values[term.name] = values.get(term.name, 0.0) + float(loss.detach())
+        values[term.name] = values.get(term.name, 0) + loss.detach()
     return values, gradient

@@ -14,7 +14,7 @@ from ...core.errors import DivergedError
 from ..base import DiffusionGenerator
 from .config import StrucBoothConfig
 from .losses import PixelTerm, ldm_loss, pull_back
-from .patches import PatchDecoder
+from .patches import PatchDecoder, Site
 from .targets import TuningTargets
 
 
@@ -59,7 +59,9 @@ class TuningObjective:
         self._config = config
         self._random = torch.Generator().manual_seed(seed)
         whole = config.decoding == "global"
-        self._decoder = PatchDecoder(self._decode, generator.latent_stride, config.halo, whole)
+        self._decoder = PatchDecoder(
+            self._decode, generator.latent_stride, config.halo, whole, config.neighbours, config.patch_batch
+        )
 
     @property
     def patches(self) -> int:
@@ -98,32 +100,36 @@ class TuningObjective:
             conditions = self._generator.select(self._conditions, own)
             prediction = self._generator.denoise(noisy, draw.t, conditions).float()
         ldm = ldm_loss(prediction, target)
-        value, limit = float(ldm.detach()), config.divergence * float(target.square().mean())
-        if value > limit:
-            raise DivergedError(f"the denoising loss is {value:.3g}, above {limit:.3g}")
         x0 = path.x0(noisy, prediction, draw.t)
         pixels, gradient = pull_back(x0, self._terms(draw))
         share = 1 / config.accumulate
         torch.autograd.backward([share * config.ldm_weight * ldm, x0], [None, share * gradient], inputs=parameters)
+        scalars = [ldm.detach(), config.divergence * target.square().mean(), *pixels.values()]
+        # The only time that a step waits for the device.
+        value, limit, *found = torch.stack([one.float() for one in scalars]).tolist()
+        if value > limit:
+            raise DivergedError(f"the denoising loss is {value:.3g}, above {limit:.3g}")
         weights = {"gradient": config.gradient_weight, "identity": config.identity_weight}
-        return {"ldm": value, **{name: own / weights[name] for name, own in pixels.items()}}
+        return {"ldm": value, **{name: own / weights[name] for name, own in zip(pixels, found, strict=True)}}
 
     def _terms(self, draw: Draw) -> list[PixelTerm]:
         """The losses of a draw that look at pixels."""
-        config, terms = self._config, []
+        config, sites = self._config, []
         for row in draw.decoded:
             patches = self._guide.patches[draw.frames[row]]
-            terms += self._decoder.terms(patches, row, config.eps, config.gradient_weight / len(draw.decoded))
+            weight = config.gradient_weight / len(draw.decoded) / len(patches)
+            sites += [Site(row, patch, weight) for patch in patches]
+        terms = self._decoder.terms(sites, config.eps)
         identity = self._guide.identity
         if identity is not None and draw.identity is not None:
             frame = draw.frames[draw.identity]
             terms.append(identity.term(self._decode, frame, draw.identity, config.identity_weight))
         return terms
 
-    def _decode(self, latents: Tensor) -> Tensor:
+    def _decode(self, latents: Tensor, run: int = 1) -> Tensor:
         """The generator's decoder; only it runs under autocast, since gradients of images need full precision."""
         with self._autocast(latents.device):
-            frames = self._generator.decode(latents)
+            frames = self._generator.decode(latents, run) if run > 1 else self._generator.decode(latents)
         return frames.float()
 
     def _identity_row(self, frames: list[int]) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -82,15 +83,15 @@ class Tuned:
 
     def save(self, folder: Path, case_id: str) -> None:
         """Write the weights as ``<case id>.safetensors``, and snapshots as ``<case id>.step-000100.safetensors``."""
-        prefix = self._generator.lora_prefix
-        self._lora.save(folder / f"{case_id}.safetensors", prefix)
+        prefix, licence = self._generator.lora_prefix, self._generator.licence
+        self._lora.save(folder / f"{case_id}.safetensors", prefix, licence=licence)
         for step, state in self.snapshots.items():
-            save_lora(
-                state, folder / f"{case_id}.step-{step:06d}.safetensors", self._config.rank, self._generator.lora_prefix
-            )
+            path = folder / f"{case_id}.step-{step:06d}.safetensors"
+            save_lora(state, path, self._config.rank, prefix, licence=licence)
 
     def _is_on(self, index: int, count: int, t: Tensor) -> bool:
-        below = self._config.window_log_snr
-        if below is not None:
-            return float(self._generator.parameterization.log_snr(t).reshape(-1)[0]) < below
+        below, level = self._config.window_log_snr, self._config.window_sigma
+        if below is not None or level is not None:
+            log_snr = float(self._generator.parameterization.log_snr(t).reshape(-1)[0])
+            return log_snr < below if below is not None else math.exp(-log_snr / 2) >= (level or 0)
         return index < round(self._config.window * count)

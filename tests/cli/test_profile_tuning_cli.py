@@ -39,7 +39,7 @@ def test_table_and_file(bench, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--generator", "pocket"], "--generator 'pocket': must be one of hellomeme, hellomeme-tiny"),
+        (["--generator", "pocket"], "--generator 'pocket': must be one of hellomeme, hellomeme-tiny, "),
         (["--precision", "int8"], "--precision 'int8': must be one of fp32, bf16, fp16"),
         (["--steps", "0"], "--steps 0: must be 1 or more"),
         (["--size", "100"], "--size 100: must be a multiple of 64, 64 to 512"),

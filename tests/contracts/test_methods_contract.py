@@ -66,7 +66,7 @@ def make(request, tmp_path):
     if request.param == "outputs":
         write_output(tmp_path / "theirs" / CASE, inputs(0).driving)
         options = {"dir": str(tmp_path / "theirs")}
-    if request.param == "hellomeme":
+    if request.param in ("hellomeme", "hunyuanportrait"):
         options = {"weights": "random-tiny", "steps": 1}
     if request.param == "pocket":
         options = {"steps": 2}

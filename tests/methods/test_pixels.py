@@ -25,3 +25,9 @@ def test_a_frame_that_is_not_finite_is_named_and_never_black(bad, dtype):
     frames[2, 1, 0, 0] = bad
     with pytest.raises(DivergedError, match="frame 2 of 3"):
         to_pixels(frames)
+
+
+def test_truncating_gives_the_level_below():
+    frames = torch.tensor([0.999, 0.0]).reshape(2, 1, 1, 1)
+    np.testing.assert_array_equal(to_pixels(frames, truncate=True).ravel(), [254, 127])
+    np.testing.assert_array_equal(to_pixels(frames).ravel(), [255, 128])

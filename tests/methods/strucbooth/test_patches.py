@@ -8,7 +8,7 @@ import torch
 
 from portraitbench.methods.strucbooth.gradients import GradientTarget, gradient_loss
 from portraitbench.methods.strucbooth.losses import PixelTerm, identity_loss, ldm_loss, pull_back
-from portraitbench.methods.strucbooth.patches import Patch, PatchDecoder, window
+from portraitbench.methods.strucbooth.patches import Patch, PatchDecoder, Site, window
 from portraitbench.methods.strucbooth.regions import Cells
 
 BOXES = {"mouth": Cells(2, 5, 7, 8), "right_eye": Cells(0, 0, 4, 3), "left_eye": Cells(4, 1, 8, 4)}
@@ -49,6 +49,11 @@ def patches():
     return [Patch(name, cells, guide(cells)) for name, cells in BOXES.items()]
 
 
+def sites(rows, weight=1.0):
+    """All patches of some frames, weights so that the losses' mean has ``weight``."""
+    return [Site(row, patch, weight / rows / len(BOXES)) for row in range(rows) for patch in patches()]
+
+
 def patch_difference(decoder, latents, cells):
     """Mean gray levels between a patch decoded alone and the same window of the whole frame."""
     with torch.no_grad():
@@ -72,7 +77,7 @@ def test_leaf_copies_give_the_gradient_of_plain_autograd(vae, whole, halo):
     def identity(x0):
         return identity_loss(head(decoder.decode(x0[1:]).mean((2, 3))), reference)
 
-    terms = [term for row in range(2) for term in decoder.terms(patches(), row, 0.1, 0.3 / 2)]
+    terms = decoder.terms(sites(2, 0.3), 0.1)
     terms.append(PixelTerm("identity", 0.7, identity))
 
     x0 = noisy - denoiser(noisy)
@@ -106,8 +111,8 @@ def test_leaf_copies_give_the_gradient_of_plain_autograd(vae, whole, halo):
     plain = torch.autograd.grad(total, inputs)
     for own, expected in zip(found, plain, strict=True):
         torch.testing.assert_close(own, expected, rtol=1e-6, atol=1e-6)
-    assert values["gradient"] == pytest.approx(0.3 * float(torch.stack(losses).detach().mean()), rel=1e-5)
-    assert values["identity"] == pytest.approx(0.7 * float(identity(x0).detach()), rel=1e-5)
+    assert float(values["gradient"]) == pytest.approx(0.3 * float(torch.stack(losses).detach().mean()), rel=1e-5)
+    assert float(values["identity"]) == pytest.approx(0.7 * float(identity(x0).detach()), rel=1e-5)
 
 
 def test_decoder_activations_never_add_up(vae):
@@ -127,12 +132,12 @@ def test_decoder_activations_never_add_up(vae):
         graph.register_hook(freed)
         return graph
 
-    pull_back(randn(1, 4, 8, 8), PatchDecoder(decode, 2).terms(patches(), 0, 0.1, 1.0))
+    pull_back(randn(1, 4, 8, 8), PatchDecoder(decode, 2).terms(sites(1), 0.1))
     assert (most, alive) == (1, 0)
 
 
 def test_what_a_patch_asks_for_stays_inside_it_without_a_halo(vae):
-    term = PatchDecoder(decode_with(vae), 2).terms(patches()[:1], 0, 0.1, 1.0)
+    term = PatchDecoder(decode_with(vae), 2).terms(sites(1)[:1], 0.1)
     _, gradient = pull_back(randn(1, 4, 8, 8), term)
     inside = torch.zeros(8, 8, dtype=torch.bool)
     inside[5:8, 2:7] = True
@@ -169,3 +174,67 @@ def test_the_denoising_and_the_identity_loss_in_closed_form():
     assert float(ldm_loss(a, b)) == pytest.approx(float(((a - b) ** 2).mean()), rel=1e-5)
     u, v = torch.tensor([[3.0, 4.0], [1.0, 0.0]]), torch.tensor([[4.0, 3.0], [0.0, 2.0]])
     assert float(identity_loss(u, v)) == pytest.approx(1 - (24 / 25 + 0) / 2)
+
+
+@pytest.mark.parametrize("halo", [0, 2])
+def test_patches_of_one_shape_decoded_together_give_the_same_in_fewer_calls(vae, halo):
+    calls = []
+
+    def decode(latents):
+        calls.append(len(latents))
+        return vae.decode(latents).sample
+
+    latents = randn(3, 4, 8, 8)
+    own = sites(3)
+    values, gradient = pull_back(latents, PatchDecoder(decode, 2, halo).terms(own, 0.1))
+    assert calls == [1] * 9
+    calls.clear()
+    together, same = pull_back(latents, PatchDecoder(decode, 2, halo, batch=4).terms(own, 0.1))
+    assert len(calls) < 9
+    assert sum(calls) == 9
+    assert max(calls) <= 4
+    torch.testing.assert_close(same, gradient, rtol=1e-6, atol=1e-9)
+    assert float(together["gradient"]) == pytest.approx(float(values["gradient"]), rel=1e-6)
+
+
+class Mixing:
+    """A decoder whose every frame takes in the two beside it, within its run; a quarter of each."""
+
+    def __init__(self):
+        self.runs = []
+
+    def __call__(self, latents, run=1):
+        self.runs.append((len(latents), run))
+        clips = latents.unflatten(0, (-1, run))
+        padded = torch.nn.functional.pad(clips, (0, 0, 0, 0, 0, 0, 1, 1))
+        mixed = clips / 2 + padded[:, :-2] / 4 + padded[:, 2:] / 4
+        return mixed.flatten(0, 1)[:, :3].repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+
+def test_a_patch_with_its_neighbours_is_that_of_the_whole_clip():
+    latents, cells = randn(6, 4, 8, 8), BOXES["mouth"]
+    whole = window(Mixing()(latents, 6), cells, 2)
+    for row in range(6):
+        found = PatchDecoder(Mixing(), 2, neighbours=1).alone(latents, cells, row)
+        # At the ends the run lies inside, and its own border is no frame's neighbour.
+        torch.testing.assert_close(found, whole[row : row + 1])
+        without = PatchDecoder(Mixing(), 2).alone(latents, cells, row)
+        assert float((without - whole[row]).abs().max()) > 0.1
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_runs_decoded_together_know_nothing_of_each_other(whole):
+    latents, own = randn(6, 4, 8, 8), [*sites(1), *[Site(4, patch, 0.1) for patch in patches()]]
+    one, many = Mixing(), Mixing()
+    _, gradient = pull_back(latents, PatchDecoder(one, 2, whole=whole, neighbours=1).terms(own, 0.1))
+    _, same = pull_back(latents, PatchDecoder(many, 2, whole=whole, neighbours=1, batch=9).terms(own, 0.1))
+    torch.testing.assert_close(same, gradient)
+    assert {run for _, run in one.runs + many.runs} == {3}
+    assert len(many.runs) <= len(one.runs)
+
+
+def test_a_clip_shorter_than_the_neighbours_is_decoded_as_it_is():
+    decode = Mixing()
+    PatchDecoder(decode, 2, neighbours=4).alone(randn(2, 4, 8, 8), BOXES["mouth"], 1)
+    PatchDecoder(decode, 2, neighbours=4).alone(randn(1, 4, 8, 8), BOXES["mouth"])
+    assert decode.runs == [(2, 2), (1, 1)]

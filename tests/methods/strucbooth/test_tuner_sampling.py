@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from portraitbench.core.errors import ConfigError
 from portraitbench.methods.strucbooth.tuner import StrucBooth
 
 KINDS = ["epsilon", "v", "flow", "edm"]
@@ -38,6 +39,16 @@ def test_the_window_may_be_a_noise_level(kind, tiny, context, case):
     options = FAST | {"window_log_snr": float(levels[3:5].mean())}
     with StrucBooth(options, context).tune(generator, conditions, inputs) as tuned:
         assert tuned.sample(conditions, seed=1).detail["lora_steps"] == 4
+
+
+def test_the_window_may_be_given_as_noise_over_signal(tiny, context, case):
+    generator, inputs = tiny("edm", steps=9), case()
+    conditions, levels = generator.condition(inputs), generator.parameterization.sampling_times(9)
+    options = FAST | {"window_sigma": float(levels[3:5].mean())}
+    with StrucBooth(options, context).tune(generator, conditions, inputs) as tuned:
+        assert tuned.sample(conditions, seed=1).detail["lora_steps"] == 4
+    with pytest.raises(ConfigError, match="give one"):
+        StrucBooth(options | {"window_log_snr": 0.0}, context)
 
 
 def test_a_window_of_nothing_is_the_generator_itself(tiny, context, case):

@@ -1,0 +1,1 @@
+"""HunyuanPortrait: Stable Video Diffusion driven by appearance and motion tokens."""

@@ -1,0 +1,124 @@
+"""Where the published files are, and the making of all networks from them."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from ...core.checkpoints import load_state, load_strictly
+from ...core.errors import WeightsError
+from ...core.weights import content_digest
+from .architecture import PRECISIONS, REAL
+from .networks import Networks
+from .options import HunyuanPortraitOptions
+from .tiny import build, random_networks
+from .weights import (
+    APPEARANCE,
+    CODEC,
+    DETECTOR,
+    EXPRESSION,
+    FILES,
+    HEAD_POSE,
+    IDENTITY,
+    OWNER,
+    POSE,
+    PROJECTION,
+    REFINER,
+    UNET,
+    File,
+    find,
+)
+
+
+class Parts:
+    """Finds and loads what the options ask for.
+
+    Args:
+        options: Of the method.
+        device: Where the networks go.
+    """
+
+    def __init__(self, options: HunyuanPortraitOptions, device: str) -> None:
+        self._options = options
+        self._device = device
+
+    @property
+    def precision(self) -> str:
+        """The networks' precision by name."""
+        return self._options.precision or ("fp32" if self._device == "cpu" else "bf16")
+
+    @cached_property
+    def weights_digests(self) -> dict[str, str]:
+        """Digests of all files that decide the pictures, by name.
+
+        Raises:
+            WeightsError: When one is missing.
+        """
+        if self._options.is_random:
+            return {"all": str(self._options.weights)}
+        files = [file for file in FILES if file is not DETECTOR or self._options.face_boxes == "yolo"]
+        return {file.name: content_digest(find(file, self._folder)) for file in files}
+
+    def detector_file(self) -> Path:
+        """YOLO-face's file.
+
+        Raises:
+            WeightsError: When it is missing.
+        """
+        return find(DETECTOR, self._folder)
+
+    def load_networks(self) -> Networks:
+        """All networks, frozen, for evaluation.
+
+        Raises:
+            WeightsError: When a file is missing, damaged or of another model.
+        """
+        networks = random_networks() if self._options.is_random else self._published()
+        networks.settle(self._device, PRECISIONS[self.precision])
+        return networks
+
+    @property
+    def _folder(self) -> Path | None:
+        given = self._options.weights
+        return Path(given) if given else None
+
+    def _published(self) -> Networks:
+        from ...core.onnx_torch import OnnxModule
+
+        identity = OnnxModule(find(IDENTITY, self._folder))
+        with torch.device("meta"):
+            networks = build(REAL, nn.Module())
+        networks.identity = identity
+        for file, module in (
+            (UNET, networks.denoiser),
+            (CODEC, networks.codec),
+            (APPEARANCE, networks.appearance),
+            (PROJECTION, networks.projection),
+            (POSE, networks.pose),
+            (EXPRESSION, networks.expression),
+            (HEAD_POSE, networks.head_pose),
+            (REFINER, networks.refiner),
+        ):
+            path = find(file, self._folder)
+            load_strictly(module, _tensors(path, file), path, OWNER, assign=True)
+        return networks
+
+
+def _tensors(path: Path, file: File) -> dict[str, Tensor]:
+    """Read a file; of a torch checkpoint only tensors are unpickled.
+
+    Raises:
+        WeightsError: When it is damaged.
+    """
+    if file is not CODEC:
+        return load_state(path, OWNER)
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{OWNER}: {path} cannot be read, maybe cut short: fetch it again") from error
