@@ -18,7 +18,7 @@ from portraitbench.methods.hunyuanportrait.architecture import REAL
 from portraitbench.methods.hunyuanportrait.conditions import Selection, padded
 from portraitbench.methods.hunyuanportrait.options import LORA_TARGETS, LORA_TARGETS_WITH_MOTION
 from portraitbench.methods.hunyuanportrait.unet import PortraitUNet
-from portraitbench.methods.tuned_method import _is_tunable
+from portraitbench.methods.base import DiffusionGenerator
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +44,7 @@ def inputs(frames=3):
 
 def test_a_clip_has_a_frame_and_a_canvas_frame_per_driving_frame(make):
     own = make(paste_back=True)
-    assert _is_tunable(own)
+    assert isinstance(own, DiffusionGenerator)
     told = []
     conditions = own.condition(inputs())
     found = own.sample(conditions, seed=7, on_step=lambda *step: told.append(step))
