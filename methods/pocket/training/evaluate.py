@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from ....core.files import atomic_path
-from ....datasets.clip import Clip, Frame
+from ....datasets.clip import Frame
 from ....datasets.manifest import SuiteKind
 from ....faces.alignment import apply, umeyama
 from ....faces.backends.dlib import DlibBackend
@@ -158,7 +158,7 @@ def measure(frames: Sequence[Frame], cases: Sequence[EvaluationCase], readers: R
 
 
 def summary(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
-    """Means over the cases that have a value; of ratios the geometric mean, since one sharp case must not pay for all."""
+    """Means over the cases that have a value; geometric ones of ratios, so that one sharp case does not pay for all."""
     out = {}
     for name in rows[0]:
         values = np.array([row[name] for row in rows])
