@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -115,13 +115,31 @@ def render_set(
     Raises:
         ConfigError: When the folder holds another set.
     """
-    arrays = _open(folder, config)
+    render_people(folder, config, kit, range(config.people), on_person=on_person)
+    return load_set(folder)
+
+
+def render_people(
+    folder: Path, config: SetConfig, kit: FaceKit, rows: Sequence[int], *, on_person: Callable[[int], None]
+) -> None:
+    """Render what is missing of some of a set's people; processes may each do their own ones at the same time.
+
+    Args:
+        folder: Where the arrays are; :func:`open_arrays` makes them.
+        config: Of the whole set.
+        kit: The face model.
+        rows: Which people.
+        on_person: Called with the number of people gone through, after each; may raise to stop between two.
+
+    Raises:
+        ConfigError: When the folder holds another set.
+    """
+    arrays = open_arrays(folder, config)
     renderer = Renderer(kit, config.size)
-    for row in range(config.people):
+    for count, row in enumerate(rows, start=1):
         if not arrays["done"][row]:
             _render_person(arrays, row, config, renderer)
-        on_person(row + 1)
-    return load_set(folder)
+        on_person(count)
 
 
 def load_set(folder: Path) -> RenderedSet:
@@ -155,8 +173,12 @@ def _render_person(arrays: Mapping[str, NDArray[Any]], row: int, config: SetConf
     arrays["done"][row] = True
 
 
-def _open(folder: Path, config: SetConfig) -> dict[str, NDArray[Any]]:
-    """Map the arrays for writing, made if the folder is new."""
+def open_arrays(folder: Path, config: SetConfig) -> dict[str, NDArray[Any]]:
+    """Map a set's arrays for writing, made if the folder is new.
+
+    Raises:
+        ConfigError: When the folder holds another set.
+    """
     facts = json.dumps({"version": VERSION, "config": asdict(config)}, indent=1, sort_keys=True)
     meta = folder / _META
     lead = (config.people, config.frames)

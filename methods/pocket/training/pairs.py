@@ -97,7 +97,8 @@ def draw_pairs(data: PairSet, batch: int, generator: torch.Generator) -> Pairs:
 
 @torch.no_grad()
 def encode_set(data: RenderedSet, autoencoder: PocketAutoencoder, people: slice = slice(None)) -> Tensor:
-    """Latents of the pictures that share their person's scene, float16, shape (P, F, 8, h, w)."""
+    """Latents of the pictures that share their person's scene, float16 on the CPU, shape (P, F, 8, h, w)."""
     count = data.config.frames - data.config.varied
-    rows = [autoencoder.encode(to_tensor(frames[:count])).half() for frames in data.frames[people]]
+    device = str(autoencoder.mean.device)
+    rows = [autoencoder.encode(to_tensor(frames[:count], device)).half().cpu() for frames in data.frames[people]]
     return torch.stack(rows)

@@ -85,9 +85,9 @@ class Studio:
             [f"{_prefix(kind)}{letter}{index + 1}" for index in range(n)] for letter, n in zip("id", shape, strict=True)
         )
         assets: dict[str, Any] = {}
-        acts = [self._act(kind, index) for index in range(shape[1])]
+        acts = [self.act(kind, index) for index in range(shape[1])]
         for index, name in enumerate(people):
-            assets[name] = self._store(name, self._cast.identity(index), [self._rest(self._cast.identity(index))])
+            assets[name] = self._store(name, self._cast.identity(index), [self.rest(self._cast.identity(index))])
         for index, name in enumerate(drivers):
             assets[name] = self._store(name, self._cast.driver(index), acts[index])
         targets = {}
@@ -126,35 +126,38 @@ class Studio:
         """
         prefix, rest = _prefix(kind), self._kit.weights()
         for column in range(shape[1]):
-            act = self._act(kind, column)
-            neutral = self._film(self._cast.driver(column), [(rest, pose) for _, pose in act])
-            coarse = [(self._coarse(weights), pose) for weights, pose in act]
+            act = self.act(kind, column)
+            neutral = self.film(self._cast.driver(column), [(rest, pose) for _, pose in act])
+            coarse = [(self.coarse(weights), pose) for weights, pose in act]
             for row in range(shape[0]):
                 name = f"{prefix}i{row + 1}__{prefix}d{column + 1}"
                 write_output(folder / "neutral" / name, neutral)
-                write_output(folder / "coarse" / name, self._film(self._cast.identity(row), coarse))
+                write_output(folder / "coarse" / name, self.film(self._cast.identity(row), coarse))
 
-    def _coarse(self, weights: Single) -> Single:
+    def coarse(self, weights: Single) -> Single:
+        """FACS weights that a perfect generator would draw from the code that pocket is given."""
         return coarse_weights(ATTENUATION * driving_code(weights, self._kit), self._kit)
 
-    def _act(self, kind: SuiteKind, index: int) -> Performance:
+    def act(self, kind: SuiteKind, index: int) -> Performance:
         """What a driver does: one strong expression, or a passage through several."""
         rng = np.random.default_rng(seed_for(self._cast.driver(index), "pocket", str(kind)))
         if kind is SuiteKind.CROSS_IMAGE:
             return [(sample_expression(rng, self._kit, strong=True), sample_pose(rng, jitter=0.0))]
         return sample_motion(rng, self._kit, CLIP_FRAMES)
 
-    def _rest(self, seed: int) -> tuple[Single, Pose]:
+    def rest(self, seed: int) -> tuple[Single, Pose]:
+        """How somebody looks in the identity image: near neutral."""
         rng = np.random.default_rng(seed_for(seed, "pocket", "rest"))
         return near_neutral(rng, self._kit), sample_pose(rng, 0.5, jitter=0.0)
 
-    def _film(self, seed: int, act: Performance) -> Clip:
+    def film(self, seed: int, act: Performance) -> Clip:
+        """Render a performance of one person in that person's own scene."""
         sitter, scene = self._renderer.seat(sample_person(seed)), sample_scene(seed)
         frames = [self._renderer.render(sitter, weights, pose, scene).frame for weights, pose in act]
         return Clip(np.stack(frames), FPS)
 
     def _store(self, name: str, seed: int, act: Performance) -> dict[str, Any]:
-        clip = self._film(seed, act)
+        clip = self.film(seed, act)
         path = write_output(self._folder / "pocket" / name, clip)
         return {
             "path": path.relative_to(self._folder).as_posix(),

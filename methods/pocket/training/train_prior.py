@@ -24,7 +24,7 @@ RATE, BATCH = 3e-3, 32
 
 def take(batch: Batch, rows: torch.Tensor) -> Batch:
     """Some rows of a batch."""
-    return Batch(batch.target[rows], batch.identity[rows], batch.driving[rows])
+    return Batch(batch.target[rows], batch.identity[rows], batch.driving[rows], batch.landmarks[rows])
 
 
 def train(data: Batch, steps: int, seed: int) -> WarpPrior:

@@ -21,13 +21,19 @@ from torch import distributed as dist
 
 from ....core.digest import seed_for
 from ....core.files import atomic_path
+from ..autoencoder import load_autoencoder
 from ..prior import load_prior
 from ..unet import DenoiserInputs, PocketDenoiser, load_denoiser
+from .curve import Curve
+from .detail import detail_loss
 from .warped import Batch, WarpedSet
 
 WARM_UP = 300
 COOL_DOWN = 0.3
 """The rate is constant, then falls to zero over this last share of the steps."""
+SHOWN = 50
+"""Steps between points of the curve that are no checkpoints."""
+CHOICES = {"schedule": ("constant", "cooldown")}
 
 
 @dataclass(frozen=True)
@@ -43,6 +49,9 @@ class TrainConfig:
         every: Steps between checkpoints with held-out losses.
         processes: Each takes its share of the people and of every batch. On a CPU, processes of one thread lose less
             time than threads of one process.
+        schedule: "cooldown" lets the rate fall to zero over the last 30 % of the steps. "constant" does not: for a
+            training that goes on until somebody stops it, whose averaged weights are what is used.
+        detail: Weight of the loss in pixels around eyes and mouth; see :func:`.detail.detail_loss`.
     """
 
     steps: int = 6000
@@ -52,6 +61,8 @@ class TrainConfig:
     seed: int = 0
     every: int = 250
     processes: int = 1
+    schedule: str = "cooldown"
+    detail: float = 0.0
 
 
 class Trainer:
@@ -71,12 +82,17 @@ class Trainer:
         if start is not None:
             self.network.load_state_dict(load_denoiser(start).state_dict())
         self.prior = load_prior(device=device)
+        self.autoencoder = load_autoencoder(device=device).requires_grad_(requires_grad=False)
         self.average = PocketDenoiser().to(device).eval().requires_grad_(requires_grad=False)
         self.average.load_state_dict(self.network.state_dict())
         self.optimizer = torch.optim.AdamW(self.network.parameters(), config.rate, weight_decay=0.01)
 
-    def loss(self, network: PocketDenoiser, batch: Batch, generator: torch.Generator) -> Tensor:
-        """Weighted mean squared error of v at random times; see :meth:`PocketDenoiser.weight`."""
+    def loss(self, network: PocketDenoiser, batch: Batch, generator: torch.Generator, *, detail: float = 0.0) -> Tensor:
+        """Weighted mean squared error of v at random times, see :meth:`PocketDenoiser.weight`, and the loss in pixels.
+
+        The latter counts by the share of signal in the noisy latents: where there is none, the sharpest answer that is
+        right on average is a blur.
+        """
         t = torch.randint(len(network.alphas), (len(batch.target),), generator=generator).to(self.device)
         noise = torch.randn(batch.target.shape, generator=generator).to(self.device)
         with torch.no_grad():
@@ -84,10 +100,15 @@ class Trainer:
         given = DenoiserInputs(batch.identity, mean, variance, batch.driving)
         alpha = network.alphas[t, None, None, None]
         signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
+        noisy = signal * batch.target + spread * noise
         with torch.autocast(self.device.split(":")[0], torch.bfloat16):
-            velocity = network(signal * batch.target + spread * noise, t, given)
+            velocity = network(noisy, t, given)
         error = velocity - (signal * noise - spread * batch.target)
         loss: Tensor = (network.weight(t, given) * error.square()).mean()
+        if detail > 0:
+            with torch.autocast(self.device.split(":")[0], torch.bfloat16):
+                each = detail_loss(self.autoencoder, signal * noisy - spread * velocity, batch.target, batch.landmarks)
+            loss = loss + detail * (alpha.flatten() * each).mean()
         return loss
 
     def advance(self, data: WarpedSet, *, over: bool = False) -> tuple[float, bool]:
@@ -104,7 +125,8 @@ class Trainer:
         name = f"step {self.step}" if config.processes == 1 else f"step {self.step} of {self.rank}"
         generator = torch.Generator().manual_seed(seed_for(config.seed, "pocket", name))
         self.optimizer.param_groups[0]["lr"] = rate(config, self.step)
-        loss = self.loss(self.network, data.draw(config.batch // config.processes, generator), generator)
+        batch = data.draw(config.batch // config.processes, generator)
+        loss = self.loss(self.network, batch, generator, detail=config.detail)
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         mean, stops = self._share(loss.detach(), over)
@@ -172,21 +194,32 @@ class Trainer:
 
 
 def rate(config: TrainConfig, step: int) -> float:
-    """Learning rate of a step: warm-up, constant, linear to zero."""
-    return config.rate * min(1.0, (step + 1) / WARM_UP, (config.steps - step) / (COOL_DOWN * config.steps))
+    """Learning rate of a step: warm-up, constant, and with a cool-down linear to zero."""
+    left = (config.steps - step) / (COOL_DOWN * config.steps) if config.schedule == "cooldown" else 1.0
+    return config.rate * min(1.0, (step + 1) / WARM_UP, left)
 
 
 def run(trainer: Trainer, data: WarpedSet, held_out: WarpedSet, folder: Path, minutes: float) -> None:
-    """Train to the end or until the minutes are over, with a checkpoint at each stop; prints the curve."""
+    """Train to the end or until the minutes are over, with a checkpoint at each stop.
+
+    The curve is printed, and kept in ``curve.csv``.
+    """
     config, start, chief = trainer.config, time.monotonic(), trainer.rank == 0
+    curve = Curve(folder / "curve.csv", trainer.step) if chief else None
     while trainer.step < config.steps:
+        used = rate(config, trainer.step)
         loss, over = trainer.advance(data, over=time.monotonic() - start > 60 * minutes)
-        if chief and trainer.step % 50 == 0:
-            print(f"step {trainer.step} {time.monotonic() - start:.0f} s loss {loss:.4f}", flush=True)
-        if chief and (trainer.step % config.every == 0 or trainer.step == config.steps or over):
-            print(f"step {trainer.step} held-out loss {trainer.held_out(held_out):.4f}", flush=True)
-            trainer.save(folder / "checkpoint.safetensors")
-            trainer.export(folder / "unet.safetensors")
+        if curve is not None:
+            stop = trainer.step % config.every == 0 or trainer.step == config.steps or over
+            losses = [loss, trainer.held_out(held_out)] if stop else [loss]
+            if stop:
+                trainer.save(folder / "checkpoint.safetensors")
+                trainer.export(folder / "unet.safetensors")
+            if stop or trainer.step % SHOWN == 0:
+                seconds = time.monotonic() - start
+                curve.add(trainer.step, trainer.step * config.batch, seconds, used, *losses)
+                shown = " ".join(f"{value:.4f}" for value in losses)
+                print(f"step {trainer.step} {seconds:.0f} s loss, held-out loss {shown}", flush=True)
         if over:
             return
 
@@ -205,25 +238,36 @@ def work(rank: int, given: argparse.Namespace, meeting: str) -> None:
     run(trainer, data, held_out, given.folder, given.minutes)
 
 
-def main() -> None:
-    """Train from the command line."""
-    parser = argparse.ArgumentParser(description="Train pocket's denoiser.")
-    parser.add_argument("set", type=Path)
-    parser.add_argument("held_out", type=Path)
-    parser.add_argument("folder", type=Path, help="checkpoint.safetensors and unet.safetensors are kept here")
-    for name, value in vars(TrainConfig()).items():
-        parser.add_argument(f"--{name}", type=type(value), default=value)
-    parser.add_argument("--start", type=Path, help="weights of an earlier training to start from")
-    parser.add_argument("--minutes", type=float, default=math.inf, help="stop after this long, to go on later")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--threads", type=int, default=1, help="of each process")
-    given = parser.parse_args()
+def launch(given: argparse.Namespace) -> None:
+    """Train in as many processes as asked for; what is given is what the command line takes."""
     with tempfile.TemporaryDirectory() as folder:
         meeting = str(Path(folder) / "meeting")
         if given.processes == 1:
             work(0, given, meeting)
         else:
             multiprocessing.spawn(work, (given, meeting), nprocs=given.processes)  # type: ignore[no-untyped-call, attr-defined]
+
+
+def add_arguments(parser: argparse.ArgumentParser, defaults: TrainConfig) -> None:
+    """Add what :func:`launch` needs besides the folders."""
+    for name, value in vars(defaults).items():
+        parser.add_argument(f"--{name}", type=type(value), default=value, choices=CHOICES.get(name))
+    parser.add_argument("--start", type=Path, help="weights of an earlier training to start from")
+    parser.add_argument(
+        "--minutes", type=float, default=math.inf, help="stop after this long (loading not counted), to go on later"
+    )
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--threads", type=int, default=1, help="of each process")
+
+
+def main() -> None:
+    """Train from the command line."""
+    parser = argparse.ArgumentParser(description="Train pocket's denoiser.")
+    parser.add_argument("set", type=Path)
+    parser.add_argument("held_out", type=Path)
+    parser.add_argument("folder", type=Path, help="checkpoint.safetensors and unet.safetensors are kept here")
+    add_arguments(parser, TrainConfig())
+    launch(parser.parse_args())
 
 
 if __name__ == "__main__":

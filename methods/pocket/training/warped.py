@@ -25,11 +25,13 @@ class Batch:
         target: Clean latents to arrive at, shape (N, 8, h, w).
         identity: Latents of the warped identity image, shape (N, 8, h, w).
         driving: From :func:`.motion.scalars`, shape (N, 16).
+        landmarks: Of the picture to arrive at, pixels, shape (N, 68, 2).
     """
 
     target: Tensor
     identity: Tensor
     driving: Tensor
+    landmarks: Tensor
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,4 +71,4 @@ class WarpedSet:
         frames = to_tensor(self.frames[pairs.person.numpy(), pairs.own.numpy()], self.device)
         bent = warp(frames, own, self.motion(own, driving))
         target = self.latents[pairs.person, pairs.other].to(self.device).float()
-        return Batch(target, self.autoencoder.encode(bent), driving)
+        return Batch(target, self.autoencoder.encode(bent), driving, pairs.landmarks.to(self.device))

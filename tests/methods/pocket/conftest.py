@@ -35,3 +35,26 @@ def shipped():
     marks = json.loads((RENDERS / "landmarks.json").read_text())
     frames = np.stack([np.asarray(Image.open(RENDERS / name).convert("RGB")) for name in sorted(marks)])
     return frames, np.array([marks[name] for name in sorted(marks)])
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """A convolution in the denoiser's place, where only the bookkeeping around a training is tested."""
+    pytest.importorskip("diffusers")
+    from portraitbench.methods.pocket.autoencoder import CHANNELS
+    from portraitbench.methods.pocket.training import train_unet
+    from portraitbench.methods.pocket.unet import PocketDenoiser, make_scheduler
+
+    class Tiny(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer = torch.nn.Conv2d(2 * CHANNELS, CHANNELS, 3, padding=1)
+            self.register_buffer("alphas", make_scheduler().alphas_cumprod, persistent=False)
+
+        weight = PocketDenoiser.weight
+
+        def forward(self, noisy, t, given):
+            scale = 1 + given.driving.mean() + t.float().mean() / 1000
+            return self.layer(torch.cat([noisy, given.identity], dim=1)) * scale
+
+    monkeypatch.setattr(train_unet, "PocketDenoiser", Tiny)

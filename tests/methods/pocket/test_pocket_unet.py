@@ -33,7 +33,8 @@ class Random:
 
     def draw(self, batch, generator):
         latents = torch.randn(2, batch, CHANNELS, 8, 8, generator=generator)
-        return Batch(latents[0], latents[1], torch.randn(batch, 16, generator=generator))
+        driving = torch.randn(batch, 16, generator=generator)
+        return Batch(latents[0], latents[1], driving, 32 * torch.rand(batch, 68, 2, generator=generator))
 
 
 @pytest.fixture(scope="module")
@@ -41,25 +42,16 @@ def data():
     return Random()
 
 
-class Tiny(torch.nn.Module):
-    """Stands in for the denoiser where only the bookkeeping around it is tested."""
+def oracle_for(clean):
+    """A denoiser that answers the true v of known latents."""
+    alphas = make_scheduler().alphas_cumprod
 
-    def __init__(self):
-        super().__init__()
-        self.layer = torch.nn.Conv2d(2 * CHANNELS, CHANNELS, 3, padding=1)
-        self.register_buffer("alphas", make_scheduler().alphas_cumprod, persistent=False)
+    def oracle(noisy, t, given):
+        alpha = alphas[t][:, None, None, None]
+        noise = (noisy - alpha.sqrt() * clean) / (1 - alpha).sqrt()
+        return alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
 
-    weight = PocketDenoiser.weight
-
-    def forward(self, noisy, t, given):
-        return self.layer(torch.cat([noisy, given.identity], dim=1)) * (
-            1 + given.driving.mean() + t.float().mean() / 1000
-        )
-
-
-@pytest.fixture
-def tiny(monkeypatch):
-    monkeypatch.setattr(train_unet, "PocketDenoiser", Tiny)
+    return oracle
 
 
 def trained(data, folder, steps=4):
@@ -86,7 +78,12 @@ def test_a_training_cut_short_goes_on_to_the_same_weights(tiny, data, tmp_path):
 def test_run_leaves_a_checkpoint_and_weights_that_load(data, tmp_path, capsys):
     trainer = Trainer(TrainConfig(steps=1, batch=2), "cpu")
     run(trainer, data, data, tmp_path, minutes=math.inf)
-    assert "step 1 held-out loss" in capsys.readouterr().out
+    assert "step 1 " in capsys.readouterr().out
+    header, only = (tmp_path / "curve.csv").read_text().splitlines()
+    point = dict(zip(header.split(","), only.split(","), strict=True))
+    assert (point["step"], point["samples"]) == ("1", "2")
+    assert float(point["rate"]) == pytest.approx(8e-4 / 300, rel=1e-2)
+    assert float(point["held_out_loss"]) == pytest.approx(trainer.held_out(data), abs=1e-4)
     network = load_denoiser(tmp_path / "unet.safetensors")
     for own, other in zip(network.parameters(), trainer.average.parameters(), strict=True):
         assert torch.allclose(own, other, atol=2e-3)
@@ -125,6 +122,41 @@ def test_the_rate_rises_stays_and_falls_to_zero():
     assert rate(config, 1000) == 0.0
 
 
+def test_a_constant_rate_never_falls_and_does_not_know_the_end():
+    config = TrainConfig(steps=1000, rate=1.0, schedule="constant")
+    assert rate(config, 0) == pytest.approx(1 / 300)
+    assert rate(config, 300) == rate(config, 999) == rate(config, 5000) == 1.0
+
+
+def test_the_loss_in_pixels_comes_on_top_and_vanishes_for_the_true_answer(tiny, data):
+    trainer = Trainer(QUICK, "cpu")
+    batch = data.draw(3, torch.Generator().manual_seed(3))
+    plain, more = (
+        float(trainer.loss(trainer.network, batch, torch.Generator().manual_seed(4), detail=detail).detach())
+        for detail in (0.0, 2.0)
+    )
+    assert more > plain
+    trainer.network.forward = oracle_for(batch.target)
+    assert float(trainer.loss(trainer.network, batch, torch.Generator().manual_seed(4), detail=2.0)) < 1e-2
+
+
+def test_a_training_with_the_loss_in_pixels_also_resumes_to_the_same_weights(tiny, data, tmp_path):
+    config = replace(QUICK, detail=1.0)
+    straight, first = Trainer(config, "cpu"), Trainer(config, "cpu")
+    for trainer, steps in ((straight, 3), (first, 1)):
+        for _ in range(steps):
+            trainer.advance(data)
+    first.save(tmp_path / "checkpoint.safetensors")
+    second = Trainer(config, "cpu")
+    second.resume(tmp_path / "checkpoint.safetensors")
+    second.advance(data)
+    second.advance(data)
+    plain = trained(data, tmp_path / "plain", steps=3)
+    for own, other, without in zip(*(t.average.parameters() for t in (straight, second, plain)), strict=True):
+        assert torch.equal(own, other)
+        assert not torch.equal(own, without)
+
+
 def test_two_processes_average_their_gradients(tiny, data, monkeypatch):
     """With a stand-in for the other process that has the same gradients, the step is that of one process."""
     alone = Trainer(TrainConfig(steps=4, batch=2, processes=1), "cpu")
@@ -139,17 +171,14 @@ def test_two_processes_average_their_gradients(tiny, data, monkeypatch):
 
 def test_sampling_recovers_latents_that_the_denoiser_knows():
     """With a denoiser that answers the true v of one image, 25 DDIM steps end at that image."""
-    scheduler = make_scheduler()
     clean = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(0))
-
-    def oracle(noisy, t, given):
-        alpha = scheduler.alphas_cumprod[t][:, None, None, None]
-        noise = (noisy - alpha.sqrt() * clean) / (1 - alpha).sqrt()
-        return alpha.sqrt() * noise - (1 - alpha).sqrt() * clean
-
     noise = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))
     seen = []
-    done = sample_latents(oracle, None, noise, on_step=lambda index, count, t: seen.append((index, count, int(t))))
+
+    def on_step(index, count, t):
+        seen.append((index, count, int(t)))
+
+    done = sample_latents(oracle_for(clean), None, noise, on_step=on_step)
     assert torch.allclose(done, clean, atol=1e-3)
     assert seen == [(index, 25, 999 - 40 * index) for index in range(25)]
 
