@@ -13,12 +13,11 @@ import torch
 
 from portraitbench.core.errors import ConfigError, DivergedError, NoFaceError, WeightsError
 from portraitbench.datasets.clip import Clip
-from portraitbench.methods.base import Inputs
+from portraitbench.methods.base import DiffusionGenerator, Inputs
 from portraitbench.methods.hunyuanportrait.architecture import REAL
 from portraitbench.methods.hunyuanportrait.conditions import Selection, padded
 from portraitbench.methods.hunyuanportrait.options import LORA_TARGETS, LORA_TARGETS_WITH_MOTION
 from portraitbench.methods.hunyuanportrait.unet import PortraitUNet
-from portraitbench.methods.base import DiffusionGenerator
 
 
 @pytest.fixture(scope="module")
