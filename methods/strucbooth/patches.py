@@ -68,10 +68,10 @@ class PatchDecoder:
         """Gradient losses of one frame's patches; together they are the weighted mean over the patches.
 
         Args:
-            patches: The frame's patches.
-            frame: Its row in the latents that the terms will be given.
-            eps: See :func:`gradient_loss`.
-            weight: Of the mean over these patches.
+            patches: Patches of the frame.
+            frame: Row of the frame in the latents that the terms will be given.
+            eps: Epsilon of :func:`gradient_loss`.
+            weight: Weight of the mean over these patches.
         """
         if self.whole:
             return [PixelTerm("gradient", weight, lambda x0: self._mean(x0[frame : frame + 1], patches, eps))]
