@@ -131,7 +131,7 @@ class AnimatedCase:
         animated: The generator's own output and the tuned one.
         labels: Names of the generator and of the tuned generator.
         grade: Whether the generator's pictures are a measurement.
-        face_grades: Those of the face models that guided the tuning, where they are not real ones.
+        face_grades: Grades of the face models that guided the tuning, where they are not real ones.
     """
 
     case: SingleCase

@@ -155,11 +155,11 @@ class Case:
     """One test case: animate ``identity`` by ``driving``.
 
     Attributes:
-        id: Unique in its suite.
+        id: Case id, unique in its suite.
         suite: Name of the suite.
-        kind: Of the suite.
-        identity_id: By which statistics cluster.
-        driving_id: Likewise.
+        kind: Kind of the suite.
+        identity_id: Id of the identity, by which statistics cluster.
+        driving_id: Id of the driving clip, by which statistics cluster.
         identity: The identity image.
         driving: The driving clip.
         target: The ideal output, where it is known.

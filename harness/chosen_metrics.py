@@ -17,7 +17,7 @@ def chosen_metrics(config: RunConfig, kind: SuiteKind, provided: Collection[str]
 
     Args:
         config: What the run is asked to do.
-        kind: Of the suite.
+        kind: Kind of the suite.
         provided: Face features that the run's backends give.
 
     Raises:

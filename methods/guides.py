@@ -16,9 +16,9 @@ def expand_guides(
     """What each of a tuner's own regions is given.
 
     Args:
-        given: By the names that stand in a manifest or on the command line ("eyes").
-        regions: Those names that the tuner knows, each with its regions ("left_eye", "right_eye").
-        owner: Who knows them, for messages.
+        given: Guides by the region names that stand in a manifest or on the command line ("eyes").
+        regions: Region names that the tuner knows, each with its regions ("left_eye", "right_eye").
+        owner: Component that knows the names, for messages.
         word: What the names are called where they were given, for messages.
 
     Raises:

@@ -104,7 +104,7 @@ def injected_lora(module: nn.Module, targets: str, *, rank: int, seed: int) -> I
         module: Any module with linear or convolutional layers below it.
         targets: Regular expression over the full names of the layers to adapt.
         rank: Rank of the adapters.
-        seed: Of their first weights, which are drawn on the CPU and leave the global random state alone.
+        seed: Seed of the adapters' initial weights, which are drawn on the CPU and leave the global random state alone.
 
     Yields:
         The adapters, switched on.

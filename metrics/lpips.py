@@ -48,9 +48,9 @@ class LpipsOptions(Options):
     """Weights of an LPIPS network.
 
     Attributes:
-        features: torchvision's file of the backbone.
-        heads: The reference implementation's linear heads, v0.1.
-        digest: Of both files; filled in, and refused where it does not fit.
+        features: Weights file of the backbone, as torchvision publishes it.
+        heads: Weights file of the linear heads, v0.1 of the reference implementation.
+        digest: Digest of both weights files; filled in when omitted, refused on a mismatch.
     """
 
     features: Path | None = None

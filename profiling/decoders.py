@@ -21,11 +21,11 @@ class Subject:
     Attributes:
         decode: The decoder, with frozen weights, in float32.
         stride: Pixels per latent cell.
-        latents: One frame's, shape (1, C, size / stride, size / stride).
+        latents: Latents of one frame, shape (1, C, size / stride, size / stride).
         patches: The six regions, with the driver's gradients.
-        weights: What kind the weights are.
-        parameters: Of the decoder.
-        landmarks: Where the patches come from.
+        weights: Kind of the weights.
+        parameters: Number of the decoder's parameters.
+        landmarks: Source of the landmarks that place the patches.
     """
 
     decode: Decode
@@ -51,8 +51,8 @@ def make_subject(generator: str, size: int, device: torch.device, seed: int) -> 
     Args:
         generator: "pocket" or "sd15".
         size: Frame side in pixels.
-        device: Where it runs.
-        seed: Of random weights and latents.
+        device: Device that the decoder runs on.
+        seed: Seed of random weights and latents.
 
     Raises:
         ConfigError: When the size does not fit the decoder.

@@ -34,13 +34,13 @@ class ArmCost:
     """What one way to decode costs.
 
     Attributes:
-        arm: Its name.
-        seconds: Of every timed step, in order.
-        median_seconds: Of those.
+        arm: Name of the arm.
+        seconds: Wall time of every timed step, in order.
+        median_seconds: Median wall time of a timed step.
         processor_seconds: Median of what this process itself computed in a step; unlike wall time it leaves out the
             waiting while other programs have the processor. On a GPU it is the host's share only.
-        peak_bytes: Of one more step, above model, latents and guides.
-        cosine_to_global: Between its gradient on the latents and that of global decoding.
+        peak_bytes: Peak memory of one more step, above model, latents and guides.
+        cosine_to_global: Cosine between the arm's gradient on the latents and that of global decoding.
     """
 
     arm: str
@@ -73,9 +73,9 @@ def arms(subject: Subject, decode: Callable[[Tensor], Tensor], halo: int) -> dic
     """The three ways to get the gradient of the six patches' loss on the latents.
 
     Args:
-        subject: What is decoded.
-        decode: Its decoder at the precision asked for.
-        halo: Of the patches that are decoded alone.
+        subject: Decoder, latents and patches.
+        decode: The subject's decoder at the precision asked for.
+        halo: Halo of the patches that are decoded alone.
     """
     alone = PatchDecoder(decode, subject.stride, halo)
     sites = [Site(0, patch, 1 / len(subject.patches)) for patch in subject.patches]

@@ -51,7 +51,7 @@ class Timings(Generic[T]):
     Attributes:
         first: What its warm-up gave.
         peak_bytes: Peak memory of the warm-up above what was there before; see :func:`measured_peak`.
-        spent: Of every timed turn.
+        spent: Time of every timed turn.
         found: What every timed turn gave.
     """
 

@@ -20,8 +20,8 @@ class Seconds:
     """Medians over the timed steps.
 
     Attributes:
-        wall: Of the clock on the wall.
-        processor: Of this process' own computing; see :class:`ClockReading`.
+        wall: Wall time, in seconds.
+        processor: Processor time of this process, in seconds; see :class:`ClockReading`.
     """
 
     wall: float
@@ -33,11 +33,12 @@ class StepCost:
     """What one arm's step costs.
 
     Attributes:
-        arm: Its name.
-        seconds: Of every timed step, in order.
-        median_seconds: Of those.
-        processor_seconds: Their median by the process' own computing.
-        peak_bytes: Of one more step, above model, latents and guides; gradients and the optimizer's state count.
+        arm: Name of the arm.
+        seconds: Wall time of every timed step, in order.
+        median_seconds: Median wall time of a timed step.
+        processor_seconds: Median processor time of this process in a timed step.
+        peak_bytes: Peak memory of one more step, above model, latents and guides; gradients and the optimizer's state
+            count.
         parts: How a step's time splits. What is left of it draws noise.
     """
 
@@ -54,11 +55,11 @@ class SamplingCost:
     """What one whole sampling costs.
 
     Attributes:
-        steps: Of each denoising loop.
+        steps: Steps of each denoising loop.
         loops: Denoising loops: one for an image, more for a clip.
         guidance: Scale of classifier-free guidance; above 1 each step goes through the denoiser with a batch of two.
         seconds: Wall time, decoding included.
-        processor_seconds: Of this process' own computing.
+        processor_seconds: Processor time of this process.
     """
 
     steps: int
@@ -86,7 +87,7 @@ def measure_sampling(subject: TuningSubject, seed: int, tell: Tell) -> SamplingC
 
     Args:
         subject: What samples, made with ``samples=True``, without adapters in it.
-        seed: Of the noise.
+        seed: Seed of the noise.
         tell: Told before each denoising step: its number within the loop, and their number.
     """
     loops: list[int] = []  # the steps of each

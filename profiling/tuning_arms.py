@@ -35,7 +35,7 @@ class TuningArm:
         lora: The adapters in it.
         decoding: StrucBooth's option.
         identity: Whether the identity loss takes part.
-        seed: Of times and noise; the first draw of all arms is the same.
+        seed: Seed of diffusion times and noise; the first draw of all arms is the same.
 
     Attributes:
         case: Computes losses and gradients.

@@ -47,12 +47,12 @@ class Setting:
     Attributes:
         generator: One of :data:`GENERATORS`.
         size: Frame side in pixels; None takes the generator's own.
-        frames: That are denoised together: 1 is an image, more are a window of a clip.
-        precision: What the networks are held in; adapters stay in float32.
+        frames: Number of frames denoised together: 1 is an image, more are a window of a clip.
+        precision: Data type of the networks; adapters stay in float32.
         checkpointing: Compute activations of denoiser and decoder again instead of keeping them.
         samples: Load what sampling needs too.
-        device: Where it runs: "cpu", "cuda", "cuda:1" or "mps".
-        seed: Of weights, conditions, latents, noise and times.
+        device: Device that the profile runs on: "cpu", "cuda", "cuda:1" or "mps".
+        seed: Seed of weights, conditions, latents, noise and diffusion times.
     """
 
     generator: str = "hellomeme"

@@ -72,11 +72,11 @@ class TuningSubject:
         setting: What to build.
 
     Attributes:
-        setting: Of this subject.
-        generator: On random weights.
-        conditions: Of the case, as after its first sampling.
+        setting: Setting that this subject was built from.
+        generator: The generator, on random weights.
+        conditions: Conditions of the case, as after its first sampling.
         config: StrucBooth's defaults for the generator.
-        latents: What is tuned towards, shape (frames, 4, h, w).
+        latents: Random latents in place of the PGT's, shape (frames, 4, h, w).
 
     Raises:
         ConfigError: When the setting does not fit.

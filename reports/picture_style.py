@@ -17,7 +17,7 @@ def fitted(frame: Frame, side: int) -> Image.Image:
 
     Args:
         frame: uint8 RGB, shape (H, W, 3).
-        side: Of the cell, in pixels.
+        side: Side of the cell, in pixels.
     """
     picture = ImageOps.contain(Image.fromarray(np.asarray(frame)), (side, side), Image.Resampling.LANCZOS)
     if picture.size == (side, side):
@@ -36,9 +36,9 @@ def shortened(text: str, size: int, width: int) -> str:
     """A text cut with an ellipsis so that it fits.
 
     Args:
-        text: One line.
-        size: Of the type.
-        width: In pixels.
+        text: Text of one line.
+        size: Font size.
+        width: Available width, in pixels.
     """
     if font(size).getlength(text) <= width:
         return text

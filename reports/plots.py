@@ -46,12 +46,12 @@ class Panel:
     """One metric in one suite.
 
     Attributes:
-        title: Above the panel.
-        x_label: Of the horizontal axis, with its unit.
-        y_label: Of the vertical axis, with its unit.
-        spots: From left to right.
-        level: What the spots are compared with, a dashed line.
-        names: Under the spots, where they are rows and no numbers; empty for numbers.
+        title: Title above the panel.
+        x_label: Label of the horizontal axis, with its unit.
+        y_label: Label of the vertical axis, with its unit.
+        spots: Points of the panel, from left to right.
+        level: Reference value that the points are compared with, a dashed line.
+        names: Tick labels under the points where these are table rows; empty where they are numbers.
     """
 
     title: str

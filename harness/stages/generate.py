@@ -30,7 +30,7 @@ class GenerateJob:
         suite: Suite name.
         case: Case id.
         method: Row label.
-        key: Of the record.
+        key: Key of the record.
         base: The baseline's output that a tuned method starts from; None when there is none, and it samples its own.
     """
 

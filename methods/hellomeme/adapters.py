@@ -23,7 +23,7 @@ class ReferenceKnit(nn.Module):
     Each attention replaces what it was given: there is no path around it but the last sum.
 
     Args:
-        channels: Of the maps.
+        channels: Channels of the feature maps.
     """
 
     def __init__(self, channels: int) -> None:
@@ -73,7 +73,7 @@ class MotionKnit(nn.Module):
     """Lets each pixel attend over the frames of a window, with one known frame before it and one behind.
 
     Args:
-        channels: Of the maps.
+        channels: Channels of the feature maps.
     """
 
     def __init__(self, channels: int) -> None:

@@ -29,13 +29,13 @@ class Architecture:
     """Sizes of all networks.
 
     Attributes:
-        channels: Of the UNet's four levels; the first must be 320.
-        control_channels: Of the control network: its first layer, then its four blocks.
+        channels: Channels of the UNet's four levels; the first must be 320.
+        control_channels: Channels of the control network: its first layer, then its four blocks.
         layers: Residual layers per UNet block.
-        text_width: Of the text embedding.
-        side: Of the frames, in pixels.
-        codec_channels: Of the image autoencoder's four levels.
-        codec_layers: Residual layers per level of it.
+        text_width: Width of the text embedding.
+        side: Side of the square frames, in pixels.
+        codec_channels: Channels of the image autoencoder's four levels.
+        codec_layers: Residual layers per level of the image autoencoder.
     """
 
     channels: tuple[int, ...] = (320, 640, 1280, 1280)

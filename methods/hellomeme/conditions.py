@@ -27,7 +27,7 @@ class Conditions:
         canvas: The driving clip as cropped, T frames.
         shown: Row that each frame of the clip shows, ascending, T numbers.
         cells: Side of the latents.
-        latents: Of all rows as first sampled, shape (R, 4, h, w); None before that.
+        latents: Latents of all rows as first sampled, shape (R, 4, h, w); None before that.
         keyframes: Latents of keyframes by row as first sampled, each shape (4, h, w).
         pads: Features of keyframes by row as first sampled, each shape (2, 1, C, h, w).
         row_pads: Features of all rows as first sampled, for windows that a tuner chooses, each shape (1, 1, C, h, w)

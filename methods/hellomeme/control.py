@@ -85,8 +85,8 @@ class ControlNetwork(nn.Module):
     """Pose and expression encoder of both kinds of control.
 
     Args:
-        channels: Of the first layer and the four blocks.
-        unet_channels: Of the UNet's levels; the first two need a projection of their own.
+        channels: Channels of the first layer and the four blocks.
+        unet_channels: Channels of the UNet's levels; the first two need a projection of their own.
     """
 
     def __init__(self, channels: Sequence[int], unet_channels: Sequence[int]) -> None:

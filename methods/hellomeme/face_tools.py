@@ -135,9 +135,9 @@ def load_tools(settings: FaceSettings, weights: Path | None, device: str) -> Onn
     """The face tools on the published files.
 
     Args:
-        settings: What to do.
+        settings: Settings of the preparation.
         weights: Folder of hub repositories; None looks into the Hugging Face cache.
-        device: Of onnxruntime.
+        device: Device of the onnxruntime sessions.
 
     Raises:
         ConfigError: When onnxruntime cannot use the device.
@@ -159,9 +159,9 @@ def on_canvas(frames: NDArray[np.uint8], points: Points, side: int, *, crop: boo
     """Put a clip onto the canvas, in one window around its face or as a whole, and its points with it.
 
     Args:
-        frames: Shape (T, H, W, 3).
-        points: Shape (T, 222, 2).
-        side: Of the canvas.
+        frames: Frames of the clip, shape (T, H, W, 3).
+        points: Landmarks of the frames, shape (T, 222, 2).
+        side: Side of the square canvas, in pixels.
         crop: Whether to cut the window out; otherwise frames are resized whole, whatever their shape.
     """
     height, width = frames.shape[1:3]

@@ -40,7 +40,7 @@ class FaceSettings:
         control: Which of the two kinds of expression input to prepare.
         translation_ratio: How much of the driving head's own movement is added to the reference's place: 0 none.
         crop_reference: Cut the identity image around its face; otherwise it is only resized.
-        side: Of the square canvas, in pixels.
+        side: Side of the square canvas, in pixels.
     """
 
     control: Control = Control.CNTRL2

@@ -13,7 +13,7 @@ def attention(width: int, context: int | None = None) -> Attention:
     """Attention of 8 heads with biases on the output only.
 
     Args:
-        width: Of the queries.
+        width: Width of the queries.
         context: Width of keys and values; None attends to the queries' own sequence.
     """
     return Attention(

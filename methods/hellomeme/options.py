@@ -49,7 +49,7 @@ class HelloMemeOptions(Options):
         lora_targets: "attention" (the paper names none), or "transformer" with feed-forward and projections.
         lora_keyframes: Whether adapters of a tuner also act in the UNet that makes a clip's keyframes.
         fresh_pads: Whether a tuned clip makes its keyframes anew; otherwise it takes those of the first sampling.
-        precision: Of the networks; None is float32 on a CPU, bfloat16 elsewhere. Upstream's is fp16.
+        precision: Precision of the networks; None is float32 on a CPU, bfloat16 elsewhere. Upstream's is fp16.
     """
 
     weights: str | None = None

@@ -32,9 +32,9 @@ class RandomWeightsHelloMeme(HelloMeme):
 
     Args:
         architecture: Sizes of the networks.
-        precision: What they are held in: "fp32", "bf16" or "fp16".
-        device: Where they are: "cpu", "cuda" or "mps".
-        seed: Of weights and conditions.
+        precision: Data type of the networks: "fp32", "bf16" or "fp16".
+        device: Device of the networks: "cpu", "cuda" or "mps".
+        seed: Seed of weights and conditions.
         is_clip: Load the motion modules too.
         samples: Load what only sampling needs too: for a clip the UNet that makes its keyframes.
     """
@@ -82,8 +82,8 @@ class RandomWeightsHelloMeme(HelloMeme):
         """What the encoders would have made of a case, of the right shapes.
 
         Args:
-            frames: That are generated and shown.
-            side: Of the frames in pixels.
+            frames: Number of frames that are generated and shown.
+            side: Side of the square frames, in pixels.
             sampled: As after the first sampling; a window of a clip is tuned then.
         """
         own, cells = self._architecture, side // STRIDE

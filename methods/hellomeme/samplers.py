@@ -137,8 +137,8 @@ def keyframe_pads(networks: Networks, latents: Tensor, text: Tensor) -> Maps:
 
     Args:
         networks: The networks.
-        latents: Of the keyframe as sampled, shape (4, h, w).
-        text: Of the case, shape (2, K, D).
+        latents: Keyframe latents as sampled, shape (4, h, w).
+        text: Text embeddings of the case, shape (2, K, D).
     """
     return read_features(networks, latents[None], text).apply(lambda maps: maps[:, None])
 

@@ -27,7 +27,7 @@ class Conditions:
 
     Attributes:
         given: What the denoiser knows of each driving frame.
-        fps: Of the driving clip.
+        fps: Frame rate of the driving clip.
         held: Driving frames without a face, which repeat the frame before.
     """
 
@@ -77,7 +77,7 @@ def make_conditions(inputs: Inputs, networks: Networks, *, attenuation: float, d
 
     Args:
         inputs: The case.
-        networks: That stand before the denoiser.
+        networks: Networks whose outputs condition the denoiser.
         attenuation: Share of the driver's code that is to be drawn. Trained on noisy codes, the networks take a code
             for what its mean would be and draw less; that is made up for (Wiener's factor, turned round).
         device: Where to compute.

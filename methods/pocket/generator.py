@@ -48,8 +48,9 @@ class PocketOptions(Options):
     Attributes:
         attenuation: Share of the driver's coarse expression code that the generator is given. Below 1 it loses
             expression on purpose, so that a tuner has something to put back.
-        steps: Of DDIM sampling.
-        temperature: Deviation of the noise that sampling starts from. Below 1 less is left to chance where the code
+        steps: DDIM sampling steps.
+        temperature: Standard deviation of the noise that sampling starts from. Below 1 less is left to chance where the
+            code
             says nothing.
     """
 

@@ -46,8 +46,8 @@ class LandmarkMotion(nn.Module):
         """Move landmarks.
 
         Args:
-            landmarks: Of the identity image in pixels of a 128 px frame, shape (N, 68, 2).
-            driving: From :func:`scalars`, shape (N, 16).
+            landmarks: Landmarks of the identity image in pixels of a 128 px frame, shape (N, 68, 2).
+            driving: Driving scalars, the output of :func:`scalars`, shape (N, 16).
 
         Returns:
             Shape (N, 68, 2).

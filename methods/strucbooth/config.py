@@ -25,8 +25,8 @@ class StrucBoothConfig(Options):
 
     Attributes:
         steps: Optimizer steps.
-        learning_rate: Of AdamW, constant.
-        rank: Of the LoRA layers.
+        learning_rate: AdamW learning rate, constant.
+        rank: LoRA rank.
         lora_targets: Regular expression over the denoiser's layers; None takes the generator's own.
         accumulate: Noise draws whose gradients are averaged in one optimizer step.
         ldm_weight: Weight of the denoising loss on the PGT (eq. 2).

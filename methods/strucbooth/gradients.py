@@ -99,10 +99,10 @@ def resample(frame: Tensor, box: Box, height: int, width: int) -> Tensor:
     """Cut a box out of a frame and resize it (R in eq. 6), bilinear; averaged over smaller samples when it shrinks.
 
     Args:
-        frame: Shape (1, C, H, W).
-        box: In pixel edges, may reach beyond the frame, whose border is then repeated.
-        height: Of the result, in pixels.
-        width: Of the result, in pixels.
+        frame: The frame, shape (1, C, H, W).
+        box: Box in pixel edges; may reach beyond the frame, whose border is then repeated.
+        height: Height of the result, in pixels.
+        width: Width of the result, in pixels.
 
     Returns:
         Shape (1, C, height, width); a box of whole pixels at its own size is copied exactly.

@@ -44,9 +44,10 @@ class IdentityTarget:
     """What the identity loss of one case compares with.
 
     Attributes:
-        embedder: The network.
+        embedder: Differentiable face embedding network.
         reference: Embedding of the identity image, shape (1, D).
-        landmarks: Of the PGT's frames, shape (T, 68, 2): where the output's faces are; NaN where there is none.
+        landmarks: Landmarks of the PGT's frames, shape (T, 68, 2): where the output's faces are; NaN where there is
+            none.
     """
 
     embedder: DifferentiableEmbedder
@@ -81,9 +82,9 @@ class IdentityTarget:
 
         Args:
             decode: The generator's decoder.
-            frame: The frame's number in the clip.
-            row: Its row in the latents that the term will be given.
-            weight: Of the loss.
+            frame: Index of the frame in the clip.
+            row: Row of the frame in the latents that the term will be given.
+            weight: Weight of the loss.
         """
 
         def loss(x0: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ class Trace:
     """Loss values step by step, not weighted.
 
     Args:
-        values: Of earlier steps, by loss.
+        values: Loss values of earlier steps, by name of the loss.
     """
 
     def __init__(self, values: Mapping[str, Sequence[float]] | None = None) -> None:

@@ -44,10 +44,10 @@ class TuningObjective:
 
     Args:
         generator: The generator with adapters in it.
-        conditions: Its conditions for the case.
+        conditions: The generator's conditions of the case.
         guide: What to tune towards.
         config: The settings.
-        seed: Of times, noise and choices of frames.
+        seed: Seed of diffusion times, noise and frame choices.
     """
 
     def __init__(

@@ -87,9 +87,9 @@ class Growth:
     """How tight boxes are grown on each side.
 
     Attributes:
-        share: Of the box's longer side,
-        least: but no less than this many pixels of a frame of 512,
-        most: and no more than this.
+        share: Growth as a share of the box's longer side.
+        least: Lower bound of the growth, in pixels of a frame of 512.
+        most: Upper bound of the growth, in pixels of a frame of 512.
     """
 
     share: float = 0.2
@@ -107,7 +107,7 @@ def region_boxes(landmarks: Floats, kind: BoxKind, growth: Growth, size: int) ->
     Args:
         landmarks: iBUG 68 points with pixel centres at integers, shape (68, 2).
         kind: How boxes follow the landmarks.
-        growth: Of tight boxes.
+        growth: Growth of tight boxes.
         size: The frame's longer side in pixels.
     """
     points = landmarks + 0.5

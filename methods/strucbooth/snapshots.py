@@ -50,7 +50,7 @@ class Snapshots:
     Several workers may write the same files at the same time: each file appears whole, and all say the same.
 
     Args:
-        folder: Of all tunings.
+        folder: Folder of the snapshots of all tunings.
         key: Digest of all that decides the weights besides the number of steps; see :func:`tuning_key`.
     """
 

@@ -57,9 +57,9 @@ class TuningTargets:
 
     Attributes:
         frames: Frames of the driving clip that the generator makes, R numbers.
-        latents: Of the PGT in these frames, shape (R, C, h, w).
-        patches: For each of them; empty where the PGT or the driver shows no face.
-        identity: None when the identity loss is off.
+        latents: PGT latents of these frames, shape (R, C, h, w).
+        patches: Patches of each of these frames; empty where the PGT or the driver shows no face.
+        identity: Target of the identity loss; None when that loss is off.
     """
 
     frames: list[int]
@@ -134,12 +134,12 @@ def _patch(
     """The region's patch in one frame; none where a face or the region is not to be seen.
 
     Args:
-        region: Its name.
-        at: The frame's row in the PGT, and its number in the driving clip.
-        pgt: The PGT.
-        driver: What the region is aligned with.
-        latents: Of the PGT.
-        config: The settings.
+        region: Name of the region.
+        at: Row of the frame in the PGT, and its index in the driving clip.
+        pgt: Track of the region in the PGT.
+        driver: Track of the region in the clip that it is aligned with.
+        latents: PGT latents.
+        config: Options of StrucBooth.
     """
     stride = pgt.frames.shape[2] // latents.shape[2]
     own, frame = at[0], min(at[1], len(driver.frames) - 1)

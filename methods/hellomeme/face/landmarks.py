@@ -25,10 +25,10 @@ class Reading:
     """What the landmark network says of a face.
 
     Attributes:
-        points: In frame pixels, shape (222, 2).
-        pitch: In degrees.
-        yaw: In degrees.
-        score: That it is a face, in [0, 1].
+        points: Landmarks in frame pixels, shape (222, 2).
+        pitch: Pitch of the head, in degrees.
+        yaw: Yaw of the head, in degrees.
+        score: Confidence that the crop shows a face, in [0, 1].
         crop_roll: Tilt of the eyes in the crop that was read, in degrees.
     """
 

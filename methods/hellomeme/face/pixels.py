@@ -29,10 +29,10 @@ def warp(frame: Frame, matrix: Floats, side: int, *, cubic: bool = False) -> Fra
     """Cut a square out of a frame, black where the frame ends.
 
     Args:
-        frame: Any number of channels.
-        matrix: From frame pixels to crop pixels, shape (2, 3).
-        side: Of the crop.
-        cubic: Bicubic instead of bilinear.
+        frame: The frame, with any number of channels.
+        matrix: Affine matrix from frame pixels to crop pixels, shape (2, 3).
+        side: Side of the square crop, in pixels.
+        cubic: Whether to interpolate bicubically instead of bilinearly.
     """
     cv2 = opencv()
     flags = cv2.INTER_CUBIC if cubic else cv2.INTER_LINEAR

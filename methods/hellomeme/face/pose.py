@@ -41,8 +41,8 @@ def translation_in_frame(in_crop: Array, alignment: Alignment, width: int, heigh
     Args:
         in_crop: Position before the crop's camera, shape (3,).
         alignment: How the crop was cut.
-        width: Of the frame.
-        height: Of the frame.
+        width: Width of the frame, in pixels.
+        height: Height of the frame, in pixels.
 
     Returns:
         Shape (3,).

@@ -79,8 +79,8 @@ class Smoother:
         """Take the points of the next frame and give them steadied.
 
         Args:
-            points: As read, shape (222, 2).
-            face_size: Of the frame before, in pixels.
+            points: Landmarks as read, shape (222, 2).
+            face_size: Face size in the preceding frame, in pixels.
         """
         if self._last is None:
             self._last = points

@@ -39,8 +39,8 @@ class Alignment:
     """A face cut out by its points.
 
     Attributes:
-        matrix: From frame pixels to crop pixels, shape (2, 3).
-        centre: Of the points' box in the frame, shape (2,).
+        matrix: Affine matrix from frame pixels to crop pixels, shape (2, 3).
+        centre: Centre of the points' bounding box in the frame, shape (2,).
         scale: Crop pixels per frame pixel.
     """
 
@@ -82,8 +82,8 @@ def align_points(points: Points, side: int, margin: float, degrees: float = 0.0)
     As upstream, the turn is about the centre of the box before it, and the scale is of the box after it.
 
     Args:
-        points: Of one face, shape (K, 2).
-        side: Of the square crop in pixels.
+        points: Landmarks of one face, shape (K, 2).
+        side: Side of the square crop, in pixels.
         margin: Share of the crop that stays free.
         degrees: Turn that levels the face, its :func:`.points.roll`.
     """
@@ -103,9 +103,9 @@ def clip_window(points: Points, width: int, height: int) -> tuple[int, int, int,
     It is raised a little, since hair needs room above the points, and moved inside the frame.
 
     Args:
-        points: Of all frames, shape (T, K, 2).
-        width: Of the frames.
-        height: Of the frames.
+        points: Landmarks of all frames, shape (T, K, 2).
+        width: Width of the frames, in pixels.
+        height: Height of the frames, in pixels.
 
     Returns:
         Left, top, right, bottom; the last two are one past the window's pixels.
@@ -136,8 +136,8 @@ def part_matrices(points: Floats, side: int) -> tuple[list[Floats], list[Floats]
     """Matrices for the three face parts: first each frame's face is put in one place, then one window per part is cut.
 
     Args:
-        points: Of all frames, shape (T, 222, 2).
-        side: Of the square frames.
+        points: Landmarks of all frames, shape (T, 222, 2).
+        side: Side of the square frames, in pixels.
 
     Returns:
         For each frame the matrix to a frame of the same size, shape (3, 3); for each part the matrix from there to

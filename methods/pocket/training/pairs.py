@@ -49,12 +49,12 @@ class Pairs:
         person: Row of the person, shape (N,).
         own: Column of the identity image, shape (N,).
         other: Column of the picture to arrive at, shape (N,).
-        own_landmarks: Of the identity image, shape (N, 68, 2).
-        landmarks: Where they should arrive, shape (N, 68, 2).
-        code: Of the driver, noisy, shape (N, 5).
-        pose: Of the driver, shape (N, 3).
-        own_code: Of the identity image, shape (N, 5).
-        own_pose: Of the identity image, shape (N, 3).
+        own_landmarks: Landmarks of the identity image, shape (N, 68, 2).
+        landmarks: Target landmarks, shape (N, 68, 2).
+        code: Expression code of the driver, noisy, shape (N, 5).
+        pose: Pose of the driver, shape (N, 3).
+        own_code: Expression code of the identity image, shape (N, 5).
+        own_pose: Pose of the identity image, shape (N, 3).
     """
 
     person: Tensor

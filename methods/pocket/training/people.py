@@ -73,8 +73,8 @@ class RenderScene:
     """Light and background.
 
     Attributes:
-        azimuth: Of the key light, to the right in the picture, radians.
-        elevation: Of the key light, radians.
+        azimuth: Azimuth of the key light, positive to the right in the picture, radians.
+        elevation: Elevation of the key light, radians.
         key: Strength of the key light.
         ambient: Light from everywhere.
         warmth: Red minus blue of the key light.
@@ -97,7 +97,7 @@ def sample_person(seed: int) -> Person:
     """Imagine a person.
 
     Args:
-        seed: The same seed gives the same person; people of training and of suites have disjoint seeds.
+        seed: Seed that determines the person; people of training and of suites have disjoint seeds.
     """
     rng = np.random.default_rng(seed_for(seed, "pocket", "person"))
     modes = np.clip(rng.normal(0, IDENTITY_SIGMA, 64), -IDENTITY_CLIP, IDENTITY_CLIP).astype(np.float32)
