@@ -33,9 +33,15 @@ def run(
 
 
 @takes("faces", "metrics", "primary", "workers", "plugins", "cache")
-def score(run_folder: RunArgument, given: Given) -> None:
-    """Score the outputs of an earlier run again, with other metrics or face models; nothing is generated."""
-    finish(lambda progress: scoring.score(run_folder, progress=progress, report=False, **given))
+def score(
+    run_folder: RunArgument,
+    given: Given,
+    only: Annotated[
+        bool, typer.Option("--only", help="Measure the metrics given alone; else they join those of the run.")
+    ] = False,
+) -> None:
+    """Score the outputs of an earlier run again, with more metrics or other face models; nothing is generated."""
+    finish(lambda progress: scoring.score(run_folder, only=only, progress=progress, report=False, **given))
 
 
 def report(

@@ -48,5 +48,5 @@ print(frame.pivot_table(index=["case", "method"], columns="metric", values="valu
 print(run.summary()[["method", "metric", "mean", "coverage", "n", "grade"]])
 
 # %% Read it back tomorrow, with another metric on the same outputs
-again = pb.score(pb.load(run.folder), metrics=["contrast_gap", "aed_lmk_iod"])
+again = pb.score(pb.load(run.folder), metrics=["contrast_gap", "aed_lmk_iod"], only=True)
 print(again.summary()[["method", "metric", "mean", "unit"]])

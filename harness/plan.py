@@ -9,11 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from ..core.digest import digest
+from ..core.digest import canonical_json, digest
 from ..core.errors import ConfigError
 from ..datasets.catalog import OpenSuite
 from ..datasets.manifest import Case, Suite
 from ..methods.tuned_method import TunedMethod
+from ..metrics.resolve import resolve
+from .chosen_metrics import form_ids
 from .component import ComponentSpec
 from .fingerprint import Fingerprint, generate_fingerprint, score_fingerprint
 from .session import Session
@@ -26,7 +28,7 @@ class PlannedMetric:
 
     Attributes:
         spec: How to make the metric.
-        id: Its full id.
+        id: Its full id; of one of several forms see :func:`.chosen_metrics.form_ids`.
         base: Digest of all that decides the value besides the output itself.
         fingerprint: What ``base`` is the digest of; kept in the records of scores, not in the plan.
     """
@@ -135,26 +137,71 @@ def make_plan(session: Session) -> list[PlanItem]:
     for label in session.labels:
         if items:
             session.method(label).require_cases(dict.fromkeys(item.case for item in items))
+    _require_metrics_apply(session, items)
     return items
 
 
 def replan_metrics(session: Session, items: Sequence[PlanItem]) -> list[PlanItem]:
     """The same outputs with the metrics of this session, for ``bench score``."""
     media = session.media
-    return [
+    planned = [
         replace(item, metrics=plan_metrics(session, media.suite(item.suite).suite, media.case(item.suite, item.case)))
         for item in items
     ]
+    _require_metrics_apply(session, planned)
+    return planned
+
+
+def require_same_inputs(session: Session, items: Sequence[PlanItem]) -> None:
+    """See that outputs which were made earlier are compared with the very inputs that they were made from.
+
+    Raises:
+        ConfigError: When a manifest now has another file, window or crop for an input; names the asset.
+    """
+    for item in items:
+        suite, case = session.media.suite(item.suite).suite, session.media.case(item.suite, item.case)
+        windows = {"identity": case.identity, "driving": case.driving}
+        for role, window in windows.items():
+            before = item.fingerprint.get(role)
+            if before is None or canonical_json(before) != canonical_json(suite.window_content(window)):
+                raise ConfigError(
+                    f"suite {suite.name}: case {case.id}: its {role}, asset {window.asset}, is not what the "
+                    "outputs were made from: the manifest has changed since; make them again with the bench run command"
+                )
+
+
+def _require_metrics_apply(session: Session, items: Sequence[PlanItem]) -> None:
+    """See that every metric asked for is measured somewhere.
+
+    Raises:
+        ConfigError: When one applies to no case: its column would be missing without a word.
+    """
+    asked = session.config.metrics
+    if not items or not asked:
+        return
+    planned = {(metric.spec.name, canonical_json(metric.spec.options)) for item in items for metric in item.metrics}
+    for spec in asked:
+        metric = resolve(spec.name, spec.options)
+        if (metric.spec.id, canonical_json(dict(metric.options))) not in planned:
+            kinds = sorted({one.suite.kind for one in session.media.suites})
+            why = (
+                "the cases have no target"
+                if set(kinds) & set(metric.spec.kinds)
+                else f"it is for {', '.join(metric.spec.kinds)}, the suites are {', '.join(kinds)}"
+            )
+            raise ConfigError(f"metrics: {metric.spec.id} applies to no case of this run: {why}")
 
 
 def plan_metrics(session: Session, suite: Suite, case: Case) -> tuple[PlannedMetric, ...]:
     """The metrics that apply to a case, with the keys that decide their values."""
     planned = []
-    for metric in session.metrics(case.kind):
+    chosen = session.metrics(case.kind)
+    ids = form_ids(chosen)
+    for metric, form in zip(chosen, ids, strict=True):
         if case.target is not None or "target" not in metric.spec.roles:
             spec = ComponentSpec(name=metric.spec.id, options=dict(metric.options))
             fingerprint = score_fingerprint(session, suite, case, metric)
-            planned.append(PlannedMetric(spec, metric.spec.id, digest(fingerprint), fingerprint))
+            planned.append(PlannedMetric(spec, form, digest(fingerprint), fingerprint))
     return tuple(planned)
 
 

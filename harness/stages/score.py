@@ -55,8 +55,10 @@ class ScoreJob:
         chosen = [resolve(planned.spec.name, planned.spec.options) for planned, _ in self.metrics]
         features = sorted({need for metric in chosen for need in metric.spec.needs})
         scene = self._scene(session, case, features)
-        keys = [key for _, key in self.metrics]
-        records = [self._score(session, metric, key, scene) for metric, key in zip(chosen, keys, strict=True)]
+        records = [
+            self._score(session, metric, planned.id, key, scene)
+            for metric, (planned, key) in zip(chosen, self.metrics, strict=True)
+        ]
         crowded = {"generated": scene.generated.crowded, "driving": scene.driving.crowded}
         return [record | {"several_faces": crowded} for record in records]
 
@@ -84,11 +86,11 @@ class ScoreJob:
             target=window(case.target) if case.target else None,
         )
 
-    def _score(self, session: Session, metric: Metric, key: str, scene: Scene) -> Record:
+    def _score(self, session: Session, metric: Metric, name: str, key: str, scene: Scene) -> Record:
         """One metric's record; a metric that fails takes no other with it."""
         try:
             scores = metric(scene)
-            record = self._record(metric.spec.id, key, Status.OK, "") | {
+            record = self._record(name, key, Status.OK, "") | {
                 "values": [None if np.isnan(value) else float(value) for value in scores.values],
                 "value_status": [str(status) for status in scores.status],
                 "detail": dict(scores.detail),
@@ -97,7 +99,7 @@ class ScoreJob:
         except BenchError:
             raise
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a metric may raise anything; it becomes a record
-            return self._record(metric.spec.id, key, *failure(error, session, self))
+            return self._record(name, key, *failure(error, session, self))
         return record
 
     def _record(self, metric: str, key: str, status: Status, reason: str) -> Record:

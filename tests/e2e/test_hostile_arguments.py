@@ -18,12 +18,17 @@ RUN = [
     ("unknown metric", ["--metric", "id_simm"], r"id_simm.*did you mean id_sim"),
     ("a name papers use for several metrics", ["--metric", "AED"], r"'AED' is not an id: papers cite aed_"),
     (
-        "two forms of a metric",
-        ["--metric", "psnr_mask", "--metric", "psnr_mask:mask=hull"],
-        r"psnr_mask/1 stands twice",
+        "one form of a metric twice",
+        ["--metric", "psnr_mask:mask=hull", "--metric", "psnr_mask/1:mask=hull"],
+        r"psnr_mask\[mask=hull\]/1 stands twice",
     ),
     ("metric of another version", ["--metric", "id_sim/9"], r"id_sim/9.*version here is 1"),
     ("metric without its model", ["--metric", "aed_coeff_l1"], r"one form per face model"),
+    (
+        "metric that applies to no suite",
+        ["--metric", "psnr_mask"],
+        r"psnr_mask/1 applies to no case of this run: the cases have no target",
+    ),
     (
         "metric of a model that is not there",
         ["--metric", "aed_coeff_l1[flame]"],
