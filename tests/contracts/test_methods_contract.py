@@ -55,7 +55,8 @@ def inputs(seed: int, frames: int = 4, method: str = "") -> Inputs:
     rng = np.random.default_rng(7)
     identity, driving = (rng.integers(60, 200, (count, SIZE, SIZE, 3)).astype(np.uint8) for count in (1, frames))
     if method == "ideal":
-        return OracleInputs(CASE, Clip(identity), Clip(driving, Fraction(24)), seed, Clip(255 - driving, Fraction(24)))
+        target = Clip(255 - driving, Fraction(24))
+        return OracleInputs(CASE, Clip(identity), Clip(driving, Fraction(24)), seed, target=target)
     return Inputs(CASE, Clip(identity), Clip(driving, Fraction(24)), seed)
 
 
