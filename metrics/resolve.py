@@ -118,7 +118,11 @@ def explain(metric: Metric) -> str:
         "cited as": ", ".join(spec.aliases) or "-",
         "options": ", ".join(f"{key}={value}" for key, value in metric.options.items()) or "-",
     }
-    lines = [f"{spec.id}  {spec.title}", "", *(f"  {key:<12}{value}" for key, value in facts.items()), ""]
+    told = [
+        textwrap.fill(f"{key:<12}{value}", 110, initial_indent="  ", subsequent_indent=" " * 14, break_long_words=False)
+        for key, value in facts.items()
+    ]
+    lines = [f"{spec.id}  {spec.title}", "", *told, ""]
     definition = textwrap.wrap(spec.definition, width=100, break_long_words=False)
     return "\n".join([*lines, *definition, "", *textwrap.wrap(_ABOUT_PRIMARY, width=100)])
 

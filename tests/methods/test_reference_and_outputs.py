@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from portraitbench.core.digest import digest
 from portraitbench.core.errors import ConfigError, MediaError, MissingOutputError
 from portraitbench.datasets.clip import Clip
 from portraitbench.datasets.media import write_image, write_output
@@ -113,9 +114,9 @@ def test_an_empty_folder_is_refused(tmp_path):
 
 
 def test_the_case_fingerprint_follows_the_content_of_the_cases_own_files(theirs):
-    before = {case: outputs(theirs).case_fingerprint(case) for case in ("image", "clip", "framed", "nobody")}
+    before = {case: digest(outputs(theirs).case_fingerprint(case)) for case in ("image", "clip", "framed", "nobody")}
     assert len(set(before.values())) == 4
     write_output(theirs / "framed.canvas", random_clip(99, 5))
     write_output(theirs / "nobody", random_clip(98, 1))
-    after = {case: outputs(theirs).case_fingerprint(case) for case in before}
+    after = {case: digest(outputs(theirs).case_fingerprint(case)) for case in before}
     assert [case for case in before if before[case] != after[case]] == ["framed", "nobody"]

@@ -107,7 +107,7 @@ def test_the_identity_loss_takes_the_memory_of_a_whole_frame(image):
 
 
 def test_real_size_without_memory(monkeypatch):
-    monkeypatch.setattr(random_parts, "_draw", lambda module, random: None)
+    monkeypatch.setattr(random_parts, "draw_weights", lambda module, random: None)
     subject = TuningSubject(Setting())
     with subject.adapters() as lora:
         about = subject.about(lora)
