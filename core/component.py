@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from .digest import digest
-from .download import FetchReport, Progress
+from .download import DownloadProgress, FetchReport
 from .errors import ConfigError
 from .options import Options
 from .weights import WeightFile
@@ -44,7 +44,7 @@ class Component:
         return ()
 
     @classmethod
-    def fetch_weights(cls, to: Path | None, progress: Progress | None = None) -> FetchReport:  # noqa: ARG003
+    def fetch_weights(cls, to: Path | None, progress: DownloadProgress | None = None) -> FetchReport:  # noqa: ARG003
         """Bring all weights files to disk, over https, whole, with the publisher's sizes and digests.
 
         Args:

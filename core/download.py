@@ -15,7 +15,7 @@ from urllib.request import HTTPRedirectHandler, OpenerDirector, Request, build_o
 
 from .errors import AssetError, one_line
 
-Progress = Callable[[str, int, int], None]
+DownloadProgress = Callable[[str, int, int], None]
 """Called with an asset's id, the bytes that have come, and the bytes there are."""
 
 _CHUNK = 1 << 18
@@ -74,7 +74,7 @@ def url_problem(url: str) -> str | None:
 
 
 def download(
-    name: str, remote: Remote, target: Path, progress: Progress | None = None, listed: str = "the manifest"
+    name: str, remote: Remote, target: Path, progress: DownloadProgress | None = None, listed: str = "the manifest"
 ) -> None:
     """Download one file over https, never more bytes than its list says, and check its sha256.
 
@@ -160,6 +160,6 @@ def _copy(response: IO[bytes], file: IO[bytes], size: int, tell: Callable[[int],
     return received, sha256.hexdigest()
 
 
-def _tell(progress: Progress | None, asset_id: str, done: int, total: int) -> None:
+def _tell(progress: DownloadProgress | None, asset_id: str, done: int, total: int) -> None:
     if progress is not None:
         progress(asset_id, done, total)

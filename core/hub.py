@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 
 from .digest import file_sha256
-from .download import FetchReport, Progress, download, opened
+from .download import DownloadProgress, FetchReport, download, opened
 from .errors import AssetError
 from .files import atomic_path, is_safe_relative, write_text
 from .weights import RECORD
@@ -85,7 +85,7 @@ class Listing:
     files: dict[str, HubFile]
 
 
-def fetch_parts(parts: Sequence[HubPart], to: Path | None, progress: Progress | None = None) -> FetchReport:
+def fetch_parts(parts: Sequence[HubPart], to: Path | None, progress: DownloadProgress | None = None) -> FetchReport:
     """Bring parts into a folder of repositories or into the Hugging Face cache; what is there and right is left alone.
 
     Args:
@@ -152,7 +152,9 @@ def _destination(listing: Listing, to: Path | None) -> Path:
     return Path(HF_HUB_CACHE) / f"models--{listing.publisher}--{listing.repository}" / "snapshots" / listing.commit
 
 
-def _fetch_part(part: HubPart, listing: Listing, root: Path, report: FetchReport, progress: Progress | None) -> None:
+def _fetch_part(
+    part: HubPart, listing: Listing, root: Path, report: FetchReport, progress: DownloadProgress | None
+) -> None:
     for names in part.alternatives:
         below = [f"{part.below}/{name}".lstrip("/") for name in names]
         asset_id = f"{part.repository}/{below[0]}"
@@ -173,7 +175,7 @@ def _fetch_part(part: HubPart, listing: Listing, root: Path, report: FetchReport
             report.failed[asset_id] = str(error)
 
 
-def _fetch_file(asset_id: str, file: HubFile, target: Path, progress: Progress | None) -> None:
+def _fetch_file(asset_id: str, file: HubFile, target: Path, progress: DownloadProgress | None) -> None:
     with atomic_path(target) as temporary:
         download(asset_id, file, temporary, progress, listed="the hub's list")
         if not _is_right(temporary, file):

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Collection
 from pathlib import Path, PurePosixPath
 
-from ..core.download import FetchReport, Progress, download
+from ..core.download import DownloadProgress, FetchReport, download
 from ..core.errors import AssetError
 from ..core.files import atomic_path
 from .assets import AssetStore, path_inside
@@ -19,7 +19,7 @@ def fetch_assets(
     folder: Path,
     ids: Collection[str] | None = None,
     source: Path | None = None,
-    progress: Progress | None = None,
+    progress: DownloadProgress | None = None,
 ) -> FetchReport:
     """Bring assets into the cache; what is there and right already is left alone.
 
@@ -70,7 +70,9 @@ def _is_present(store: AssetStore, suite: Suite, asset_id: str, folder: Path) ->
     return True
 
 
-def _fetch_one(store: AssetStore, asset_id: str, asset: Asset, source: Path | None, progress: Progress | None) -> None:
+def _fetch_one(
+    store: AssetStore, asset_id: str, asset: Asset, source: Path | None, progress: DownloadProgress | None
+) -> None:
     target = store.cached_path(asset)
     found = _find_below(source, store, asset_id, asset) if source is not None else None
     try:

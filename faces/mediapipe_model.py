@@ -9,7 +9,7 @@ from pathlib import Path
 from platformdirs import user_cache_path
 
 from ..core.digest import file_sha256
-from ..core.download import FetchReport, Progress, download
+from ..core.download import DownloadProgress, FetchReport, download
 from ..core.errors import AssetError, WeightsError
 from ..core.files import atomic_path
 
@@ -67,7 +67,7 @@ def expected_place() -> Path:
     return next((place for place in places if place.is_file()), places[0])
 
 
-def fetch_model(to: Path | None, progress: Progress | None = None) -> FetchReport:
+def fetch_model(to: Path | None, progress: DownloadProgress | None = None) -> FetchReport:
     """Bring the model file from its publisher; a file that is there and right is left alone.
 
     Args:

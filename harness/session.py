@@ -15,7 +15,7 @@ from ..faces import BACKENDS
 from ..faces.cache import FeatureCache
 from ..faces.observer import Observer
 from ..methods import METHODS
-from ..methods.base import Generator, MethodContext, Progress, Tuner
+from ..methods.base import Generator, MethodContext, StepProgress, Tuner
 from ..methods.tuned_method import TunedMethod, is_tuner_class
 from ..metrics.base import Metric
 from .chosen_metrics import chosen_metrics
@@ -49,7 +49,7 @@ class Session:
         self.config = config
         self.cache = config.cache or default_cache()
         self.media = SuiteMedia(config.suites, self.cache)
-        self.progress: Progress | None = None
+        self.progress: StepProgress | None = None
         for path in config.plugins:
             load_plugin(path)
         self._methods: dict[str, Generator] = {}

@@ -339,7 +339,7 @@ class Tuner(Component):
         raise NotImplementedError(f"{type(self).__name__} has no tune()")
 
 
-Progress = Callable[[int, int, Mapping[str, float]], None]
+StepProgress = Callable[[int, int, Mapping[str, float]], None]
 """Called by long work with the steps done, the steps in all, and the figures of the moment (losses)."""
 
 
@@ -359,7 +359,7 @@ class MethodContext:
         *,
         device: str,
         cache: Path,
-        progress: Progress | None = None,
+        progress: StepProgress | None = None,
     ) -> None:
         self._make_observer = make_observer
         self.device = device

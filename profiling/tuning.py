@@ -11,7 +11,7 @@ import torch
 
 from ..methods.strucbooth.config import StrucBoothConfig
 from .interleaved import ClockReading, Tell, Timings, interleave
-from .tuning_arms import Parts, TuningArm
+from .tuning_arms import StepParts, TuningArm
 from .tuning_subject import TuningSubject
 
 
@@ -117,7 +117,7 @@ def as_data(costs: Sequence[StepCost], sampling: SamplingCost | None) -> dict[st
     }
 
 
-def _cost(name: str, turns: Timings[Parts]) -> StepCost:
+def _cost(name: str, turns: Timings[StepParts]) -> StepCost:
     parts = {
         part: Seconds(
             statistics.median(one[part].wall for one in turns.found),

@@ -23,7 +23,7 @@ ARMS = {
 }
 """StrucBooth's option ``decoding`` of each arm, and whether it has the identity loss."""
 
-Parts = dict[str, ClockReading]
+StepParts = dict[str, ClockReading]
 """What the parts of a step took."""
 
 
@@ -52,7 +52,7 @@ class TuningArm:
         self._generator = subject.generator
         self._optimizer = torch.optim.AdamW(self.parameters, lr=config.learning_rate)
 
-    def step(self) -> Parts:
+    def step(self) -> StepParts:
         """Do what the tuner does in one step."""
         marks = self._generator.marks
         marks.clear()

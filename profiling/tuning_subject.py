@@ -13,7 +13,7 @@ from torch import Tensor
 from ..faces.backends.pocket import PocketBackend
 from ..methods.hellomeme.architecture import LATENT_CHANNELS, STRIDE
 from ..methods.hellomeme.random_generator import RandomWeightsHelloMeme
-from ..methods.hunyuanportrait.random_parts import RandomHunyuanPortrait
+from ..methods.hunyuanportrait.random_generator import RandomHunyuanPortrait
 from ..methods.lora import Lora, injected_lora
 from ..methods.strucbooth.config import StrucBoothConfig
 from ..methods.strucbooth.identity_loss import IdentityTarget

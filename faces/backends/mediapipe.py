@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from ...core.digest import array_digest, file_sha256
-from ...core.download import FetchReport, Progress
+from ...core.download import DownloadProgress, FetchReport
 from ...core.errors import WeightsError, one_line
 from ...core.options import Options, UserPath, parse_options
 from ...core.weights import WeightFile, file_on_disk
@@ -87,7 +87,7 @@ class MediapipeBackend(FaceBackend):
         return [file_on_disk(path, name=NAME, source=URL, licence=LICENCE, how=HOW, size=BYTES)]
 
     @classmethod
-    def fetch_weights(cls, to: Path | None, progress: Progress | None = None) -> FetchReport:
+    def fetch_weights(cls, to: Path | None, progress: DownloadProgress | None = None) -> FetchReport:
         """See :meth:`Component.fetch_weights`."""
         return fetch_model(to, progress)
 

@@ -32,7 +32,7 @@ WEIGHTS = Path(__file__).parents[1] / "weights_pocket" / "pocket_face.safetensor
 _BATCH = 32
 
 
-class PocketOptions(Options):
+class PocketFaceOptions(Options):
     """Options of the embedded backend.
 
     Attributes:
@@ -50,7 +50,7 @@ class PocketBackend(FaceBackend):
     numbers mean nothing. Faces are a frame's own, so the ``faces`` given to the readers do not change what they say.
 
     Args:
-        options: See :class:`PocketOptions`.
+        options: See :class:`PocketFaceOptions`.
         device: "cpu", "cuda" or "mps".
 
     Raises:
@@ -59,12 +59,12 @@ class PocketBackend(FaceBackend):
     """
 
     name = "pocket"
-    options_model = PocketOptions
+    options_model = PocketFaceOptions
 
     space: ClassVar[str] = "pocket"
 
     def __init__(self, options: Mapping[str, Any], *, device: str = "cpu") -> None:
-        self._options = parse_options(PocketOptions, options, OWNER)
+        self._options = parse_options(PocketFaceOptions, options, OWNER)
         check_device(device, OWNER)
         if not WEIGHTS.is_file():
             raise WeightsError(

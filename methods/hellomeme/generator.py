@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from ...core.checkpoints import check_device
 from ...core.digest import array_digest
-from ...core.download import FetchReport, Progress
+from ...core.download import DownloadProgress, FetchReport
 from ...core.hub import fetch_parts
 from ...core.options import parse_options
 from ...core.weights import WeightFile
@@ -93,7 +93,7 @@ class HelloMeme(DiffusionGenerator):
         return [file for part in needed() for file in inspect(part, folder)]
 
     @classmethod
-    def fetch_weights(cls, to: Path | None, progress: Progress | None = None) -> FetchReport:
+    def fetch_weights(cls, to: Path | None, progress: DownloadProgress | None = None) -> FetchReport:
         """See :meth:`Component.fetch_weights`; without a folder into the Hugging Face cache."""
         return fetch_parts(needed(), to, progress)
 

@@ -24,15 +24,15 @@ from ..pixels import to_pixels
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import PADS, Conditions, Selection, compute_conditions
 from .crops import paste_back
+from .dry_run_faces import stand_in_detector
 from .face_boxes import DetectedFaces, FaceSource, ObservedFaces
 from .guidance import branches, combined, stacked
 from .networks import SCALE, Networks
 from .options import HunyuanPortraitOptions
-from .parts import Parts
 from .preprocessing import CANVAS, preprocess
+from .published import Parts
 from .sampler import Windows, sample
 from .schedule import VideoNoise
-from .standin import stand_in_detector
 from .weights import FILES, NOTICE, OWNER
 
 CODE_VERSION = 1

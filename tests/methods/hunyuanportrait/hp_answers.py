@@ -11,10 +11,10 @@ from portraitbench.datasets.clip import Clip
 from portraitbench.faces.backends.yoloface import YoloFace
 from portraitbench.methods.hunyuanportrait.architecture import Architecture
 from portraitbench.methods.hunyuanportrait.conditions import Selection, compute_conditions
+from portraitbench.methods.hunyuanportrait.dry_run import PixelIdentity, build
+from portraitbench.methods.hunyuanportrait.dry_run_faces import stand_in_detector
 from portraitbench.methods.hunyuanportrait.face_boxes import DetectedFaces
 from portraitbench.methods.hunyuanportrait.preprocessing import preprocess
-from portraitbench.methods.hunyuanportrait.standin import stand_in_detector
-from portraitbench.methods.hunyuanportrait.tiny import PixelIdentity, build
 
 MINI = Architecture(
     channels=(32, 32, 64, 64),

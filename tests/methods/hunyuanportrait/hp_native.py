@@ -9,8 +9,8 @@ import torch
 
 from portraitbench.methods.base import MethodContext
 from portraitbench.methods.hunyuanportrait.architecture import Architecture
+from portraitbench.methods.hunyuanportrait.dry_run import PixelIdentity, build
 from portraitbench.methods.hunyuanportrait.generator import HunyuanPortrait
-from portraitbench.methods.hunyuanportrait.tiny import PixelIdentity, build
 
 SMALL = Architecture(
     channels=(32, 64, 96, 96),

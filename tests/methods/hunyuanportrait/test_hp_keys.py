@@ -13,8 +13,8 @@ from portraitbench.core.checkpoints import load_strictly
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.hunyuanportrait import weights
 from portraitbench.methods.hunyuanportrait.architecture import REAL
-from portraitbench.methods.hunyuanportrait.parts import _tensors
-from portraitbench.methods.hunyuanportrait.tiny import build
+from portraitbench.methods.hunyuanportrait.dry_run import build
+from portraitbench.methods.hunyuanportrait.published import _tensors
 
 TABLE = json.loads(hp_keys.TABLE.read_text())
 

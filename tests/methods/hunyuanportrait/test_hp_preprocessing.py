@@ -13,6 +13,7 @@ from portraitbench.core.errors import NoFaceError
 from portraitbench.datasets.clip import Clip
 from portraitbench.faces.base import BackendInfo, Face, Grade
 from portraitbench.faces.observer import Observer
+from portraitbench.methods.hunyuanportrait.dry_run_faces import stand_in_detector
 from portraitbench.methods.hunyuanportrait.face_boxes import DetectedFaces, ObservedFaces
 from portraitbench.methods.hunyuanportrait.intensity import intensities
 from portraitbench.methods.hunyuanportrait.preprocessing import (
@@ -21,7 +22,6 @@ from portraitbench.methods.hunyuanportrait.preprocessing import (
     preprocess,
     unit,
 )
-from portraitbench.methods.hunyuanportrait.standin import stand_in_detector
 
 FACE = np.array([[-12.0, -8], [12, -8], [0, 2], [-9, 14], [9, 14]])
 """Five landmarks about the middle of a face of 60 by 70 pixels."""

@@ -17,8 +17,8 @@ from ..base import MethodContext
 from ..random_weights import absent, draw_weights, resident_bytes
 from .architecture import LATENT_CHANNELS, PRECISIONS, STRIDE, Architecture
 from .conditions import Conditions
+from .dry_run import build
 from .generator import HunyuanPortrait
-from .tiny import build
 
 
 class RandomHunyuanPortrait(HunyuanPortrait):

@@ -12,9 +12,9 @@ from ...core.checkpoints import load_state, load_strictly
 from ...core.errors import WeightsError
 from ...core.weights import content_digest
 from .architecture import PRECISIONS, REAL
+from .dry_run import build, random_networks
 from .networks import Networks
 from .options import HunyuanPortraitOptions
-from .tiny import build, random_networks
 from .weights import (
     APPEARANCE,
     CODEC,
