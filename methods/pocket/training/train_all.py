@@ -23,7 +23,8 @@ from safetensors import safe_open
 from ....core.digest import file_sha256
 from .dataset import HELD_OUT, TRAIN, SetConfig, open_arrays, render_people
 from .facekit import load_facekit
-from .train_unet import TrainConfig, add_arguments, launch
+from .train_unet import add_arguments, launch
+from .trainer import TrainConfig
 
 LARGE = TrainConfig(steps=20_000, batch=256, rate=4e-4, ema=0.9995, every=500)
 """Settings for a GPU: 5 million pairs."""

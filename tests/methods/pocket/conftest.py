@@ -42,7 +42,7 @@ def tiny(monkeypatch):
     """A convolution in the denoiser's place, where only the bookkeeping around a training is tested."""
     pytest.importorskip("diffusers")
     from portraitbench.methods.pocket.autoencoder import CHANNELS
-    from portraitbench.methods.pocket.training import train_unet
+    from portraitbench.methods.pocket.training import trainer
     from portraitbench.methods.pocket.unet import PocketDenoiser, make_scheduler
 
     class Tiny(torch.nn.Module):
@@ -57,4 +57,4 @@ def tiny(monkeypatch):
             scale = 1 + given.driving.mean() + t.float().mean() / 1000
             return self.layer(torch.cat([noisy, given.identity], dim=1)) * scale
 
-    monkeypatch.setattr(train_unet, "PocketDenoiser", Tiny)
+    monkeypatch.setattr(trainer, "PocketDenoiser", Tiny)

@@ -10,17 +10,8 @@ pytest.importorskip("diffusers")
 
 from portraitbench.faces.backends.pocket import PocketBackend
 from portraitbench.methods.pocket import unet
-from portraitbench.methods.pocket.training.evaluate import (
-    FIRST,
-    Sampler,
-    aed,
-    evaluate,
-    measure,
-    render_cases,
-    summary,
-    table,
-    write_cases,
-)
+from portraitbench.methods.pocket.training.evaluate import FIRST, aed, evaluate, measure, summary, table, write_cases
+from portraitbench.methods.pocket.training.evaluation_cases import Sampler, render_cases
 from portraitbench.methods.pocket.training.suites import Cast, Studio
 from portraitbench.metrics.expression import aligned_distance
 

@@ -16,7 +16,8 @@ pytest.importorskip("diffusers")
 from portraitbench.methods.pocket.training import train_all as module
 from portraitbench.methods.pocket.training.dataset import SetConfig, open_arrays, render_set
 from portraitbench.methods.pocket.training.train_all import LARGE, render_in_pieces, train_all
-from portraitbench.methods.pocket.training.train_unet import Trainer, add_arguments
+from portraitbench.methods.pocket.training.train_unet import add_arguments
+from portraitbench.methods.pocket.training.trainer import Trainer
 
 SMALL = SetConfig(people=3, frames=2, varied=0, size=48, jitter=0.0)
 

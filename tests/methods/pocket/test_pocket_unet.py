@@ -14,8 +14,9 @@ pytest.importorskip("diffusers")
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.pocket.autoencoder import CHANNELS, load_autoencoder
 from portraitbench.methods.pocket.prior import LOG_VARIANCE, WarpPrior, load_prior, surprise
-from portraitbench.methods.pocket.training import train_unet
-from portraitbench.methods.pocket.training.train_unet import TrainConfig, Trainer, rate, run
+from portraitbench.methods.pocket.training import trainer as trainer_module
+from portraitbench.methods.pocket.training.train_unet import run
+from portraitbench.methods.pocket.training.trainer import TrainConfig, Trainer, rate
 from portraitbench.methods.pocket.training.warped import Batch
 from portraitbench.methods.pocket.unet import (
     DenoiserInputs,
@@ -161,8 +162,8 @@ def test_two_processes_average_their_gradients(tiny, data, monkeypatch):
     """With a stand-in for the other process that has the same gradients, the step is that of one process."""
     alone = Trainer(TrainConfig(steps=4, batch=2, processes=1), "cpu")
     shared = Trainer(TrainConfig(steps=4, batch=4, processes=2), "cpu")
-    monkeypatch.setattr(train_unet, "seed_for", lambda *names: 7)
-    monkeypatch.setattr(train_unet.dist, "all_reduce", lambda flat: flat.mul_(2))
+    monkeypatch.setattr(trainer_module, "seed_for", lambda *names: 7)
+    monkeypatch.setattr(trainer_module.dist, "all_reduce", lambda flat: flat.mul_(2))
     assert alone.advance(data)[0] == pytest.approx(shared.advance(data)[0])
     for own, other in zip(alone.network.parameters(), shared.network.parameters(), strict=True):
         assert torch.allclose(own, other, atol=1e-7)
