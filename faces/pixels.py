@@ -16,8 +16,8 @@ def resize_bilinear(frame: Frame, height: int, width: int) -> Tensor:
 
     Args:
         frame: uint8 RGB, shape (H, W, 3).
-        height: Of the result.
-        width: Of the result.
+        height: Height of the result, in pixels.
+        width: Width of the result, in pixels.
 
     Returns:
         Whole numbers in [0, 255], float32, shape (3, height, width).

@@ -25,7 +25,7 @@ def step_peaks(
         generator: See :class:`Setting`.
         frames: That are denoised together.
         size: Frame side in pixels; None takes the generator's own.
-        seed: Of everything random.
+        seed: Seed of everything random.
 
     Returns:
         Rows of frames, checkpointing and bytes above model, latents and guides.
@@ -52,7 +52,7 @@ def kept_by_denoiser(frames: int, *, checkpointing: bool, size: int = 512, preci
         frames: That are denoised together.
         checkpointing: Recompute activations.
         size: Frame side in pixels.
-        precision: Of weights, activations and adapters.
+        precision: Precision of weights, activations and adapters.
     """
     from ..methods.hunyuanportrait.architecture import LATENT_CHANNELS, REAL, STRIDE
     from ..methods.hunyuanportrait.options import LORA_TARGETS

@@ -52,8 +52,8 @@ class IdentityAdapter(nn.Module):
     """Adds the identity to the patches beside a block's feed-forward layer.
 
     Args:
-        dim: Of DINOv2.
-        width: Inside.
+        dim: Width of DINOv2's tokens.
+        width: Width inside the adapter.
     """
 
     def __init__(self, dim: int, width: int) -> None:
@@ -128,7 +128,7 @@ class AppearanceEncoder(nn.Module):
         depth: Blocks.
         heads: Attention heads.
         adapted: Blocks with adapters.
-        adapter_width: Of these.
+        adapter_width: Width of the adapters.
     """
 
     def __init__(self, dim: int, depth: int, heads: int, adapted: Sequence[int], adapter_width: int) -> None:
@@ -181,7 +181,7 @@ class PoseEncoder(nn.Module):
 
     Args:
         outputs: Channels of the map.
-        widths: Of its four levels.
+        widths: Channels of the encoder's four levels.
     """
 
     def __init__(self, outputs: int, widths: Sequence[int]) -> None:

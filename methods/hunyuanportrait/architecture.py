@@ -23,22 +23,22 @@ class Architecture:
     """Sizes of all networks.
 
     Attributes:
-        channels: Of the UNet's four levels.
+        channels: Channels of the UNet's four levels.
         heads: Attention heads of the four levels. Diffusers' default is another, and loads without a word.
         layers: Residual layers per UNet block.
-        width: Of appearance and motion tokens.
-        tokens: Of each kind.
-        time_width: Of each of the three added time ids.
-        side: Of the frames, in pixels.
-        codec_channels: Of the video autoencoder's four levels.
-        codec_layers: Residual layers per level of it.
-        pose_channels: Of the pose map's encoder.
+        width: Width of appearance and motion tokens.
+        tokens: Number of tokens of each kind.
+        time_width: Embedding width of each of the three added time ids.
+        side: Side of the square frames, in pixels.
+        codec_channels: Channels of the video autoencoder's four levels.
+        codec_layers: Residual layers per level of the video autoencoder.
+        pose_channels: Channels of the pose map's encoder.
         appearance_depth: Blocks of DINOv2.
-        appearance_heads: Attention heads of it.
-        adapted: Its blocks with identity adapters.
-        adapter_width: Of these.
-        refiner_width: Of the motion refiner.
-        refiner_layers: Of the motion refiner.
+        appearance_heads: Attention heads of DINOv2.
+        adapted: DINOv2's blocks with identity adapters.
+        adapter_width: Width of the identity adapters.
+        refiner_width: Width of the motion refiner.
+        refiner_layers: Layers of the motion refiner.
         expression_depths: Blocks of the expression encoder's four layers.
         head_pose_depths: Blocks of the head pose encoder's.
     """

@@ -25,7 +25,7 @@ class Selection:
     Attributes:
         appearance: Tokens of the identity, shape (1, K, D).
         motion: Tokens of the frames, shape (F, K, D).
-        image_latents: Of the identity's portrait, **not** scaled, shape (1, 4, h, w).
+        image_latents: Latents of the identity's portrait, **not** scaled, shape (1, 4, h, w).
     """
 
     appearance: Tensor

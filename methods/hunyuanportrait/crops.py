@@ -27,8 +27,8 @@ def portrait_box(face: Floats, height: int, width: int) -> WholeBox:
 
     Args:
         face: Box x0, y0, x1, y1 in pixels.
-        height: Of the frame.
-        width: Of the frame.
+        height: Height of the frame, in pixels.
+        width: Width of the frame, in pixels.
 
     Raises:
         NoFaceError: When less than a pixel of the face lies in the frame.
@@ -59,7 +59,7 @@ def crop_expression(frame: Frame, points: Floats, face: Floats, side: int) -> Fr
         frame: The whole frame.
         points: Five landmarks in it, shape (5, 2).
         face: Face box of the clip's first frame.
-        side: Of the result.
+        side: Side of the square result, in pixels.
 
     Raises:
         NoFaceError: When the square is smaller than a pixel.

@@ -16,7 +16,7 @@ class Branch:
     Attributes:
         appearance: Whether it sees appearance tokens and image latents; otherwise both are zeros.
         motion: Whether it sees motion tokens; otherwise they are zeros.
-        weight: Of its prediction in the guided one; all weights add up to 1.
+        weight: Weight of the pass's prediction in the guided one; all weights add up to 1.
     """
 
     appearance: bool

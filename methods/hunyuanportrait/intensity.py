@@ -22,8 +22,8 @@ class Intensity:
     """Buckets from 0, no motion, to 127.
 
     Attributes:
-        head: Of the nose's displacement.
-        expression: Of the landmarks' displacement relative to the nose.
+        head: Bucket of the nose's displacement.
+        expression: Bucket of the landmarks' displacement relative to the nose.
     """
 
     head: int

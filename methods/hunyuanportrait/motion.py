@@ -58,9 +58,9 @@ class ResNet(nn.Module):
     """A residual network as its file names it.
 
     Args:
-        block: Of each layer.
+        block: Residual block of all layers.
         norm: Name of the first norm.
-        groups: Of the first norm.
+        groups: Groups of the first norm.
         depths: Blocks of the four layers.
         outputs: Numbers per picture.
     """

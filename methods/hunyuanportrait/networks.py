@@ -37,7 +37,7 @@ class Networks:
         denoiser: The video UNet; a tuner's adapters go into it.
         codec: The video autoencoder.
         appearance: DINOv2 with identity adapters.
-        projection: Of its tokens.
+        projection: Projection of DINOv2's tokens.
         pose: Encoder of the pose map.
         expression: Expression encoder.
         head_pose: Head pose encoder.
@@ -87,8 +87,8 @@ class Networks:
 
         Args:
             scaled: Noisy latents of unit size, shape (B, F, 4, h, w).
-            image_latents: Of the portrait, not scaled, shape (B, 4, h, w).
-            time: Of the noise level as the network wants it, shape (1,).
+            image_latents: Latents of the portrait, not scaled, shape (B, 4, h, w).
+            time: Noise level as the network wants it, shape (1,).
             appearance: Tokens, shape (B, K, D).
             motion: Tokens, shape (B, F, K, D).
         """

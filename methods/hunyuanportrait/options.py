@@ -36,7 +36,7 @@ class HunyuanPortraitOptions(Options):
             are on by default; see docs/hunyuanportrait.md.
         motion_adapter: Whether a tuner's adapters also go into the layers that read the motion tokens.
         paste_back: Also keep the clip blended into the identity image, at its resolution. Scores are of the square.
-        precision: Of denoiser, decoder and appearance encoders; None is float32 on a CPU, bfloat16 elsewhere.
+        precision: Precision of denoiser, decoder and appearance encoders; None is float32 on a CPU, bfloat16 elsewhere.
             Upstream's is fp16.
     """
 

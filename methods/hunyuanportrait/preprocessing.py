@@ -40,7 +40,7 @@ class Preprocessed:
         identity: ArcFace's crop of it in [0, 1], without a mean taken off, shape (1, 3, 112, 112).
         expressions: Faces for the expression encoder, shape (T, 256, 256, 3).
         poses: The canvas for the head pose encoder, shape (T, 256, 256, 3).
-        intensities: Of each chunk of 25 frames.
+        intensities: Intensity buckets of each chunk of 25 frames.
         canvas: The driving clip in one window, the first frame's.
     """
 
@@ -60,7 +60,7 @@ def preprocess(identity: Clip, driving: Clip, faces: FaceSource, side: int = CAN
         identity: One frame.
         driving: At least one frame.
         faces: Finds them.
-        side: Of the canvas in pixels.
+        side: Side of the canvas, in pixels.
 
     Raises:
         NoFaceError: When the identity image, its crop or a driving frame shows no face. (Upstream fails there too:

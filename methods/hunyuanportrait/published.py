@@ -37,7 +37,7 @@ class Parts:
     """Finds and loads what the options ask for.
 
     Args:
-        options: Of the method.
+        options: The method's options.
         device: Where the networks go.
     """
 

@@ -28,7 +28,7 @@ class RandomHunyuanPortrait(HunyuanPortrait):
         architecture: Sizes of the networks.
         precision: What they are held in: "fp32", "bf16" or "fp16".
         device: Where they are: "cpu", "cuda" or "mps".
-        seed: Of weights and conditions.
+        seed: Seed of weights and conditions.
         is_clip: Not looked at: an image is a clip of one frame here.
         samples: Not looked at: sampling needs nothing else.
     """
@@ -66,7 +66,7 @@ class RandomHunyuanPortrait(HunyuanPortrait):
 
         Args:
             frames: That are generated.
-            side: Of the frames in pixels.
+            side: Side of the square frames, in pixels.
             sampled: Not looked at: the first sampling leaves nothing that tuning needs.
         """
         own, cells, random = self._architecture, side // STRIDE, torch.Generator().manual_seed(self._seed)

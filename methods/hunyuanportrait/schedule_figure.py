@@ -27,7 +27,7 @@ class Coverage:
     Attributes:
         levels: Which are drawn.
         on: Share of draws at or above the last level with adapters.
-        median: Of the draws.
+        median: Median of the draws.
         most: Their highest.
     """
 

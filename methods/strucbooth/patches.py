@@ -37,9 +37,9 @@ class Site:
     """A patch in the latents of a step.
 
     Attributes:
-        row: Of its frame in the latents.
+        row: Row of the patch's frame in the latents.
         patch: The patch.
-        weight: Of its loss.
+        weight: Weight of the patch's loss.
     """
 
     row: int

@@ -126,7 +126,7 @@ def render_people(
 
     Args:
         folder: Where the arrays are; :func:`open_arrays` makes them.
-        config: Of the whole set.
+        config: Settings of the whole set.
         kit: The face model.
         rows: Which people.
         on_person: Called with the number of people gone through, after each; may raise to stop between two.

@@ -42,7 +42,7 @@ def detail_loss(decoder: PocketAutoencoder, clean: Tensor, target: Tensor, landm
         decoder: Frozen; gradients pass through it.
         clean: Estimated clean latents, shape (N, 8, h, w).
         target: True ones, same shape.
-        landmarks: Of the picture to arrive at, in its pixels, shape (N, 68, 2).
+        landmarks: Landmarks of the target picture, in its pixels, shape (N, 68, 2).
 
     Returns:
         One value per picture, shape (N,); colours are in [-1, 1].

@@ -30,7 +30,7 @@ class EvaluationCase:
     Attributes:
         inputs: What the generator is given.
         ideal: The identity person with the driver's expression and pose.
-        coarse: The same with the part of the expression that the code tells.
+        coarse: Ideal output with only the part of the expression that the code tells.
     """
 
     inputs: Inputs

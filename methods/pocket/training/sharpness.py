@@ -25,7 +25,7 @@ def sharpness(frame: Frame, landmarks: Floats) -> dict[str, float]:
 
     Args:
         frame: uint8 RGB of 128 px.
-        landmarks: Of the picture that it is compared with, so that both use the same boxes, shape (68, 2).
+        landmarks: Landmarks of the reference picture, so that both use the same boxes, shape (68, 2).
 
     Returns:
         ``laplacian_eyes``, ``gradient_eyes``, ``laplacian_mouth``, ``gradient_mouth``; grey levels are 0 to 1.

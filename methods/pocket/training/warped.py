@@ -25,7 +25,7 @@ class Batch:
         target: Clean latents to arrive at, shape (N, 8, h, w).
         identity: Latents of the warped identity image, shape (N, 8, h, w).
         driving: From :func:`.motion.scalars`, shape (N, 16).
-        landmarks: Of the picture to arrive at, pixels, shape (N, 68, 2).
+        landmarks: Landmarks of the target picture, pixels, shape (N, 68, 2).
     """
 
     target: Tensor
