@@ -117,7 +117,7 @@ class FaceBackend(Component):
         raise NotImplementedError(f"{type(self).__name__} has no constructor")
 
     def fingerprint(self) -> Mapping[str, Any]:
-        """See :meth:`Component.fingerprint`."""
+        """All that decides the results; see :meth:`Component.fingerprint`."""
         return self.info.fingerprint
 
 

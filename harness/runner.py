@@ -49,16 +49,16 @@ class Silent:
     """Progress for nobody."""
 
     def begin(self, device: str, *, found: bool) -> None:
-        """See :meth:`Progress.begin`."""
+        """Take note of the run's device; see :meth:`Progress.begin`."""
 
     def stage(self, name: str, total: int, reused: int) -> None:
-        """See :meth:`Progress.stage`."""
+        """Take note of a stage's beginning; see :meth:`Progress.stage`."""
 
     def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
-        """See :meth:`Progress.step`."""
+        """Take note of a method's step; see :meth:`Progress.step`."""
 
     def done(self, records: Sequence[Record]) -> None:
-        """See :meth:`Progress.done`."""
+        """Take note of a finished job; see :meth:`Progress.done`."""
 
 
 @dataclass

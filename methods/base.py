@@ -163,10 +163,6 @@ class Generator(Component):
         """
         return []
 
-    def resume(self, conditions: Any, base: Animation) -> bool:  # noqa: ARG002 - without a promise nothing is shared
-        """See :meth:`DiffusionGenerator.resume`: it cannot."""
-        return False
-
 
 class Parameterization(Protocol):
     """How a diffusion model relates clean data, noise and its own prediction: epsilon, v, flow or EDM.

@@ -103,16 +103,16 @@ class _Discrete(GaussianPath):
         self._offset = offset
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """See :meth:`GaussianPath.coefficients`."""
+        """Factors of signal and noise at times; see :meth:`GaussianPath.coefficients`."""
         squared = self._alphas_cumprod.to(t.device)[t]
         return squared.sqrt(), (1 - squared).sqrt()
 
     def times(self, share: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.times`."""
+        """Training times at shares of the range; see :meth:`GaussianPath.times`."""
         return (share * self.length).long().clamp(0, self.length - 1)
 
     def sampling_times(self, steps: int) -> Tensor:
-        """See :meth:`GaussianPath.sampling_times`."""
+        """Times of a sampling, noisiest first; see :meth:`GaussianPath.sampling_times`."""
         if self._spacing == "trailing":
             times = (torch.arange(steps, 0, -1) * self.length / steps).round() - 1
         else:
@@ -124,11 +124,11 @@ class Epsilon(_Discrete):
     """The model predicts the noise (Ho et al. 2020)."""
 
     def target(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002 - the noise is all
-        """See :meth:`GaussianPath.target`."""
+        """What the model should predict; see :meth:`GaussianPath.target`."""
         return noise
 
     def x0(self, noisy: Tensor, prediction: Tensor, t: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.x0`."""
+        """Clean latents implied by a prediction; see :meth:`GaussianPath.x0`."""
         alpha, sigma = self._spread(t, noisy)
         return (noisy - sigma * prediction) / alpha
 
@@ -137,12 +137,12 @@ class VPrediction(_Discrete):
     """The model predicts v = alpha noise - sigma clean (Salimans and Ho 2022, appendix D)."""
 
     def target(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.target`."""
+        """What the model should predict; see :meth:`GaussianPath.target`."""
         alpha, sigma = self._spread(t, clean)
         return alpha * noise - sigma * clean
 
     def x0(self, noisy: Tensor, prediction: Tensor, t: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.x0`."""
+        """Clean latents implied by a prediction; see :meth:`GaussianPath.x0`."""
         alpha, sigma = self._spread(t, noisy)
         return alpha * noisy - sigma * prediction
 
@@ -160,28 +160,28 @@ class Flow(GaussianPath):
         self._scale = scale
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """See :meth:`GaussianPath.coefficients`."""
+        """Factors of signal and noise at times; see :meth:`GaussianPath.coefficients`."""
         return 1 - t, t
 
     def target(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:  # noqa: ARG002 - the same at all times
-        """See :meth:`GaussianPath.target`."""
+        """What the model should predict; see :meth:`GaussianPath.target`."""
         return noise - clean
 
     def x0(self, noisy: Tensor, prediction: Tensor, t: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.x0`."""
+        """Clean latents implied by a prediction; see :meth:`GaussianPath.x0`."""
         return noisy - self._spread(t, noisy)[1] * prediction
 
     def times(self, share: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.times`."""
+        """Training times at shares of the range; see :meth:`GaussianPath.times`."""
         shifted: Tensor = self._shift * share / (1 + (self._shift - 1) * share)
         return shifted
 
     def sampling_times(self, steps: int) -> Tensor:
-        """See :meth:`GaussianPath.sampling_times`."""
+        """Times of a sampling, noisiest first; see :meth:`GaussianPath.sampling_times`."""
         return self.times(torch.arange(steps, -1, -1) / steps)
 
     def model_time(self, t: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.model_time`."""
+        """Time as the network wants it; see :meth:`GaussianPath.model_time`."""
         return t * self._scale
 
 
@@ -212,11 +212,11 @@ class EDM(GaussianPath):
         self._rho = rho
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        """See :meth:`GaussianPath.coefficients`."""
+        """Factors of signal and noise at times; see :meth:`GaussianPath.coefficients`."""
         return torch.ones_like(t), t
 
     def target(self, clean: Tensor, noise: Tensor, t: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.target`."""
+        """What the model should predict; see :meth:`GaussianPath.target`."""
         # Written out: (clean - c_skip noisy) / c_out loses all digits where the noise is small.
         _, sigma = self._spread(t, clean)
         data = self._data
@@ -224,18 +224,18 @@ class EDM(GaussianPath):
         return wanted
 
     def x0(self, noisy: Tensor, prediction: Tensor, t: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.x0`."""
+        """Clean latents implied by a prediction; see :meth:`GaussianPath.x0`."""
         skip, out = self._preconditioning(t, noisy)
         return skip * noisy + out * prediction
 
     def times(self, share: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.times`."""
+        """Training times at shares of the range; see :meth:`GaussianPath.times`."""
         mean, deviation = self._training
         levels: Tensor = (mean + deviation * torch.special.ndtri(share)).exp()
         return levels.clamp(*self._levels)
 
     def sampling_times(self, steps: int) -> Tensor:
-        """See :meth:`GaussianPath.sampling_times`."""
+        """Times of a sampling, noisiest first; see :meth:`GaussianPath.sampling_times`."""
         shares = torch.linspace(1, 0, steps, dtype=torch.float64)
         return torch.cat([self.level(shares).float(), torch.zeros(1)])
 
@@ -246,12 +246,12 @@ class EDM(GaussianPath):
         return levels
 
     def model_input(self, noisy: Tensor, t: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.model_input`."""
+        """Noisy latents as the network wants them; see :meth:`GaussianPath.model_input`."""
         _, sigma = self._spread(t, noisy)
         return noisy / (sigma**2 + self._data**2).sqrt()
 
     def model_time(self, t: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.model_time`."""
+        """Time as the network wants it; see :meth:`GaussianPath.model_time`."""
         return t.log() / 4
 
     def _preconditioning(self, t: Tensor, like: Tensor) -> tuple[Tensor, Tensor]:

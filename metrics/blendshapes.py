@@ -56,7 +56,7 @@ class AedBlendshapes(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         generated, driving = scene.generated.seen, scene.driving.seen
         check_lengths(len(generated.found), len(driving.found))
         found = generated.found & driving.found
@@ -145,7 +145,7 @@ class AedBlendshapesDelta(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         own, reference, left_out = joint_series(scene)
         detail: dict[str, float | int | str] = {"frames_used": len(own), "frames_left_out": left_out}
         if len(own) < 2:

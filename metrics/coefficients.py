@@ -74,7 +74,7 @@ class _Coefficients(Metric):
         raise NotImplementedError
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         generated, driving = scene.generated.seen, scene.driving.seen
         check_lengths(len(generated.found), len(driving.found))
         found = generated.found & driving.found
@@ -103,7 +103,7 @@ class AedCoefficientsL1(_Coefficients):
     )
 
     def compare(self, generated: Floats, driving: Floats) -> Floats:
-        """See :func:`mean_absolute_difference`."""
+        """Mean absolute difference of the coefficients; see :func:`mean_absolute_difference`."""
         return mean_absolute_difference(generated, driving)
 
 
@@ -122,5 +122,5 @@ class AedCoefficientsL2(_Coefficients):
     )
 
     def compare(self, generated: Floats, driving: Floats) -> Floats:
-        """See :func:`euclidean_norm`."""
+        """Euclidean norm of the coefficients' difference; see :func:`euclidean_norm`."""
         return euclidean_norm(generated, driving)

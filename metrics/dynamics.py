@@ -70,7 +70,7 @@ class ExpressionCcc(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         own, reference, left_out = joint_series(scene)
         detail: dict[str, float | int | str] = {"frames_used": len(own), "frames_left_out": left_out}
         terms = expression_agreement(own, reference) if len(own) >= MIN_FRAMES else {}
@@ -138,7 +138,7 @@ class BlinkF1(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         own, reference, left_out = joint_series(scene)
         generated, driving = (events(series[:, BLINK].mean(axis=1) >= SHUT) for series in (own, reference))
         pairs = matches(generated, driving)
@@ -188,7 +188,7 @@ class LandmarkJitter(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         generated, driving = scene.generated.seen, scene.driving.seen
         check_lengths(len(generated.found), len(driving.found))
         usable = generated.found & driving.found

@@ -133,7 +133,7 @@ class EmoSim(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         generated, driving = scene.generated.seen, scene.driving.seen
         check_lengths(len(generated.found), len(driving.found))
         own, reference = generated.features[self.feature], driving.features[self.feature]

@@ -145,7 +145,7 @@ class AedLandmarksPx512(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         return _score_px512(scene.generated.seen, scene.driving.seen, "driving clip")
 
 
@@ -165,7 +165,7 @@ class AedLandmarksIod(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         return _score(scene.generated.seen, scene.driving.seen, "driving clip", aed_lmk_iod)
 
 
@@ -190,7 +190,7 @@ class AedLandmarksTargetPx512(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         return _score_px512(scene.generated.seen, target_of(scene).seen, "target")
 
 
@@ -213,7 +213,7 @@ class AkdL1Px256(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         generated, driving = scene.generated.seen, scene.driving.seen
 
         def compare(own: Floats, reference: Floats) -> Floats:

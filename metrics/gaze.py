@@ -54,7 +54,7 @@ class GazeDegrees(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         generated, driving = scene.generated.seen, scene.driving.seen
         check_lengths(len(generated.found), len(driving.found))
         found = generated.found & driving.found

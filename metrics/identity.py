@@ -90,7 +90,7 @@ class IdSim(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         return _against_identity(scene, self.spec.needs[0], cosine_similarity)
 
 
@@ -118,7 +118,7 @@ class IdDlibL2(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         return _against_identity(scene, self.spec.needs[0], euclidean_distance)
 
 
@@ -144,7 +144,7 @@ class IdPocketCos(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         return _against_identity(scene, self.spec.needs[0], cosine_similarity)
 
 
@@ -174,7 +174,7 @@ class LeakPocketCos(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         return _against_driver(scene, self.spec.needs[0], cosine_similarity)
 
 
@@ -197,5 +197,5 @@ class LeakDlibL2(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         return _against_driver(scene, self.spec.needs[0], euclidean_distance)

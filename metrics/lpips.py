@@ -136,7 +136,7 @@ class LpipsAlex(_Lpips):
     spec = _spec("alex")
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         generated, target = scene.generated.clip, target_of(scene).clip
         check_lengths(len(generated), len(target), "target")
         check_sizes(generated, target)
@@ -174,7 +174,7 @@ class TlpAlex(_Lpips):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         generated, target = scene.generated.clip, target_of(scene).clip
         check_lengths(len(generated), len(target), "target")
         detail: dict[str, float | int | str] = {"frames_used": len(target)}

@@ -138,7 +138,7 @@ class _PixelMetric(Metric):
         raise NotImplementedError
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         target = target_of(scene)
         generated, truth, seen = scene.generated.clip, target.clip, target.seen
         check_lengths(len(generated), len(truth), "target")
@@ -173,7 +173,7 @@ class PsnrMask(_PixelMetric):
     )
 
     def compare(self, generated: Frame, target: Frame, mask: Mask) -> float:
-        """See :func:`psnr`."""
+        """PSNR within the mask; see :func:`psnr`."""
         return psnr(generated, target, mask)
 
 
@@ -195,7 +195,7 @@ class SsimMask(_PixelMetric):
     )
 
     def compare(self, generated: Frame, target: Frame, mask: Mask) -> float:
-        """See :func:`ssim`."""
+        """SSIM within the mask; see :func:`ssim`."""
         return ssim(generated, target, mask)
 
 
@@ -217,7 +217,7 @@ class PsnrBlack(_PixelMetric):
     )
 
     def compare(self, generated: Frame, target: Frame, mask: Mask) -> float:
-        """See :func:`psnr_black`."""
+        """PSNR with the background blackened; see :func:`psnr_black`."""
         return psnr_black(generated, target, mask)
 
 
@@ -238,5 +238,5 @@ class SsimBlack(_PixelMetric):
     )
 
     def compare(self, generated: Frame, target: Frame, mask: Mask) -> float:
-        """See :func:`ssim_black`."""
+        """SSIM with the background blackened; see :func:`ssim_black`."""
         return ssim_black(generated, target, mask)

@@ -82,7 +82,7 @@ class SharpnessRatio(Metric):
     )
 
     def __call__(self, scene: Scene) -> Scores:
-        """See :class:`Metric`."""
+        """Score one case; see :class:`Metric`."""
         generated, identity = scene.generated, scene.identity
         found = generated.seen.found & identity.seen.found[0]
         reference = region_energies(list(identity.clip)[:1], identity.seen.landmarks[:1]) if found.any() else None

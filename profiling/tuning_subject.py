@@ -38,7 +38,7 @@ class _Watched:
         self.place = torch.device(options["device"])
 
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Any) -> Tensor:
-        """See :meth:`DiffusionGenerator.denoise`."""
+        """The model's prediction for noisy latents; see :meth:`DiffusionGenerator.denoise`."""
         self.marks["asked"] = ClockReading.now(self.place)
         prediction: Tensor = super().denoise(noisy, t, conditions)  # type: ignore[misc]
         self.marks["predicted"] = ClockReading.now(self.place)

@@ -88,7 +88,7 @@ class MediapipeBackend(FaceBackend):
 
     @classmethod
     def fetch_weights(cls, to: Path | None, progress: DownloadProgress | None = None) -> FetchReport:
-        """See :meth:`Component.fetch_weights`."""
+        """Bring all weights files to disk; see :meth:`Component.fetch_weights`."""
         return fetch_model(to, progress)
 
     def __init__(self, options: Mapping[str, Any], *, device: str = "cpu") -> None:  # noqa: ARG002 - see device

@@ -52,7 +52,7 @@ class ProcessExecutor(ExecutorBase):
         super().__exit__(kind, error, traceback)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
-        """See :meth:`ExecutorBase.run`.
+        """Do the job; see :meth:`ExecutorBase.run`.
 
         Raises:
             BenchError: Also when the processes end before they begin with a job.

@@ -27,6 +27,6 @@ class SerialExecutor(ExecutorBase):
             raise ConfigError("executor serial: has one worker and no time limit: leave out workers and case_timeout")
 
     def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
-        """See :meth:`ExecutorBase.run`."""
+        """Do the job; see :meth:`ExecutorBase.run`."""
         for job in jobs:
             yield perform(job, self.session)

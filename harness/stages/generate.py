@@ -46,7 +46,7 @@ class GenerateJob:
         return f"{self.case} · {self.method}"
 
     def run(self, session: Session) -> list[Record]:
-        """See :meth:`Job.run`."""
+        """Do the job; see :meth:`Job.run`."""
         calls = session.observer.calls.copy()
         inputs = self._inputs(session)
         animation = self._animate(session, inputs)
@@ -64,7 +64,7 @@ class GenerateJob:
         return [record]
 
     def failed(self, status: Status, reason: str) -> list[Record]:
-        """See :meth:`Job.failed`."""
+        """Records that stand for the failed job; see :meth:`Job.failed`."""
         return [self._record(status, reason)]
 
     def _inputs(self, session: Session) -> Inputs:
@@ -109,7 +109,7 @@ class Generate(Stage):
     key: ClassVar[str] = "generate"
 
     def jobs(self) -> dict[str, Job]:
-        """See :meth:`Stage.jobs`."""
+        """Jobs of the stage by key; see :meth:`Stage.jobs`."""
         early_first = sorted(self.run.items, key=lambda item: -self.run.session.precedence(item.method))
         return {item.key: GenerateJob(item.suite, item.case, item.method, item.key) for item in early_first}
 
@@ -133,7 +133,7 @@ class Generate(Stage):
             yield [replace(job, base=self._base(job)) for job in tuned]
 
     def fingerprint(self, key: str) -> Fingerprint | None:
-        """See :meth:`Stage.fingerprint`."""
+        """All that decides the results; see :meth:`Stage.fingerprint`."""
         return self._fingerprints[key]
 
     def _base(self, job: GenerateJob) -> BaseOutput | None:

@@ -26,7 +26,7 @@ class ObserveJob:
     where: str
 
     def run(self, session: Session) -> list[Record]:
-        """See :meth:`Job.run`."""
+        """Do the job; see :meth:`Job.run`."""
         calls = session.observer.calls.copy()
         seen = session.observer.observe(self.source.load(session), self.features)
         record = self.failed(Status.OK, "")[0]
@@ -39,7 +39,7 @@ class ObserveJob:
         return [record]
 
     def failed(self, status: Status, reason: str) -> list[Record]:
-        """See :meth:`Job.failed`."""
+        """Records that stand for the failed job; see :meth:`Job.failed`."""
         return [{"stage": "observe", "key": self.key, "clip": self.where, "status": status, "reason": reason}]
 
 
@@ -53,7 +53,7 @@ class _Observe(Stage):
         """The clips, the features that are wanted of them, and where they stand, for people."""
 
     def jobs(self) -> dict[str, Job]:
-        """See :meth:`Stage.jobs`."""
+        """Jobs of the stage by key; see :meth:`Stage.jobs`."""
         jobs: dict[str, Job] = {}
         for source, features, where in self._clips():
             key = digest([OBSERVE_VERSION, source.key, features, self.run.session.observer.key_for(features)])

@@ -50,7 +50,7 @@ class ScoreJob:
         return f"{self.case} · {self.method}"
 
     def run(self, session: Session) -> list[Record]:
-        """See :meth:`Job.run`."""
+        """Do the job; see :meth:`Job.run`."""
         case = session.media.case(self.suite, self.case)
         chosen = [resolve(planned.spec.name, planned.spec.options) for planned, _ in self.metrics]
         features = sorted({need for metric in chosen for need in metric.spec.needs})
@@ -63,7 +63,7 @@ class ScoreJob:
         return [record | {"several_faces": crowded} for record in records]
 
     def failed(self, status: Status, reason: str) -> list[Record]:
-        """See :meth:`Job.failed`."""
+        """Records that stand for the failed job; see :meth:`Job.failed`."""
         return [self._record(planned.id, key, status, reason) for planned, key in self.metrics]
 
     def _scene(self, session: Session, case: Case, features: list[str]) -> Scene:
@@ -135,7 +135,7 @@ class Score(Stage):
         return jobs
 
     def fingerprint(self, key: str) -> Fingerprint | None:
-        """See :meth:`Stage.fingerprint`."""
+        """All that decides the results; see :meth:`Stage.fingerprint`."""
         planned, record = self._by_key[key]
         return planned.full_fingerprint(record)
 

@@ -126,7 +126,7 @@ class HelloMeme(DiffusionGenerator):
         return self._parts.load_tools(self._options.faces(self._side))
 
     def animate(self, inputs: Inputs) -> Animation:
-        """See :meth:`Generator.animate`."""
+        """Animate one case; see :meth:`Generator.animate`."""
         return self.sample(self.condition(inputs), seed=inputs.seed)
 
     def condition(self, inputs: Inputs) -> Conditions:
@@ -194,7 +194,7 @@ class HelloMeme(DiffusionGenerator):
             return torch.cat([self._networks.encode(frame[None]) for frame in frames])
 
     def decode(self, latents: Tensor, run: int = 1) -> Tensor:  # noqa: ARG002 - each frame is decoded on its own
-        """See :meth:`DiffusionGenerator.decode`."""
+        """Frames of latents, differentiable; see :meth:`DiffusionGenerator.decode`."""
         return self._networks.decode(latents)
 
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Conditions | Selection) -> Tensor:
@@ -205,7 +205,7 @@ class HelloMeme(DiffusionGenerator):
         return unet(noisy[None], t, conditions.text, conditions.given)[0]
 
     def probe(self) -> str:
-        """See :meth:`DiffusionGenerator.probe`."""
+        """Digest of the denoiser's output for a fixed input; see :meth:`DiffusionGenerator.probe`."""
         random = torch.Generator().manual_seed(1)
         networks = self._networks
         latents = torch.randn((1, 1, LATENT_CHANNELS, _PROBE_CELLS, _PROBE_CELLS), generator=random)

@@ -56,7 +56,7 @@ class DetectedFaces:
         self._known: dict[tuple[str, ...], FaceBoxes] = {}
 
     def observe(self, clip: Clip) -> FaceBoxes:
-        """See :meth:`FaceSource.observe`."""
+        """Faces of the frames; see :meth:`FaceSource.observe`."""
         key = clip.frame_digests
         if key not in self._known:
             # Frame by frame: a clip's frames need not lie in memory at the detector's size all at once.
@@ -76,7 +76,7 @@ class ObservedFaces:
         self._observer = observer
 
     def observe(self, clip: Clip) -> FaceBoxes:
-        """See :meth:`FaceSource.observe`."""
+        """Faces of the frames; see :meth:`FaceSource.observe`."""
         seen = self._observer.observe(clip, [LANDMARKS])
         faces = [
             (box, five_points(Face(box, 1.0, landmarks=own))) if found else None

@@ -116,7 +116,7 @@ class HunyuanPortrait(DiffusionGenerator):
         return DetectedFaces(YoloFace.of_file(self._parts.detector_file(), device=self._context.device))
 
     def animate(self, inputs: Inputs) -> Animation:
-        """See :meth:`Generator.animate`."""
+        """Animate one case; see :meth:`Generator.animate`."""
         return self.sample(self.condition(inputs), seed=inputs.seed)
 
     def condition(self, inputs: Inputs) -> Conditions:
@@ -137,7 +137,7 @@ class HunyuanPortrait(DiffusionGenerator):
         return conditions.of_frames(frames)
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
-        """See :meth:`DiffusionGenerator.sample`.
+        """Generate by normal sampling; see :meth:`DiffusionGenerator.sample`.
 
         Raises:
             DivergedError: When the decoder answers with numbers that are not finite.
@@ -169,7 +169,7 @@ class HunyuanPortrait(DiffusionGenerator):
         return self._predict(noisy[None], t, *(one.to(networks.device) for one in given))[0]
 
     def probe(self) -> str:
-        """See :meth:`DiffusionGenerator.probe`."""
+        """Digest of the denoiser's output for a fixed input; see :meth:`DiffusionGenerator.probe`."""
         random, networks = torch.Generator().manual_seed(1), self._networks
         width: int = networks.denoiser.config.cross_attention_dim
         shapes = [

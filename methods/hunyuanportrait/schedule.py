@@ -47,7 +47,7 @@ class VideoNoise(EDM):
         self._table = ((1 - alphas) / alphas).sqrt().float()
 
     def times(self, share: Tensor) -> Tensor:
-        """See :meth:`GaussianPath.times`."""
+        """Training times at shares of the range; see :meth:`GaussianPath.times`."""
         if self._kind is NoiseLevels.LOGNORMAL:
             return super().times(share)
         if self._kind is NoiseLevels.KARRAS:

@@ -103,7 +103,7 @@ class Pocket(DiffusionGenerator):
         return self.sample(self.condition(inputs), seed=inputs.seed)
 
     def condition(self, inputs: Inputs) -> Conditions:
-        """See :meth:`DiffusionGenerator.condition`."""
+        """Compute all that depends on the case alone; see :meth:`DiffusionGenerator.condition`."""
         return make_conditions(inputs, self._networks, attenuation=self._options.attenuation, device=self._device)
 
     def made_frames(self, conditions: Conditions) -> Sequence[int]:
@@ -111,11 +111,11 @@ class Pocket(DiffusionGenerator):
         return range(len(conditions.given.identity))
 
     def select(self, conditions: Conditions, frames: Sequence[int]) -> Conditions:
-        """See :meth:`DiffusionGenerator.select`."""
+        """Conditions of some neighbouring frames; see :meth:`DiffusionGenerator.select`."""
         return conditions[frames]
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
-        """See :meth:`DiffusionGenerator.sample`."""
+        """Generate by normal sampling; see :meth:`DiffusionGenerator.sample`."""
         generator = torch.Generator().manual_seed(seed)
         given = conditions.given
         noise = torch.randn((1, *given.identity.shape[1:]), generator=generator).to(self._device)
@@ -132,20 +132,20 @@ class Pocket(DiffusionGenerator):
         return True
 
     def encode(self, frames: Tensor) -> Tensor:
-        """See :meth:`DiffusionGenerator.encode`."""
+        """Latents of frames; see :meth:`DiffusionGenerator.encode`."""
         return self._networks.autoencoder.encode(frames.to(self._device))
 
     def decode(self, latents: Tensor, run: int = 1) -> Tensor:  # noqa: ARG002 - each frame is decoded on its own
-        """See :meth:`DiffusionGenerator.decode`."""
+        """Frames of latents, differentiable; see :meth:`DiffusionGenerator.decode`."""
         return self._networks.autoencoder.decode(latents)
 
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
-        """See :meth:`DiffusionGenerator.denoise`."""
+        """The model's prediction for noisy latents; see :meth:`DiffusionGenerator.denoise`."""
         velocity: Tensor = self._denoiser(noisy, t.expand(len(noisy)), conditions.given)
         return velocity
 
     def probe(self) -> str:
-        """See :meth:`DiffusionGenerator.probe`."""
+        """Digest of the denoiser's output for a fixed input; see :meth:`DiffusionGenerator.probe`."""
         numbers = torch.linspace(-2, 2, autoencoder.CHANNELS * 64, device=self._device)
         latents = numbers.sin().reshape(1, autoencoder.CHANNELS, 8, 8)
         driving = torch.linspace(-1, 1, motion.SCALARS, device=self._device)[None]
