@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import quote
 
@@ -110,6 +110,56 @@ def fetch_parts(parts: Sequence[HubPart], to: Path | None, progress: DownloadPro
         if to is None and not any(name.startswith(f"{repository}/") for name in report.failed):
             write_text(root.parents[1] / "refs" / "main", listing.commit)
     return report
+
+
+def fetch_files(
+    wanted: Mapping[str, tuple[str, str]], to: Path, progress: DownloadProgress | None = None
+) -> FetchReport:
+    """Bring single files of several repositories into one folder; what is there and right is left alone.
+
+    A file is found in its repository by its name, wherever it lies there.
+
+    Args:
+        wanted: By path below the folder: publisher and repository.
+        to: The folder.
+        progress: Told of every chunk.
+
+    Returns:
+        What was fetched, what was there and what failed; one failure does not stop the others.
+    """
+    report, root = FetchReport(), to.expanduser()
+    listings: dict[tuple[str, str], Listing | AssetError] = {}
+    for name, (publisher, repository) in wanted.items():
+        try:
+            if (publisher, repository) not in listings:
+                try:
+                    listings[publisher, repository] = list_repository(publisher, repository)
+                except AssetError as error:
+                    listings[publisher, repository] = error
+            listing = listings[publisher, repository]
+            if isinstance(listing, AssetError):
+                raise listing
+            file = replace(_named(listing, PurePosixPath(name).name), path=name)
+            if _is_right(root / name, file):
+                report.present.append(name)
+            else:
+                _fetch_file(name, file, root / name, progress)
+                report.fetched.append(name)
+            _record(root, listing.commit, file)
+        except OSError as error:
+            report.failed[name] = f"weights {name}: cannot be stored below {root}: {error.strerror or error}"
+        except AssetError as error:
+            page = f"{HUB}/{publisher}/{repository}"
+            report.failed[name] = f"{error} (or take it from {page}, whose terms may have to be accepted first)"
+    return report
+
+
+def _named(listing: Listing, name: str) -> HubFile:
+    found = [file for path, file in listing.files.items() if PurePosixPath(path).name == name]
+    if len(found) != 1:
+        many = "no file" if not found else f"{len(found)} files"
+        raise AssetError(f"weights {name}: {listing.publisher}/{listing.repository} has {many} of that name")
+    return found[0]
 
 
 def list_repository(publisher: str, repository: str) -> Listing:

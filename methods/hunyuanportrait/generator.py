@@ -14,6 +14,9 @@ from torch import Tensor, nn
 
 from ...core.checkpoints import check_device
 from ...core.digest import array_digest
+from ...core.download import DownloadProgress, FetchReport
+from ...core.errors import ConfigError
+from ...core.hub import fetch_files
 from ...core.options import parse_options
 from ...core.weights import WeightFile
 from ...datasets.clip import Clip
@@ -79,6 +82,17 @@ class HunyuanPortrait(DiffusionGenerator):
             return []
         folder = Path(given.weights).expanduser() if given.weights else None
         return [file.on_disk(folder) for file in FILES]
+
+    @classmethod
+    def fetch_weights(cls, to: Path | None, progress: DownloadProgress | None = None) -> FetchReport:
+        """Bring all weights files into a folder; see :meth:`Component.fetch_weights`.
+
+        Raises:
+            ConfigError: Without a folder: there is no usual place for them.
+        """
+        if to is None:
+            raise ConfigError(f"--weights {cls.name}: say where to, with --to DIR, and give that folder as weights=DIR")
+        return fetch_files({file.name: file.repository for file in FILES}, to, progress)
 
     def fingerprint(self) -> Mapping[str, Any]:
         """Code version, options, precision, whatever finds the faces, and the digests of all weights.

@@ -20,6 +20,7 @@ NOTICE = (
     "passed on with a copy of it"
 )
 """Printed, and kept in the metadata of saved adapters."""
+GET = "bench data fetch --weights hunyuanportrait --to DIR"
 _PORTRAIT = "https://huggingface.co/tencent/HunyuanPortrait"
 _VIDEO = "https://huggingface.co/stabilityai/stable-video-diffusion-img2vid-xt"
 
@@ -42,6 +43,12 @@ class File:
     url: str
     values: int = 0
 
+    @property
+    def repository(self) -> tuple[str, str]:
+        """Publisher and repository on the hub."""
+        publisher, repository = self.url.split("/")[-2:]
+        return publisher, repository
+
     def on_disk(self, folder: Path | None) -> WeightFile:
         """The file as it is in a weights folder."""
         found = file_on_disk(
@@ -49,7 +56,7 @@ class File:
             name=self.name,
             source=self.url,
             licence=self.licence,
-            how=f"take the files from their publishers' pages into one folder and give it as weights=DIR. {NOTICE}",
+            how=f"{GET}, or take the files from their publishers' pages into one folder; then weights=DIR. {NOTICE}",
             role=self.role,
         )
         return replace(found, about_size=f"{human_size(2 * self.values)} in 16 bit") if self.values else found
