@@ -26,7 +26,7 @@ class StrucBoothConfig(Options):
     Attributes:
         steps: Optimizer steps.
         learning_rate: AdamW learning rate, constant.
-        rank: LoRA rank.
+        rank: Rank of the LoRA layers.
         lora_targets: Regular expression over the denoiser's layers; None takes the generator's own.
         accumulate: Noise draws whose gradients are averaged in one optimizer step.
         ldm_weight: Weight of the denoising loss on the PGT (eq. 2).

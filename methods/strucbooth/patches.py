@@ -85,7 +85,7 @@ class PatchDecoder:
 
         Args:
             sites: Patches in the latents that the terms will be given.
-            eps: Epsilon of :func:`gradient_loss`.
+            eps: Gradient norm below which little counts; see :func:`gradient_loss`.
         """
         if self.batch == 1 and not self.whole:  # one by one in the order given: sums keep their last digits
             return [self._term([site], eps) for site in sites]

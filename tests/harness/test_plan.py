@@ -120,7 +120,7 @@ def test_the_face_models_change_the_scores_and_the_methods_that_ask_them(make_se
 
 def test_a_metric_option_changes_the_scores_of_that_metric(make_session, make_suite, tmp_path):
     suite = make_suite(tmp_path / "self", "self-video", name="self")
-    sessions = [make_session(suite, metrics=[f"psnr_mask:mask={mask}", "id_sim"]) for mask in ("box", "hull")]
+    sessions = [make_session(suite, metrics=[f"psnr_mask:mask={mask}", "ssim_mask"]) for mask in ("box", "hull")]
     outputs, scores = changed(*map(keys, sessions))
     assert not outputs
     assert {metric for _, _, metric in scores} == {"psnr_mask/1"}
