@@ -7,7 +7,7 @@ from itertools import combinations
 from typing import TYPE_CHECKING, NamedTuple
 
 from .core.errors import ConfigError
-from .harness.run_file import RunFile, load_plan
+from .harness.run_file import load_plan
 from .running import AnyPath, Run, load
 
 if TYPE_CHECKING:
@@ -42,12 +42,15 @@ def compare(runs: Sequence[Run | AnyPath] | Mapping[str, Run | AnyPath]) -> Runs
     """
     import pandas as pd
 
+    from .reports.fitting import require_fit, require_same_cases
+
     named = list(_named(runs))
     abouts = {name: run.about for name, run in named}
-    for (one, first), (other, second) in combinations(named, 2):
-        for why in _differences(abouts[one], abouts[other]):
-            raise ConfigError(f"runs {one} and {other} cannot be compared: {why}")
-        _check_cases(one, first, other, second)
+    for (one, first), (other, second) in combinations(abouts.items(), 2):
+        if odd := first.suites.keys() ^ second.suites.keys():
+            raise ConfigError(f"runs {one} and {other} cannot be compared: suite {min(odd)} is in one of them only")
+    require_fit(abouts)
+    require_same_cases({name: load_plan(run.folder, run.about) for name, run in named})
     frames = [run.frame().assign(run=name) for name, run in named]
     tables = [run.summary().assign(run=name) for name, run in named]
     keys = ["suite", "metric", "method", "run"]
@@ -76,42 +79,3 @@ def _named(runs: Sequence[Run | AnyPath] | Mapping[str, Run | AnyPath]) -> Itera
             raise ConfigError(f"compare: two runs are called {name}: give a mapping with a name for each")
         seen.add(name)
         yield name, found
-
-
-def _differences(one: RunFile, other: RunFile) -> Iterator[str]:
-    """Why numbers of one run do not mean what the other's mean."""
-    for suite in one.suites.keys() & other.suites.keys():
-        if one.suites[suite].digest != other.suites[suite].digest:
-            yield f"suite {suite} has other contents: run both on one manifest"
-    if one.suites.keys() != other.suites.keys():
-        yield f"suite {min(one.suites.keys() ^ other.suites.keys())} is in one of them only"
-    versions = [{name.partition("/")[0]: name for name in run.metrics} for run in (one, other)]
-    for name in versions[0].keys() & versions[1].keys():
-        first, second = versions[0][name], versions[1][name]
-        if first != second:
-            yield f"metric {name} is {first} in the one and {second} in the other: score the older run again"
-        elif one.metrics[first].options != other.metrics[first].options:
-            yield f"metric {first} has other options"
-        elif _models(one, first) != _models(other, first):
-            yield f"other face models, weights or settings are behind metric {first}"
-
-
-def _models(run: RunFile, metric: str) -> list[tuple[object, ...]]:
-    """Everything of a metric's face models that decides its numbers, but for the device."""
-    wanted = run.metrics[metric].backends
-    return [(b.name, b.version, b.weights, b.grade, b.options) for b in run.backends if b.name in wanted]
-
-
-def _check_cases(one: str, first: Run, other: str, second: Run) -> None:
-    """Means over other cases are no comparison.
-
-    Raises:
-        ConfigError: Naming the suite.
-    """
-    planned = [{(item.suite, item.case) for item in load_plan(run.folder, run.about)} for run in (first, second)]
-    if odd := planned[0] ^ planned[1]:
-        suite, case = min(odd)
-        raise ConfigError(
-            f"runs {one} and {other} cannot be compared: they cover other cases of {suite} ({case} is in one of them "
-            "only): run both with the same --case, --limit and --full"
-        )

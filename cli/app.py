@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
-from . import ablate, animate, config, data, doctor, listing, profile, run, why
+from . import ablate, animate, compare, config, data, doctor, listing, profile, run, runs, why
 
 INTERRUPTED = 130
 """Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
@@ -28,6 +28,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("score")(run.score)
 app.command("report")(run.report)
+app.command("compare")(compare.compare)
 app.command("animate")(animate.animate_case)
 app.command("ablate")(ablate.ablate)
 app.command("why")(why.why)
@@ -38,6 +39,7 @@ app.add_typer(profile.app, name="profile")
 app.add_typer(listing.metrics_app, name="metrics")
 app.add_typer(listing.methods_app, name="methods")
 app.add_typer(listing.suites_app, name="suites")
+app.add_typer(runs.app, name="runs")
 
 
 @dataclass

@@ -193,3 +193,13 @@ ConfigOption = Annotated[
 PluginOption = Annotated[
     Paths, typer.Option("--plugin", help=f"{RunConfig.model_fields['plugins'].description} Repeatable.")
 ]
+RunsArgument = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
+AllMetrics = Annotated[bool, typer.Option("--all-metrics", help="Print the exploratory metrics as well.")]
+AgainstOption = Annotated[
+    str,
+    typer.Option(
+        metavar="METHOD",
+        help="Row that all others are compared with, like pocket. Default: each with its own baseline.",
+        show_default=False,
+    ),
+]

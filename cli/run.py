@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from .. import running, scoring
+from .. import merging, running, scoring
 from ..harness.runner import RETRIABLE, Progress, Summary
 from ..reports.render.numbers import duration
 from ..reports.render.terminal import print_closing, print_cost, print_results
 from ..running import Planned, Run
-from .flags import FLAGS, HOW, ConfigOption, Given, RunArgument, takes
+from .flags import (
+    FLAGS,
+    HOW,
+    AgainstOption,
+    AllMetrics,
+    ConfigOption,
+    Given,
+    RunArgument,
+    RunsArgument,
+    takes,
+)
 from .progress import RunProgress
+
+MERGED = Path("runs") / "merged"
 
 
 @takes(*FLAGS)
@@ -45,11 +58,19 @@ def score(
 
 
 def report(
-    run_folder: RunArgument,
-    all_metrics: Annotated[bool, typer.Option("--all-metrics", help="Print the exploratory metrics as well.")] = False,
+    runs: RunsArgument,
+    all_metrics: AllMetrics = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report of several runs.")] = MERGED,
+    against: AgainstOption = "",
 ) -> None:
-    """Write the tables and contact sheets of a run again; the run folder is all that is needed."""
-    print_report(Console(highlight=False, markup=False), running.load(run_folder), all_metrics=all_metrics)
+    """Write the tables and contact sheets of a run again, or of several as one; the run folders are all it needs."""
+    console = Console(highlight=False, markup=False)
+    if len(runs) == 1 and not against:
+        print_report(console, running.load(runs[0]), all_metrics=all_metrics)
+        return
+    model = merging.report_runs(runs, out, against=against)
+    print_results(console, model, all_metrics=all_metrics)
+    print_closing(console, model, out / "report" / "index.md")
 
 
 def finish(perform: Callable[[Progress], Run]) -> None:

@@ -36,10 +36,18 @@ def write_report(folder: Path) -> ReportModel:
     Raises:
         StoreError: When the folder is not a run, another version wrote it, or it cannot be written.
     """
-    data = read_run(folder)
+    return write_report_of(read_run(folder))
+
+
+def write_report_of(data: RunData) -> ReportModel:
+    """Write the report of what was read of one or several run folders, into ``data.folder``; see :func:`write_report`.
+
+    Raises:
+        StoreError: When it cannot be written.
+    """
     model = model_of(data)
-    store_frame(folder, model.frame)
-    report = folder / "report"
+    store_frame(data.folder, model.frame)
+    report = data.folder / "report"
     with storing(report):
         _remove_other_suites(data, report)
         draw_ablation(report, model.ablation)

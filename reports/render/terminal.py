@@ -50,6 +50,29 @@ def print_results(console: Console, model: ReportModel, *, all_metrics: bool = F
         _say(console, note, "yellow")
 
 
+def print_side_by_side(console: Console, table: pd.DataFrame, differences: Sequence[str]) -> None:
+    """Print means of runs whose numbers may mean different things: in the order given, without deltas or verdicts.
+
+    Args:
+        console: Where to.
+        table: Summaries with a column ``run``.
+        differences: In what the runs differ.
+    """
+    for suite, own in table.groupby("suite", sort=False):
+        _say(console, f"{suite}, side by side, unranked", "bold")
+        lines = []
+        for metric, rows in own.groupby("metric", sort=False):
+            lines.append(_Line(f"{metric}  [{rows['unit'].iloc[0]}]", style="bold"))
+            for row in rows.to_dict("records"):
+                cells = [mean_text(row), f"n {row['n']}/{row['cases']}"]
+                lines.append(_Line(f"{_INDENT}{row['run']}: {method_text(row)}", cells))
+        _print_lines(console, lines)
+    for line in differences:
+        _say(console, line, "yellow")
+    if differences:
+        _say(console, "These numbers do not mean the same: no differences, no verdict.", "bold yellow")
+
+
 def print_closing(console: Console, model: ReportModel, page: Path) -> None:
     """Print what a report ends with: the verdict, and where the page lies."""
     _say(console, verdict(model), "bold")

@@ -21,10 +21,11 @@ class Crafted:
 
     Attributes:
         folder: The run folder.
+        code: Stands for all that decides outputs besides method and case.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, code: str = "") -> None:
+        self.folder, self.code = folder, code
         self._items: list[PlanItem] = []
         self._records: list[dict[str, Any]] = []
 
@@ -36,7 +37,7 @@ class Crafted:
         A status of "" leaves all records out, as in a run that has not come so far. In a list of values None is a
         frame without a face.
         """
-        key = f"{method}/{case}"
+        key = f"{self.code}{method}/{case}"
         metrics = tuple(PlannedMetric(ComponentSpec(name=name), f"{name}/1", f"{key}/{name}") for name in METRICS)
         item = PlanItem("tiny", case, case[0], case[-1], method, "base" if method != "base" else "", key, metrics)
         self._items.append(item)
