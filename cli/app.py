@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
-from . import ablate, animate, compare, config, data, doctor, listing, profile, run, runs, why
+from . import ablate, animate, compare, config, data, doctor, listing, paper, profile, run, runs, why
 
 INTERRUPTED = 130
 """Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
@@ -29,6 +29,7 @@ app.command("run")(run.run)
 app.command("score")(run.score)
 app.command("report")(run.report)
 app.command("compare")(compare.compare)
+app.command("paper")(paper.paper)
 app.command("animate")(animate.animate_case)
 app.command("ablate")(ablate.ablate)
 app.command("why")(why.why)

@@ -1,0 +1,33 @@
+"""``bench paper RUN... -o DIR``: the paper's tables and figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from .. import publishing
+from .flags import RunsArgument, Texts
+
+
+def paper(
+    runs: RunsArgument,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("paper"),
+    case: Annotated[
+        Texts,
+        typer.Option(help="Case that the pictures show. Repeatable. Default: some, spread evenly over each suite."),
+    ] = None,
+) -> None:
+    """Write Table 1, the tables of ablations and the figures: csv, markdown, LaTeX (paper.tex shows all), PDF and SVG.
+
+    Runs of bench ablate give Table 2; all others are merged into Table 1 and the qualitative figures.
+    """
+    done = publishing.paper(runs, out, cases=case or [])
+    console = Console(highlight=False, markup=False)
+    for note in done.notes:
+        console.print(note, style="yellow", soft_wrap=True)
+    console.print(f"tables: {', '.join(done.tables)}", soft_wrap=True)
+    console.print(f"figures: {', '.join(name for name, _ in done.figures) or 'none'}", soft_wrap=True)
+    console.print(f"paper: {out / 'paper.md'}, {out / 'paper.tex'} (pdflatex shows all)", soft_wrap=True)
