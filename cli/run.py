@@ -47,9 +47,14 @@ def score(
 def report(
     run_folder: RunArgument,
     all_metrics: Annotated[bool, typer.Option("--all-metrics", help="Print the exploratory metrics as well.")] = False,
+    single_file: Annotated[
+        bool,
+        typer.Option("--single-file", help="Also write single.html: the page with what fits of its media inside."),
+    ] = False,
 ) -> None:
-    """Write the tables and contact sheets of a run again; the run folder is all that is needed."""
-    print_report(Console(highlight=False, markup=False), running.load(run_folder), all_metrics=all_metrics)
+    """Write the page, tables and contact sheets of a run again; the run folder is all that is needed."""
+    console = Console(highlight=False, markup=False)
+    print_report(console, running.load(run_folder), all_metrics=all_metrics, single_file=single_file)
 
 
 def finish(perform: Callable[[Progress], Run]) -> None:
@@ -79,9 +84,10 @@ def print_report(
     progress: RunProgress | None = None,
     *,
     all_metrics: bool = False,
+    single_file: bool = False,
 ) -> None:
     """Write a run's report and print its tables, with what a command did where there was one."""
-    model = run.report()
+    model = run.report(single_file=single_file)
     print_results(console, model, all_metrics=all_metrics)
     print_cost(console, model.cost)
     if summary and progress:

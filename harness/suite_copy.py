@@ -15,7 +15,7 @@ from ..core.errors import AssetError, StoreError, one_line
 from ..core.files import write_text
 from ..core.options import first_problem
 from ..datasets.assets import AssetStore
-from ..datasets.clip import Frame
+from ..datasets.clip import Clip, Frame
 from ..datasets.framing import frame_window
 from ..datasets.manifest import Case, Suite, Window
 from .session import Session
@@ -50,14 +50,18 @@ class SuiteCopy(BaseModel):
             AssetError: When the file is gone or has changed since.
             MediaError: When it cannot be decoded.
         """
+        middle = Window(asset=window.asset, start=window.start + window.frames // 2, crop=window.crop)
+        frame: Frame = self.clip(middle).frames[0]
+        return frame
+
+    def clip(self, window: Window) -> Clip:
+        """A window, framed as the run saw it; errors as for :meth:`middle_frame`."""
         path = self.paths.get(window.asset)
         asset = self.suite.assets[window.asset]
         if path is None or not path.is_file():
             raise AssetError(f"asset {window.asset}: {path or asset.path} is not there")
         AssetStore(path.parent).verify(path, window.asset, asset)
-        middle = Window(asset=window.asset, start=window.start + window.frames // 2, crop=window.crop)
-        frame: Frame = frame_window(self.suite, middle, path).frames[0]
-        return frame
+        return frame_window(self.suite, window, path)
 
 
 def copy_suites(session: Session) -> None:
