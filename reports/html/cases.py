@@ -45,6 +45,7 @@ class Gallery:
         self._items: dict[tuple[str, str], list[PlanItem]] = defaultdict(list)
         for item in data.plan:
             self._items[item.suite, item.case].append(item)
+        self._by_suite: dict[str, list[str]] = {}
         self.sources: dict[str, Load] = {}
         """How to read what is shown, by digest."""
         self._cases = [self._case(*key) for key in self._items]
@@ -64,19 +65,24 @@ class Gallery:
             found[order[suite, case]].setdefault(metric, {})[method] = [_short(value) for value in values]
         return dict(found)
 
-    def as_data(self, proxies: Proxies, source: Callable[[str], str], curves: Mapping[int, Any]) -> dict[str, Any]:
+    def as_data(
+        self, proxies: Proxies, source: Callable[[str], str], curves: Mapping[int, Any], *, linked: bool = True
+    ) -> dict[str, Any]:
         """The gallery for the page's script.
 
         Args:
             proxies: Of :attr:`sources`.
             source: Where the page finds a proxy, by its name; "" where it was left out.
             curves: By index of the case: where its curves are, or the curves themselves.
+            linked: Whether outputs are linked to; a single file travels without them.
         """
         keys = {key: index for index, key in enumerate(self.sources)}
         media = [_medium(key, proxies, source) for key in keys]
         cases = []
         for index, case in enumerate(self._cases):
             tiles = [tile | {"media": keys.get(tile["media"])} for tile in case["tiles"]]
+            if not linked:
+                tiles = [{name: value for name, value in tile.items() if name != "original"} for tile in tiles]
             cases.append(case | {"tiles": tiles, "curves": curves.get(index)})
         run = self._model.run
         return {
@@ -102,8 +108,12 @@ class Gallery:
         }
 
     def _metrics(self, suite: str) -> list[str]:
-        own = self._model.summary[self._model.summary["suite"] == suite]
-        return list(dict.fromkeys(own.sort_values("primary", ascending=False, kind="stable")["metric"]))
+        """The primary ones first."""
+        if suite not in self._by_suite:
+            own = self._model.summary[self._model.summary["suite"] == suite]
+            ordered = own.sort_values("primary", ascending=False, kind="stable")["metric"]
+            self._by_suite[suite] = list(dict.fromkeys(ordered))
+        return self._by_suite[suite]
 
     def _case(self, suite: str, case_id: str) -> dict[str, Any]:
         items = sorted(self._items[suite, case_id], key=self._place)
@@ -125,10 +135,8 @@ class Gallery:
         return 2 if self._model.run.is_control(item.method) else 1 if item.baseline else 0
 
     def _values(self, item: PlanItem) -> list[float | None]:
-        found = [
-            self._by_case.get((item.suite, item.method, metric, item.case)) for metric in self._metrics(item.suite)
-        ]
-        return [None if value is None else _short(value) for value in found]
+        keys = ((item.suite, item.method, metric, item.case) for metric in self._metrics(item.suite))
+        return [_short(self._by_case.get(key, math.nan)) for key in keys]
 
     @cached_property
     def _by_case(self) -> dict[Any, float]:
@@ -161,10 +169,10 @@ class Gallery:
 
 
 def script_json(value: Any) -> str:
-    """Plain data as JSON that can stand inside an HTML script element, whatever names are in it.
+    r"""Plain data as JSON that can stand inside an HTML script element, whatever names are in it.
 
     >>> script_json({"a": "</script>"})
-    '{"a":"\\\\u003c/script\\\\u003e"}'
+    '{"a":"\\u003c/script\\u003e"}'
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -57,9 +57,7 @@ def _write_curves(folder: Path, gallery: Gallery, curves: Mapping[int, Curves]) 
     places = {}
     for index, own in curves.items():
         name = f"curves-{digest(gallery.name_of(index))[:16]}.js"
-        write_text(
-            folder / name, f"portraitCurves({index},{json.dumps(own, separators=(',', ':'), allow_nan=False)})\n"
-        )
+        write_text(folder / name, f"portraitCurves({index},{script_json(own)})\n")
         places[index] = f"{MEDIA}/{name}"
     for path in folder.glob("curves-*.js"):
         if f"{MEDIA}/{path.name}" not in places.values():
@@ -75,10 +73,9 @@ def _single(model: ReportModel, gallery: Gallery, proxies: Proxies, curves: Mapp
         size = len(f"data:{kind};base64,") + 4 * -(-proxy.bytes // 3)
         if size <= left:
             left -= size
-            inside[proxy.name] = (
-                f"data:{kind};base64,{base64.b64encode((report / MEDIA / proxy.name).read_bytes()).decode()}"
-            )
-    content = gallery.as_data(proxies, lambda name: inside.get(name, ""), curves)
+            coded = base64.b64encode((report / MEDIA / proxy.name).read_bytes()).decode()
+            inside[proxy.name] = f"data:{kind};base64,{coded}"
+    content = gallery.as_data(proxies, lambda name: inside.get(name, ""), curves, linked=False)
     gone = len(proxies.made) - len(inside)
     note = f"A single file: {len(inside)} of {len(proxies.made)} pictures and clips are inside it"
     note += f", {gone} were left out to stay below {human_size(SINGLE_LIMIT)} of media." if gone else "."

@@ -1,7 +1,7 @@
 """Small copies of pictures and clips that browsers play: made for looking, never for measuring.
 
-Outputs are kept without loss, as RGB H.264 that no browser plays. Beside the page lie H.264 4:2:0 clips and WebP pictures,
-named by a digest of what they show: a proxy is made once, and what no page shows any more is taken away.
+Outputs are kept without loss, as RGB H.264 that no browser plays. Beside the page lie H.264 4:2:0 clips and WebP
+pictures, named by a digest of what they show: a proxy is made once, and what no page shows any more is taken away.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def make_proxies(folder: Path, sources: Mapping[str, Load]) -> Proxies:
 
 
 def write_video(path: Path, clip: Clip) -> None:
-    """Write a clip as browsers play it: H.264 4:2:0, BT.709, a key frame every few frames, so that stepping is quick."""
+    """Write a clip as browsers play it: H.264 4:2:0, BT.709; many key frames, so that stepping is quick."""
     width, height = _size(clip, LARGEST, even=True)
     with atomic_path(path) as temporary, av.open(temporary, "w", "mp4", {"movflags": "faststart"}) as container:
         options = {"crf": _CRF, "preset": "veryfast", "bf": "0"}

@@ -620,6 +620,9 @@ document.addEventListener("keydown", (event) => {
   found[1]();
 });
 
+// Paper shows all cases.
+addEventListener("beforeprint", () => cards.forEach((card) => card.enter()));
+
 const wanted = readAddress();
 refresh();
 const asked = D.cases.find((entry) => entry.id === wanted && entry.suite === state.suite);
