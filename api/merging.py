@@ -16,13 +16,14 @@ if TYPE_CHECKING:
     from .reports.model import ReportModel
 
 
-def report_runs(runs: Sequence[AnyPath], out: AnyPath, *, against: str = "") -> ReportModel:
+def report_runs(runs: Sequence[AnyPath], out: AnyPath, *, against: str = "", single_file: bool = False) -> ReportModel:
     """Write one report of several runs.
 
     Args:
         runs: Run folders.
         out: The new report's folder: ``records.parquet`` and ``report`` in it.
         against: Row label that all other competitors are compared with; "" leaves each with its own baseline.
+        single_file: Whether to write ``report/single.html`` as well.
 
     Returns:
         The numbers.
@@ -40,7 +41,7 @@ def report_runs(runs: Sequence[AnyPath], out: AnyPath, *, against: str = "") -> 
     read = read_runs([Path(run) for run in runs])
     data = merge(read, folder, against)
     adopt_suites(read.values(), folder)
-    return write_report_of(data)
+    return write_report_of(data, single_file=single_file)
 
 
 def compare_runs(runs: Sequence[AnyPath], *, against: str = "") -> ReportModel:

@@ -81,7 +81,7 @@ class Run:
     @property
     def page(self) -> Path:
         """The report's first page, once :meth:`report` has written it."""
-        return self.folder / "report" / "index.md"
+        return self.folder / "report" / "index.html"
 
     def frame(self) -> pd.DataFrame:
         """All values: a row per suite, case, method, metric and frame, with status, reason and cost.
@@ -104,15 +104,18 @@ class Run:
 
         return compare(self.frame(), self.about)
 
-    def report(self) -> ReportModel:
+    def report(self, *, single_file: bool = False) -> ReportModel:
         """Write the folder's ``report`` and ``records.parquet`` again.
+
+        Args:
+            single_file: Whether to write ``single.html`` as well: the page with what fits of its pictures and clips.
 
         Returns:
             The numbers that stand in it; see :mod:`.reports.model`.
         """
         from .reports.report import write_report
 
-        return write_report(self.folder)
+        return write_report(self.folder, single_file=single_file)
 
 
 class Planned(NamedTuple):

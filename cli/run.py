@@ -62,13 +62,17 @@ def report(
     all_metrics: AllMetrics = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report of several runs.")] = MERGED,
     against: AgainstOption = "",
+    single_file: Annotated[
+        bool,
+        typer.Option("--single-file", help="Also write single.html: the page with what fits of its media inside."),
+    ] = False,
 ) -> None:
-    """Write the tables and contact sheets of a run again, or of several as one; the run folders are all it needs."""
+    """Write the page, tables and contact sheets of a run again, or of several as one; the run folders are all it needs."""
     console = Console(highlight=False, markup=False)
     if len(runs) == 1 and not against:
-        print_report(console, running.load(runs[0]), all_metrics=all_metrics)
+        print_report(console, running.load(runs[0]), all_metrics=all_metrics, single_file=single_file)
         return
-    model = merging.report_runs(runs, out, against=against)
+    model = merging.report_runs(runs, out, against=against, single_file=single_file)
     print_results(console, model, all_metrics=all_metrics)
     print_closing(console, model, out / "report" / "index.md")
 
@@ -100,9 +104,10 @@ def print_report(
     progress: RunProgress | None = None,
     *,
     all_metrics: bool = False,
+    single_file: bool = False,
 ) -> None:
     """Write a run's report and print its tables, with what a command did where there was one."""
-    model = run.report()
+    model = run.report(single_file=single_file)
     print_results(console, model, all_metrics=all_metrics)
     print_cost(console, model.cost)
     if summary and progress:

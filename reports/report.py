@@ -11,6 +11,7 @@ from ..harness.store import storing
 from ..harness.suite_copy import copied_suites, load_copy
 from .ablation import draw_ablation
 from .contact_sheet import contact_sheet
+from .html.page import write_page
 from .model import ReportModel, model_of
 from .records_frame import store_frame
 from .render.csv import csv_text
@@ -21,14 +22,15 @@ SHOWN_GONE = 3
 """Missing pictures that are named one by one."""
 
 
-def write_report(folder: Path) -> ReportModel:
+def write_report(folder: Path, *, single_file: bool = False) -> ReportModel:
     """Write ``<folder>/report`` and ``<folder>/records.parquet`` from what lies in the run folder.
 
-    Neither plug-ins nor face models nor weights are needed. All files but ``cost.csv`` (see :mod:`.cost`) depend on the
-    results alone, so that equal results give equal bytes.
+    Neither plug-ins nor face models nor weights are needed. All files but ``cost.csv`` (see :mod:`.cost`) and the HTML
+    page, which tells of cost and dates, depend on the results alone, so that equal results give equal bytes.
 
     Args:
         folder: A run folder, finished or not.
+        single_file: Whether to write ``report/single.html`` as well, with its pictures and clips inside.
 
     Returns:
         The numbers.
@@ -36,10 +38,10 @@ def write_report(folder: Path) -> ReportModel:
     Raises:
         StoreError: When the folder is not a run, another version wrote it, or it cannot be written.
     """
-    return write_report_of(read_run(folder))
+    return write_report_of(read_run(folder), single_file=single_file)
 
 
-def write_report_of(data: RunData) -> ReportModel:
+def write_report_of(data: RunData, *, single_file: bool = False) -> ReportModel:
     """Write the report of what was read of one or several run folders, into ``data.folder``; see :func:`write_report`.
 
     Raises:
@@ -57,6 +59,7 @@ def write_report_of(data: RunData) -> ReportModel:
             _write_tables(report, suite, model)
         write_text(report / "index.md", page(model))
         write_text(report / "cost.csv", csv_text(model.cost))
+        write_page(data, model, report, single_file=single_file)
     return model
 
 

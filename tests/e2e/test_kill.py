@@ -78,7 +78,8 @@ def kill_at_work(process: subprocess.Popen[str], records: Path, delay: float) ->
 
 def reports(folder: Path) -> dict[str, bytes]:
     """All that the report promises to be a function of the results alone."""
-    files = {path.name: path.read_bytes() for path in sorted((folder / "report").iterdir()) if path.name != "cost.csv"}
+    paths = [path for path in sorted((folder / "report").iterdir()) if path.is_file()]
+    files = {path.name: path.read_bytes() for path in paths if path.name not in ("cost.csv", "index.html")}
     # What follows names the versions and the commit, which may change under a developer's hands.
     return files | {"index.md": files["index.md"].partition(b"## With what")[0]}
 
