@@ -23,7 +23,7 @@ def junit(report: GateReport) -> str:
         _test(suite, "settings", line.partition(":")[0], "error", Outcome.INCOMPARABLE, line)
     for check in report.checks:
         kind = {Outcome.REGRESSED: "failure", Outcome.UNDECIDED: "error"}.get(check.outcome, "")
-        name = f"{check.rule.text or check.rule} [{check.subject}]"
+        name = f"{check.rule.text} [{check.subject}]"
         _test(suite, f"{check.suite}.{check.method}", name, kind, check.outcome, _text(check))
     _cases(suite, report.failed, "failure", Outcome.REGRESSED)
     _cases(suite, report.missing, "error", Outcome.INCOMPLETE)

@@ -46,6 +46,7 @@ _SHAPE = re.compile(r"\s*(?P<subject>[^\s<>]+?)\s*(?P<op><=|>=)\s*(?P<limit>\S+)
 _LIMIT = re.compile(r"(?P<number>[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?)(?P<unit>[%x]?)")
 _LOSS = re.compile(r"loss\((?P<metric>[^()\s]+)\)")
 _CLAUSES = {"in": "suite", "for": "method", "vs": "reference"}
+_ANYTHING = {"in": "*", "for": "*", "vs": ""}
 _EXAMPLE = "like 'aed_lmk_px512<=+2% sig', 'id_sim>=-0.01', 'loss(primary)<=2%', 'coverage>=-1%' or 'time<=1.3x'"
 
 
@@ -88,8 +89,8 @@ class Rule:
             unit = "%" if self.relative else ""
             ways = {None: f"loss({self.metric})<={amount}", True: f"{self.metric}<=+{amount}"}
             head = ways.get(self.rises, f"{self.metric}>=-{amount}") + unit
-        clauses = [f"{word} {getattr(self, name)}" for word, name in _CLAUSES.items()]
-        kept = [clause for clause in clauses if not clause.endswith((" *", " "))]
+        told = {word: getattr(self, name) for word, name in _CLAUSES.items()}
+        kept = [f"{word} {name}" for word, name in told.items() if name != _ANYTHING[word]]
         return " ".join([head, *(["sig"] if self.significant else []), *kept])
 
 

@@ -9,7 +9,6 @@ from typing import Any
 
 from ..render.markdown import markdown
 from ..render.numbers import MISSING
-from .rules import Rule
 from .verdict import CaseNote, Check, GateReport, Outcome
 
 MARKER = "<!-- portraitbench-gate -->"
@@ -72,9 +71,7 @@ def figures(check: Check) -> str:
     """A check's numbers in a line: before, after, loss with interval, limit, and what could have been seen."""
     text = f"{_number(check.before)} -> {_number(check.after)}"
     if check.unit == "x":
-        text += (
-            f", {_number(check.loss)} times the baseline's ratio (limit {_number(check.limit)}), {check.pairs} cases"
-        )
+        text += f", {_number(check.loss)} times the old ratio (limit {_number(check.limit)}), {check.pairs} cases"
     else:
         text += f", worse by {_interval(check)} (limit {_number(check.limit)}), {check.pairs} cases"
     if not math.isnan(check.smallest):
@@ -145,6 +142,5 @@ def _number(value: float) -> str:
 
 
 def _plain(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """A dataclass as plain data: rules as their text, numbers that JSON does not know as null."""
-    data = {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in pairs}
-    return {"text": data["text"] or str(Rule(**data))} if data.keys() == Rule.__dataclass_fields__.keys() else data
+    """A dataclass as plain data: numbers that JSON does not know become null."""
+    return {name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in pairs}
