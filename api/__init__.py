@@ -17,6 +17,7 @@ A run is a folder, made by one call and read back by another::
     pb.score(run, metrics=["ssim_mask"])                     # other metrics, the same outputs
     pb.ablate("losses", suites=["pocket-image"], limit=4)    # a sweep that the tuner declares
     pb.compare({"before": "runs/a", "after": "runs/b"}).table
+    pb.gate("runs/after", "baseline.json", ["loss(primary)<=2% sig"]).exit_code
     pb.animate("a.png", "b.mp4", out="c.mp4", regions={"mouth": "smile.png"})
 
 Keyword arguments are the fields of :class:`RunConfig`, which ``bench run --help`` and ``bench config schema`` explain;
@@ -81,6 +82,8 @@ if TYPE_CHECKING:
     from .faces.base import Observation as Observation
     from .faces.base import ReadsCoefficients as ReadsCoefficients
     from .faces.base import ReadsEmotion as ReadsEmotion
+    from .gating import gate as gate
+    from .gating import save_baseline as save_baseline
     from .harness.component import ComponentSpec as ComponentSpec
     from .harness.config import RunConfig as RunConfig
     from .methods import METHODS as METHODS
@@ -147,6 +150,7 @@ _HOMES = {
         "ReadsCoefficients",
         "ReadsEmotion",
     ),
+    "gating": ("gate", "save_baseline"),
     "harness.component": ("ComponentSpec",),
     "harness.config": ("RunConfig",),
     "methods": ("METHODS",),

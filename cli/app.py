@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
-from . import ablate, animate, compare, config, data, doctor, listing, paper, profile, run, runs, why
+from . import ablate, animate, compare, config, data, doctor, gate, listing, paper, profile, run, runs, why
 
 INTERRUPTED = 130
 """Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
@@ -32,8 +32,10 @@ app.command("compare")(compare.compare)
 app.command("paper")(paper.paper)
 app.command("animate")(animate.animate_case)
 app.command("ablate")(ablate.ablate)
+app.command("gate", cls=gate.GateCommand)(gate.gate)
 app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
+app.add_typer(gate.app, name="baseline")
 app.add_typer(config.app, name="config")
 app.add_typer(data.app, name="data")
 app.add_typer(profile.app, name="profile")
@@ -81,7 +83,7 @@ def main() -> None:
         if settings.debug:
             traceback.print_exc()
         errors.print(f"[bold red]bench:[/] {escape(one_line(error, 2000))}", soft_wrap=True)
-        sys.exit(BenchError.exit_code)
+        sys.exit(error.exit_code if isinstance(error, BenchError) else BenchError.exit_code)
     except (KeyboardInterrupt, SystemExit) as stop:
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise

@@ -67,7 +67,7 @@ def report(
         typer.Option("--single-file", help="Also write single.html: the page with what fits of its media inside."),
     ] = False,
 ) -> None:
-    """Write the page, tables and contact sheets of a run again, or of several as one; the run folders are all it needs."""
+    """Write page, tables and contact sheets of a run again, or of several as one; run folders are all it needs."""
     console = Console(highlight=False, markup=False)
     if len(runs) == 1 and not against:
         print_report(console, running.load(runs[0]), all_metrics=all_metrics, single_file=single_file)

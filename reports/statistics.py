@@ -137,6 +137,28 @@ def holm(p_values: ArrayLike) -> Floats:
     return adjusted
 
 
+def smallest_seen(estimate: Estimate, alpha: float = 1 - LEVEL, power: float = 0.8) -> float:
+    """The smallest true change that a test with an estimate's spread would call clear most of the time.
+
+    Args:
+        estimate: Of paired deltas.
+        alpha: Level of the two-sided test.
+        power: How often the change is to be seen.
+
+    Returns:
+        (t(1 - alpha/2) + t(power)) standard errors, a usual approximation; NaN where there is no interval.
+
+    >>> deltas = [1.0, 2.0, 3.0, 4.0, 5.0]  # standard error 0.707, quantiles 2.776 and 0.941 with 4 degrees of freedom
+    >>> round(smallest_seen(per_clip(deltas)), 3)
+    2.629
+    """
+    if not estimate.df:
+        return math.nan
+    quantile = float(stdtrit(estimate.df, (1 + LEVEL) / 2))
+    error = (estimate.high - estimate.mean) / quantile
+    return float(stdtrit(estimate.df, 1 - alpha / 2) + stdtrit(estimate.df, power)) * error
+
+
 def win_rate(deltas: ArrayLike, higher_is_better: bool) -> float:
     """The share of paired cases where the method is strictly better; a tie counts half. NaN without cases.
 

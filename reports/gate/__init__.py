@@ -1,0 +1,1 @@
+"""The gate: a run against a committed baseline, by rules; what continuous integration asks."""
