@@ -40,6 +40,7 @@ class RunFields(TypedDict, total=False):
     seed: int
     device: str
     gpu_in_key: bool
+    tf32: bool
     executor: Component
     workers: int
     threads: int

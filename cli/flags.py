@@ -72,6 +72,7 @@ FLAGS: Mapping[str, Flag] = {
     "device": Flag(("--device",), str | None, HOW),
     "executor": Flag(("--executor",), str | None, HOW),
     "gpu_in_key": Flag(("--gpu-in-key",), bool | None, HOW),
+    "tf32": Flag(("--tf32",), bool | None, HOW),
     "workers": Flag(("--workers", "-w"), int | None, HOW),
     "threads": Flag(("--threads",), int | None, HOW),
     "shard": Flag(("--shard",), str | None, HOW),

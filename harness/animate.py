@@ -10,6 +10,7 @@ from ..core.errors import ConfigError
 from ..datasets.clip import Clip
 from ..methods.base import Animation, Generator
 from ..methods.tuned_method import TunedMethod
+from .arithmetic import using_arithmetic
 from .session import Session
 from .single_case import SingleCase, failing_alone
 from .stages.generate import check_animation
@@ -74,7 +75,7 @@ def animate(
         OneCaseError: When the method cannot finish the case.
         ConfigError: When an option of the method does not fit.
     """
-    with limit_threads(session.config.threads), failing_alone():
+    with limit_threads(session.config.threads), using_arithmetic(session.arithmetic), failing_alone():
         if isinstance(method, TunedMethod):
             return _tuned(method, case, save, tell)
         tell(f"animate ({method.name})")

@@ -57,6 +57,9 @@ class RunConfig(Options):
     gpu_in_key: bool = Field(
         default=False, description="Whether results of another model of graphics card are computed again."
     )
+    tf32: bool = Field(
+        default=False, description="On CUDA, let products round their factors to TF32: faster, and other digits."
+    )
     executor: ComponentSpec = Field(
         default=ComponentSpec(name="auto"), description="Where the work is done: auto, serial, processes."
     )

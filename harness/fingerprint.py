@@ -69,12 +69,13 @@ def score_fingerprint(session: Session, suite: Suite, case: Case, metric: Metric
 
 
 def environment(session: Session) -> Fingerprint:
-    """What decides last digits: the kind of device and the number of threads; the card's model where it is asked for.
+    """What decides last digits: the kind of device, threads, and on cards the arithmetic; their model where asked for.
 
     Never a device's index: every card of a machine is as good as another.
     """
     gpu = {"gpu": session.gpu} if session.gpu else {}
-    return {"device": device_type(session.device), "threads": session.config.threads, **gpu}
+    switches = {"arithmetic": dict(session.arithmetic)} if session.arithmetic else {}
+    return {"device": device_type(session.device), "threads": session.config.threads, **switches, **gpu}
 
 
 def differences(old: Fingerprint, new: Fingerprint) -> list[str]:

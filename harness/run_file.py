@@ -103,6 +103,8 @@ class RunFile(_Open):
     config: dict[str, Any]
     device: str = ""
     """Where methods and face models computed, as a library is told; "" in files of earlier versions."""
+    arithmetic: dict[str, bool] = {}
+    """Switches of a graphics card's arithmetic that were set; see :mod:`harness.arithmetic`."""
     suites: dict[str, SuiteAbout]
     methods: list[str]
     method_grades: dict[str, str] = {}
@@ -136,6 +138,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": session.config.model_dump(mode="json"),
         "device": session.device,
+        "arithmetic": dict(session.arithmetic),
         "suites": {
             opened.suite.name: {
                 "title": opened.suite.title,

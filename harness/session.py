@@ -18,6 +18,7 @@ from ..methods import METHODS
 from ..methods.base import Generator, MethodContext, StepProgress, Tuner
 from ..methods.tuned_method import TunedMethod, is_tuner_class
 from ..metrics.base import Metric
+from .arithmetic import arithmetic
 from .chosen_metrics import chosen_metrics
 from .component import ComponentSpec
 from .config import RunConfig
@@ -63,6 +64,11 @@ class Session:
     def gpu(self) -> str:
         """Model of the graphics card, if the configuration wants results told apart by it; else ""."""
         return gpu_name(self.device) if self.config.gpu_in_key else ""
+
+    @property
+    def arithmetic(self) -> Mapping[str, bool]:
+        """Switches of the graphics card's arithmetic under which the run computes."""
+        return arithmetic(self.device, tf32=self.config.tf32)
 
     @cached_property
     def observer(self) -> Observer:

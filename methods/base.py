@@ -252,6 +252,13 @@ class DiffusionGenerator(Generator, ABC):
         """
         return False
 
+    def prime(self, conditions: Any, *, seed: int) -> None:
+        """Bring fresh conditions to where a first sampling with ``seed`` leaves them, as far as later ones read that.
+
+        For generators whose samplings depend on the first one of a case; called before adapters are put in, by a tuner
+        that has no need of the first sampling itself. By default there is nothing to do.
+        """
+
     @abstractmethod
     def encode(self, frames: Tensor) -> Tensor:
         """Latents of frames in [-1, 1], on the denoiser's device; the same frames give the same latents."""
@@ -269,6 +276,13 @@ class DiffusionGenerator(Generator, ABC):
     @abstractmethod
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Any) -> Tensor:
         """The model's prediction for noisy latents at one time of shape (1,); differentiable."""
+
+    def denoising_modules(self, conditions: Any) -> Sequence[nn.Module]:  # noqa: ARG002 - the same for every case
+        """The modules that :meth:`denoise` calls for a case, each as a whole; a tuner may compile them for it.
+
+        :attr:`denoiser` alone by default. Others share its layers, so that adapters act in them too.
+        """
+        return (self.denoiser,)
 
     @abstractmethod
     def probe(self) -> str:

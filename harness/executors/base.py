@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol, Self
 
+from ..arithmetic import using_arithmetic
 from ..session import Session
 from ..stages.jobs import Job
 from ..store import Record
@@ -35,8 +36,12 @@ class ExecutorBase(ABC):
         self._limits = ExitStack()
 
     def __enter__(self) -> Self:
-        """Begin: numeric libraries, of this process and of those that it starts, get the run's number of threads."""
+        """Begin: numeric libraries, of this process and of those that it starts, get the run's number of threads.
+
+        This process also gets the run's arithmetic of graphics cards; workers set that themselves.
+        """
         self._limits.enter_context(limit_threads(self.session.config.threads))
+        self._limits.enter_context(using_arithmetic(self.session.arithmetic))
         return self
 
     def __exit__(

@@ -17,6 +17,7 @@ from pebble import ProcessExpired, ProcessPool
 
 from ...core.errors import BenchError, Status
 from ...core.options import Options, parse_options
+from ..arithmetic import arithmetic, set_arithmetic
 from ..config import RunConfig
 from ..devices import worker_device
 from ..session import Session
@@ -93,6 +94,7 @@ def _interrupts_held() -> Iterator[None]:
 def _start(config: RunConfig, pids: Any) -> None:
     global _session
     device = worker_device(config.device, take_slot(pids))
+    set_arithmetic(arithmetic(device, tf32=config.tf32))
     _session = Session(config.model_copy(update={"device": device}))
 
 

@@ -22,14 +22,14 @@ class Conditions:
     Attributes:
         text: Shape (2, K, D).
         reference: Features of the reference image before the up blocks, shape (2, C, h, w).
-        control: Maps of all rows, shape (R, C, h, w).
+        control: Maps of all rows, shape (R, C, h, w); on the CPU, since they grow with the clip.
         idle: Maps of nothing, shape (1, C, h, w).
         canvas: The driving clip as cropped, T frames.
         shown: Row that each frame of the clip shows, ascending, T numbers.
         cells: Side of the latents.
         latents: Latents of all rows as first sampled, shape (R, 4, h, w); None before that.
         keyframes: Latents of keyframes by row as first sampled, each shape (4, h, w).
-        pads: Features of keyframes by row as first sampled, each shape (2, 1, C, h, w).
+        pads: Features of keyframes by row as first sampled, each shape (2, 1, C, h, w) and on the CPU.
         row_pads: Features of all rows as first sampled, for windows that a tuner chooses, each shape (1, 1, C, h, w)
             and on the CPU; empty before the first is asked for.
         held: Rows whose driving frame showed no face.
@@ -63,20 +63,26 @@ class Conditions:
         """Whether neighbours in time matter."""
         return self.rows > 1
 
-    def given(self, rows: Sequence[int], pads: Maps | None = None) -> AdapterInputs:
-        """What the adapters read for some rows, in both halves."""
-        with_conditions = self.control.apply(lambda maps: maps[None, list(rows)])
-        without = self.idle.apply(lambda maps: maps[None].expand(1, len(rows), -1, -1, -1))
-        return AdapterInputs(joined([without, with_conditions], 0), self.reference, pads)
+    def given(
+        self, rows: Sequence[int], pads: Maps | None, device: torch.device, *, both: bool = True
+    ) -> AdapterInputs:
+        """What the adapters read for some rows, brought to the device: only what a single window needs is there.
 
+        Args:
+            rows: Which.
+            pads: Features of the frame before and of the one behind, shape (B or 1, 2, C, h, w); None for images.
+            device: Where the adapters work.
+            both: Both halves, without and with the conditions; otherwise the second alone.
+        """
+        control = self.control.apply(lambda maps: maps[None, list(rows)].to(device))
+        if both:
+            without = self.idle.apply(lambda maps: maps[None].expand(1, len(rows), -1, -1, -1).to(device))
+            control = joined([without, control], 0)
 
-def with_conditions_only(given: AdapterInputs) -> AdapterInputs:
-    """The second half of a batch of two."""
+        def brought(maps: Maps) -> Maps:
+            return maps.apply(lambda one: (one if both else one[-1:]).to(device))
 
-    def half(maps: Maps | None) -> Maps | None:
-        return None if maps is None else maps.apply(lambda one: one[-1:])
-
-    return AdapterInputs(half(given.control), half(given.reference), half(given.pads))
+        return AdapterInputs(control, brought(self.reference), None if pads is None else brought(pads))
 
 
 @torch.no_grad()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from ..diffusion import Epsilon, scaled_linear
 from ..pixels import to_pixels
 from .adapted_unet import AdapterInputs
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
-from .conditions import Conditions, compute_conditions, shown_rows, with_conditions_only
+from .conditions import Conditions, compute_conditions, shown_rows
 from .feature_maps import Maps, joined
 from .inputs import CANVAS, FaceTools
 from .inspection import inspect
@@ -150,12 +150,11 @@ class HelloMeme(DiffusionGenerator):
     def select(self, conditions: Conditions, frames: Sequence[int]) -> Selection:
         """See :meth:`DiffusionGenerator.select`. A clip must have been sampled before: its frames pad the window."""
         rows = [conditions.shown[frame] for frame in frames]
-        given = conditions.given(rows)
+        pads = None
         if conditions.is_clip:
             own = self._row_pads(conditions)
             pads = joined([own[rows[0]], own[rows[-1]]], 1)
-            given = replace(given, pads=pads.apply(lambda maps: maps.to(self._networks.device)))
-        return Selection(conditions.text[-1:], with_conditions_only(given))
+        return Selection(conditions.text[-1:], conditions.given(rows, pads, self._networks.device, both=False))
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """See :meth:`DiffusionGenerator.sample`. The first sampling of a case is kept: tuning a clip needs it."""
@@ -188,6 +187,11 @@ class HelloMeme(DiffusionGenerator):
             }
         return True
 
+    def prime(self, conditions: Conditions, *, seed: int) -> None:
+        """See :meth:`DiffusionGenerator.prime`: with ``fresh_pads=false`` a clip's windows read the first keyframes."""
+        if conditions.is_clip and not self._options.fresh_pads:
+            self.sample(conditions, seed=seed)
+
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`: the mode of the encoder's distribution."""
         with self._networks.on_device("encoder"):  # once for all frames
@@ -203,6 +207,10 @@ class HelloMeme(DiffusionGenerator):
             conditions = self.select(conditions, self.made_frames(conditions))
         unet = self._networks.image if conditions.given.pads is None else self._networks.clip
         return unet(noisy[None], t, conditions.text, conditions.given)[0]
+
+    def denoising_modules(self, conditions: Conditions) -> Sequence[nn.Module]:
+        """See :meth:`DiffusionGenerator.denoising_modules`: a clip has a UNet of its own, made of the same layers."""
+        return ((self._networks.clip if conditions.is_clip else self._networks.image).unet,)
 
     def probe(self) -> str:
         """Digest of the denoiser's output for a fixed input; see :meth:`DiffusionGenerator.probe`."""

@@ -121,9 +121,10 @@ class Networks:
 
     @torch.no_grad()
     def control_maps(self, inputs: HelloMemeInputs) -> Maps:
-        """The control network's maps of all frames, shape (T, C, h, w)."""
+        """The control network's maps of all frames, shape (T, C, h, w), on the CPU: they grow with the clip."""
         starts = range(0, len(inputs.condition), CHUNK)
-        return joined([self._control_chunk(inputs, slice(start, start + CHUNK)) for start in starts], 0)
+        chunks = [self._control_chunk(inputs, slice(start, start + CHUNK)) for start in starts]
+        return joined([chunk.apply(lambda maps: maps.cpu()) for chunk in chunks], 0)
 
     @torch.no_grad()
     def idle_maps(self, inputs: HelloMemeInputs) -> Maps:

@@ -11,7 +11,7 @@ from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 
 from .adapted_unet import WiredUNet
-from .conditions import Conditions, read_features, with_conditions_only
+from .conditions import Conditions, read_features
 from .feature_maps import Maps, joined
 from .networks import Networks
 from .schedule import Sampling
@@ -118,10 +118,9 @@ class CaseSampler:
         return total / counts[:, None, None, None]
 
     def _predict(self, unet: WiredUNet, latents: Tensor, t: Tensor, rows: list[int], pads: Maps | None) -> Tensor:
-        given, text = self._conditions.given(rows, pads), self._conditions.text
-        if self._sampling.guidance == 1:
-            given, text = with_conditions_only(given), text[-1:]
-        device = self._networks.device
+        device, both = self._networks.device, self._sampling.guidance != 1
+        given = self._conditions.given(rows, pads, device, both=both)
+        text = self._conditions.text if both else self._conditions.text[-1:]
         return unet(latents[None].expand(len(text), -1, -1, -1, -1).to(device), t.to(device), text, given)
 
     def _remember(self, rows: list[int], latents: Tensor) -> None:
@@ -133,14 +132,14 @@ class CaseSampler:
 
 
 def keyframe_pads(networks: Networks, latents: Tensor, text: Tensor) -> Maps:
-    """Features of one keyframe for the windows that it borders, each shape (2, 1, C, h, w).
+    """Features of one keyframe for the windows that it borders, each shape (2, 1, C, h, w), on the CPU.
 
     Args:
         networks: The networks.
         latents: Keyframe latents as sampled, shape (4, h, w).
         text: Text embeddings of the case, shape (2, K, D).
     """
-    return read_features(networks, latents[None], text).apply(lambda maps: maps[:, None])
+    return read_features(networks, latents[None], text).apply(lambda maps: maps[:, None].cpu())
 
 
 @contextmanager

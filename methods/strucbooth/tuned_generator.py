@@ -55,7 +55,7 @@ class Tuned:
         if not on:
             raise RuntimeError(f"generator {self._generator.name} does not call on_step while it samples")
         detail = {**animation.detail, **self.detail, "sampling_steps": len(on), "lora_steps": sum(on)}
-        return replace(animation, detail=detail)
+        return replace(animation, detail=detail, state={})  # no sampling begins again from a tuned one
 
     def keep(self, step: int) -> None:
         """Keep the weights if the settings ask for a snapshot after this many steps."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from ...faces.base import LANDMARKS, DifferentiableEmbedder, HasDifferentiableEm
 from ...faces.observer import Observer
 from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, Tuner
 from ..guides import expand_guides
-from ..lora import Lora, injected_lora
+from ..lora import Lora, injected_lora, unchanged
 from ..outputs import Outputs
 from ..phases import Phases
 from ..sweeps import Sweep
@@ -138,11 +138,18 @@ class StrucBooth(Tuner):
                     sources=sources,
                     base=base,
                 )
+        elif base is None:
+            with phases.measure("pgt"):
+                generator.prime(conditions, seed=inputs.seed)
         _refuse_half(generator.denoiser)
         seed = seed_for(inputs.seed, self.name)
         targets = config.lora_targets or generator.lora_targets
-        with injected_lora(generator.denoiser, targets, rank=config.rank, seed=seed) as lora:
-            _set_up(generator.denoiser, config)
+        with injected_lora(generator.denoiser, targets, rank=config.rank, seed=seed) as lora, ExitStack() as compiled:
+            if config.checkpointing:
+                _recompute(generator.denoiser)
+            for module in generator.denoising_modules(conditions) if config.compile else ():
+                compiled.enter_context(unchanged(module))
+                module.compile()
             tuned = Tuned(generator, lora, config)
             with phases.measure("tune"):
                 if guide is not None:
@@ -246,16 +253,13 @@ def _refuse_half(denoiser: torch.nn.Module) -> None:
         )
 
 
-def _set_up(denoiser: torch.nn.Module, config: StrucBoothConfig) -> None:
-    """Switch on what the settings ask of the denoiser; leaving the adapters' block undoes it.
+def _recompute(denoiser: torch.nn.Module) -> None:
+    """Let the denoiser compute activations again for the gradients; leaving the adapters' block undoes it.
 
     Raises:
-        ConfigError: When it cannot recompute activations.
+        ConfigError: When it cannot.
     """
-    if config.checkpointing:
-        switch = getattr(denoiser, "enable_gradient_checkpointing", None)
-        if switch is None:
-            raise ConfigError(f"{OWNER}: {type(denoiser).__name__} has no gradient checkpointing: checkpointing=false")
-        switch()
-    if config.compile:
-        denoiser.compile()
+    switch = getattr(denoiser, "enable_gradient_checkpointing", None)
+    if switch is None:
+        raise ConfigError(f"{OWNER}: {type(denoiser).__name__} has no gradient checkpointing: checkpointing=false")
+    switch()

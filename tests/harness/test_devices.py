@@ -15,8 +15,9 @@ torch = pytest.importorskip("torch")
 from portraitbench.faces.base import BackendInfo  # noqa: E402 - after the skip
 from portraitbench.harness import devices  # noqa: E402
 from portraitbench.harness.executors import processes, worker_slots  # noqa: E402
+from portraitbench.harness.executors.serial import SerialExecutor  # noqa: E402
 from portraitbench.harness.plan import make_plan  # noqa: E402
-from portraitbench.harness.run_file import load_run  # noqa: E402
+from portraitbench.harness.run_file import describe, load_run  # noqa: E402
 from portraitbench.harness.telemetry import Meter  # noqa: E402
 
 
@@ -107,6 +108,63 @@ def test_each_worker_is_started_with_its_own_device(make_session, cards, monkeyp
     for _ in range(3):
         processes._start(executor._config, pids)
     assert started == ["cuda:0", "cuda:1", "cuda:0"]
+
+
+def switches():
+    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    return cuda.allow_tf32, cudnn.allow_tf32, cudnn.deterministic, cudnn.benchmark
+
+
+def switch(matmul, convolutions, deterministic, benchmark):
+    torch.backends.cuda.matmul.allow_tf32 = matmul
+    torch.backends.cudnn.allow_tf32 = convolutions
+    torch.backends.cudnn.deterministic = deterministic
+    torch.backends.cudnn.benchmark = benchmark
+
+
+@pytest.fixture
+def other_switches():
+    """As a program may have left them."""
+    before, left = switches(), (True, True, False, True)
+    switch(*left)
+    yield left
+    switch(*before)
+
+
+@pytest.mark.parametrize("tf32", [False, True])
+def test_a_cards_arithmetic_is_the_runs_in_this_process_and_in_workers(
+    make_session, cards, monkeypatch, other_switches, tf32
+):
+    cards(1)
+    session = make_session(device="cuda", tf32=tf32)
+    with SerialExecutor({}, session):
+        assert switches() == (tf32, tf32, True, False)
+    assert switches() == other_switches
+    monkeypatch.setattr(processes, "Session", lambda config: SimpleNamespace())
+    monkeypatch.setattr(processes, "take_slot", lambda pids: 0)
+    processes._start(session.config, None)  # a process of its own, where they stay
+    assert switches() == (tf32, tf32, True, False)
+
+
+def test_off_the_card_nothing_is_switched(make_session, other_switches):
+    with SerialExecutor({}, make_session(device="cpu", tf32=True)):
+        assert switches() == other_switches
+
+
+def test_a_cards_arithmetic_is_recorded_and_decides_what_is_reused(make_session, cards):
+    cards(1)
+    plain, fast = (make_session(methods=["toy"], device="cuda", tf32=tf32) for tf32 in (False, True))
+    assert not set(keys(plain)) & set(keys(fast))
+    on_cpu = [keys(make_session(methods=["toy"], device="cpu", tf32=tf32)) for tf32 in (False, True)]
+    assert on_cpu[0] == on_cpu[1]  # where it acts on nothing
+    written = describe(fast, make_plan(fast)).model_dump()
+    assert written["arithmetic"] == {
+        "cuda.matmul.allow_tf32": True,
+        "cudnn.allow_tf32": True,
+        "cudnn.deterministic": True,
+        "cudnn.benchmark": False,
+    }
+    assert written["config"]["tf32"] is True
 
 
 def test_a_new_worker_takes_the_place_of_the_dead_one(monkeypatch):

@@ -6,9 +6,10 @@ import pytest
 import torch
 from hm_case import inputs
 
-from portraitbench.methods.hellomeme.conditions import read_features, with_conditions_only
+from portraitbench.methods.hellomeme.conditions import read_features
 from portraitbench.methods.hellomeme.dry_run_faces import dry_run_models
 from portraitbench.methods.hellomeme.face_tools import OnnxTools
+from portraitbench.methods.hellomeme.feature_maps import Maps
 from portraitbench.methods.hellomeme.inputs import Control, FaceSettings
 from portraitbench.methods.hellomeme.networks import CHUNK
 
@@ -117,11 +118,18 @@ def test_the_stand_in_face_is_found_where_it_was_put(make_inputs):
     assert sizes.max(axis=1) == pytest.approx(120)  # half of the frame
 
 
-def test_the_half_with_conditions_is_the_second(random_tiny):
-    from portraitbench.methods.hellomeme.adapted_unet import AdapterInputs
-    from portraitbench.methods.hellomeme.feature_maps import Maps
+@pytest.mark.parametrize("with_pads", [False, True])
+def test_the_half_with_conditions_is_the_second_and_needs_no_first(with_pads):
+    from hm_clip import clip_conditions
 
-    two = Maps((torch.tensor([1.0, 2.0])[:, None],), ())
-    half = with_conditions_only(AdapterInputs(two, two, None))
-    assert half.control.down[0].tolist() == [[2.0]]
-    assert half.pads is None
+    conditions = clip_conditions(5)
+    conditions.reference = Maps((), (torch.tensor([1.0, 2.0])[:, None],))
+    conditions.idle = Maps((), (torch.full((1, 4, 1, 1), -1.0),))
+    pads = Maps((), (torch.tensor([3.0, 4.0])[:, None],)) if with_pads else None
+    both = conditions.given([1, 3], pads, torch.device("cpu"))
+    assert both.control.up[0][:, :, 0, 0, 0].tolist() == [[-1.0, -1.0], [1.0, 3.0]]
+    conditions.idle = None  # it must not be asked for
+    half = conditions.given([1, 3], pads, torch.device("cpu"), both=False)
+    assert half.control.up[0][:, :, 0, 0, 0].tolist() == [[1.0, 3.0]]
+    assert half.reference.up[0].tolist() == [[2.0]]
+    assert half.pads.up[0].tolist() == [[4.0]] if with_pads else half.pads is None

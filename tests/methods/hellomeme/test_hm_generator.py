@@ -96,7 +96,10 @@ def test_denoise_computes_the_half_with_conditions(make_generator, make_inputs):
     with torch.no_grad():
         found = generator.denoise(noisy, t, conditions)
         both = generator._networks.image(
-            noisy[None].expand(2, -1, -1, -1, -1), t, conditions.text, conditions.given([0])
+            noisy[None].expand(2, -1, -1, -1, -1),
+            t,
+            conditions.text,
+            conditions.given([0], None, generator._networks.device),
         )
     assert torch.allclose(found, both[1], atol=1e-4)
     assert not torch.allclose(found, both[0], atol=1e-2)
@@ -136,6 +139,32 @@ def test_strucbooth_tunes_an_image_and_leaves_no_trace(make_generator, make_inpu
     assert animation.clip.frame_digests != plain.frame_digests
     assert generator.probe() == before
     assert generator.animate(make_inputs()).clip.frame_digests == plain.frame_digests
+
+
+@pytest.mark.parametrize("frames", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_compiling_covers_the_modules_that_the_case_uses(make_generator, make_inputs, monkeypatch, frames):
+    """What is compiled is what a tuning step calls; a clip has a UNet of its own."""
+    generator, case = make_generator(steps=1), make_inputs(frames)
+    networks, called = generator._networks, []
+    unet = networks.image.unet if frames == 1 else networks.clip.unet
+
+    def compiled(call):
+        def counting(*args, **kwargs):
+            called.append(call.__self__)
+            return call(*args, **kwargs)
+
+        return counting
+
+    monkeypatch.setattr(torch, "compile", compiled)
+    conditions = generator.condition(case)
+    base = generator.sample(conditions, seed=case.seed)
+    assert called == []
+    tuner = StrucBooth({"steps": 2, "compile": True}, make_generator.context)
+    with tuner.tune(generator, conditions, case, base=base):
+        assert called == [unet, unet]
+        assert unet._compiled_call_impl is not None
+    for one in (networks.image.unet, networks.clip.unet):
+        assert one._compiled_call_impl is None
 
 
 def test_a_tuner_that_leaves_its_layers_is_noticed(make_generator):

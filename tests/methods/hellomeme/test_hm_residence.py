@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hm_native as native
 import pytest
 import torch
 from torch import nn
@@ -90,6 +91,55 @@ def test_blocks_may_nest_and_an_error_sends_all_home(watched):
     with pytest.raises(RuntimeError):
         fail()
     assert where["helper"] == where["encoder"] == REST
+
+
+class OnDevice(torch.Tensor):
+    """A tensor on DEVICE: whatever is computed from it is there too, until it is brought home."""
+
+    def cpu(self):
+        with torch._C.DisableTorchFunctionSubclass():
+            return self.as_subclass(torch.Tensor)
+
+
+@pytest.fixture
+def marked(monkeypatch):
+    """Tensors that are brought to DEVICE can be told from those in main memory."""
+    plain = torch.Tensor.to
+
+    def to(tensor, *args, **kwargs):
+        wanted = args[0] if args else kwargs.get("device")
+        moved = plain(tensor, *args, **kwargs)
+        if not isinstance(wanted, torch.device | str) or isinstance(tensor, nn.Parameter):
+            return moved
+        with torch._C.DisableTorchFunctionSubclass():
+            return moved.as_subclass(OnDevice if torch.device(wanted) == DEVICE else torch.Tensor)
+
+    monkeypatch.setattr(torch.Tensor, "to", to)
+
+
+def test_what_grows_with_a_clip_stays_in_main_memory(watched, marked, make_generator, make_inputs):
+    networks, _ = watched
+    generator, case = make_generator(steps=1), make_inputs(3)
+    generator.__dict__["_networks"] = networks
+    conditions = generator.condition(case)
+    assert isinstance(conditions.text, OnDevice)
+    assert isinstance(conditions.reference.up[0], OnDevice)
+    assert isinstance(networks.control(*control_question(networks)).up[0], OnDevice)
+    generator.sample(conditions, seed=1)
+    given = generator.select(conditions, [0, 1]).given
+    growing = [conditions.control, *conditions.pads.values(), *conditions.row_pads]
+    assert len(growing) == 1 + 2 + 3
+    assert {type(one) for maps in growing for one in (*maps.down, *maps.up)} == {torch.Tensor}
+    assert {type(one) for one in (conditions.latents, *conditions.keyframes.values())} == {torch.Tensor}
+    needed = [given.control, given.pads, given.reference]
+    assert all(isinstance(one, OnDevice) for maps in needed for one in (*maps.down, *maps.up))
+    assert [len(maps.up[0]) for maps in needed] == [1, 1, 1]  # the half with conditions alone
+
+
+def control_question(networks):
+    """Something to ask the control network, on DEVICE."""
+    code = torch.zeros(1, native.CODES[-1]).to(DEVICE)
+    return torch.zeros(1, 3, 128, 128).to(DEVICE), networks.control.code_tokens(code)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")

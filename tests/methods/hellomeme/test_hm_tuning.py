@@ -107,6 +107,20 @@ def test_adapters_on_keyframes_and_old_pads_are_options(make_generator, make_inp
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("options", [{"fresh_pads": False}, {"fresh_pads": False, "video_scheduler": "dpm-sde"}, {}])
+def test_a_tuning_that_is_reused_gives_the_same_pictures(make_generator, make_inputs, options):
+    """Also where the windows read the first sampling's keyframes, which a reused tuning has no need to sample."""
+    case, made = make_inputs(3), []
+    for _ in range(2):
+        made.append(tune(make_generator, make_generator(steps=1, **options), case, reuse=True))
+    first, second = made
+    assert [animation.detail["tuning_reused"] for animation in made] == [0, 1]
+    assert first.clip.frame_digests == second.clip.frame_digests
+    assert first.detail["sampling_steps"] == second.detail["sampling_steps"]
+    assert first.state == second.state == {}  # what resuming needs is the first sampling's, not the tuned one's
+
+
+@pytest.mark.slow
 def test_only_frames_that_are_made_are_tuned(make_generator, make_inputs):
     generator, case = make_generator(fps=8), make_inputs(5)  # 25 frames a second: rows 0, 0, 0, 0, 1
     conditions = generator.condition(case)

@@ -102,6 +102,24 @@ def other_step(path):
     shutil.copy(path.with_name("step-000001.safetensors"), path)
 
 
+def test_a_generator_whose_samplings_build_on_the_first_is_told_before_a_reused_tuning(tiny, context, case):
+    """The tuner has no need of the first sampling then; the generator may have, and without adapters."""
+    generator, inputs, told = tiny(), case(), []
+    generator.prime = lambda conditions, *, seed: told.append((conditions, seed, lora_layers(generator.denoiser)))
+    tuner = StrucBooth(FAST | {"steps": 1, "reuse": True}, context)
+    conditions = generator.condition(inputs)
+    base = generator.sample(conditions, seed=inputs.seed)
+    for known, expected in ((None, []), (None, [(conditions, inputs.seed, 0)]), (base, [])):
+        with tuner.tune(generator, conditions, inputs, base=known):
+            assert lora_layers(generator.denoiser) > 0
+        assert told == expected
+        told.clear()
+
+
+def lora_layers(module):
+    return sum("lora_A" in name for name, _ in module.named_modules())
+
+
 @pytest.mark.parametrize("harm", [cut, flip, empty, foreign, other_step])
 def test_a_damaged_or_stale_file_is_tuned_again_and_mended(harm, tiny, context, case):
     generator, inputs = tiny(), case()
