@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from ..core.files import atomic_path, write_text
+from ..core.locks import alone
 from ..harness.media import COMPARISON
+from ..harness.run_file import load_run
 from ..harness.store import storing
 from ..harness.suite_copy import copied_suites, load_copy
 from .ablation import draw_ablation
@@ -17,6 +20,7 @@ from .render.csv import csv_text
 from .render.markdown import page, suite_tables
 from .run_data import RunData, read_run
 
+_LOCK = ".report"
 SHOWN_GONE = 3
 """Missing pictures that are named one by one."""
 
@@ -36,10 +40,18 @@ def write_report(folder: Path) -> ReportModel:
     Raises:
         StoreError: When the folder is not a run, another version wrote it, or it cannot be written.
     """
-    data = read_run(folder)
+    load_run(folder)  # before a lock is laid into what may be no run folder
+    with ExitStack() as held:
+        # One after another: a report that began before the last record must not replace one that has it.
+        with storing(folder):
+            held.enter_context(alone(folder / _LOCK))
+        return _write(read_run(folder))
+
+
+def _write(data: RunData) -> ReportModel:
     model = model_of(data)
-    store_frame(folder, model.frame)
-    report = folder / "report"
+    store_frame(data.folder, model.frame)
+    report = data.folder / "report"
     with storing(report):
         _remove_other_suites(data, report)
         draw_ablation(report, model.ablation)

@@ -29,6 +29,7 @@ from .worker_slots import take_slot
 _session: Session | None = None
 """The worker's own session; workers are separate processes, so it is shared with nobody."""
 
+
 class ProcessExecutor(ExecutorBase):
     """Does jobs in ``config.workers`` processes, each with a session of its own that lasts as long as the run.
 
