@@ -41,6 +41,7 @@ class _Shape(BaseModel):
     key: str
     status: Status
     reason: str
+    turn: int = 0
     seconds: float = 0.0
     peak_bytes: int = 0
     calls: dict[str, int] = {}

@@ -11,6 +11,7 @@ from ..core.errors import Status
 from .executors import ExecutorBase, make_executor
 from .plan import PlanItem, in_shard, make_plan
 from .run_file import describe, require_own_schema
+from .same_work import require_same_work
 from .session import Session
 from .stages.base import RETRIABLE, RunState, Stage
 from .stages.generate import Generate
@@ -110,7 +111,12 @@ class Runner:
         require_own_schema(self._session.config.folder)
         self._require_assets()
         self._progress.begin(self._session.device, found=self._session.config.device == "auto")
-        with store.writing(), make_executor(self._session) as executor:
+        count = self._session.config.shard_of[1]
+        with (
+            require_same_work(store.folder, self._plan, count, generates=run.generates),
+            store.writing(),
+            make_executor(self._session) as executor,
+        ):
             store.load()
             copy_suites(self._session)
             store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
@@ -142,7 +148,10 @@ class Runner:
 
     def _keep(self, stage: Stage, records: Sequence[Record]) -> None:
         told = {record["key"]: stage.fingerprint(record["key"]) for record in records}
-        whole = [record | ({"fingerprint": told[record["key"]]} if told[record["key"]] else {}) for record in records]
+        turn = {"turn": self._run.store.turn}
+        whole = [
+            record | turn | ({"fingerprint": told[record["key"]]} if told[record["key"]] else {}) for record in records
+        ]
         self._run.store.append(whole)
         self._summary.performed += 1
         for record in whole:

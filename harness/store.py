@@ -16,6 +16,7 @@ from typing import Any
 from ..core.digest import canonical_json, file_sha256
 from ..core.errors import StoreError, one_line
 from ..core.files import write_text
+from ..core.locks import try_lock
 from .records import Record, parse_line, parse_record
 
 __all__ = ["Record", "Store", "is_intact", "read_lines", "storing"]
@@ -46,11 +47,13 @@ class Store:
 
     Attributes:
         records: Latest record by (stage, key), of all shards; filled by :meth:`load`.
+        turn: Number of the command that writes now; it stands in its records, which win over those of earlier turns.
     """
 
     def __init__(self, folder: Path, shard: str = "1-of-1") -> None:
         self.folder = folder
         self.records: dict[tuple[str, str], Record] = {}
+        self.turn = 1
         self._path = folder / "records" / f"{shard}.jsonl"
         self._file: int | None = None
 
@@ -60,7 +63,7 @@ class Store:
         return self.folder / "plan.jsonl"
 
     def load(self) -> None:
-        """Read all records; later lines win.
+        """Read all records; later turns win, and later lines of the same turn.
 
         Raises:
             StoreError: When a finished line is not a record.
@@ -68,7 +71,11 @@ class Store:
         self.records.clear()
         for path in sorted((self.folder / "records").glob("*.jsonl")):
             for record in read_lines(path, parse_record):
-                self.records[record["stage"], record["key"]] = record
+                place = record["stage"], record["key"]
+                if place not in self.records or _turn(record) >= _turn(self.records[place]):
+                    self.records[place] = record
+        # Not the time of day, which may go backwards.
+        self.turn = 1 + max(map(_turn, self.records.values()), default=0)
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -81,7 +88,11 @@ class Store:
             self._path.parent.mkdir(parents=True, exist_ok=True)
             file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
-            self._lock(file)
+            if not try_lock(file, self._path):
+                raise StoreError(
+                    f"run {self.folder}: another process is writing {self._path.name}: wait for it, or give this one "
+                    "its own --name or --shard"
+                )
             with storing(self._path):
                 _drop_torn_line(file)
             self._file = file
@@ -94,7 +105,7 @@ class Store:
         """Write records and wait until they are on the disk.
 
         Raises:
-            StoreError: When the disk is full or the folder has become read-only.
+            StoreError: When the disk is full, or the folder has become read-only or was removed.
         """
         batch = list(records)
         if self._file is None:
@@ -102,6 +113,7 @@ class Store:
         with storing(self._path):
             _write_all(self._file, _encode(batch))
             os.fsync(self._file)
+        self._require_in_place(self._file)
         for record in batch:
             self.records[record["stage"], record["key"]] = record
 
@@ -121,18 +133,25 @@ class Store:
         files = (record["output"], record["canvas"], record.get("pasted"))
         return all(is_intact(self.folder, part) for part in files if part)
 
-    def _lock(self, file: int) -> None:
+    def _require_in_place(self, file: int) -> None:
+        """See that the open records file still is the one of the folder.
+
+        Raises:
+            StoreError: When the run folder was removed or replaced while a command was at work in it.
+        """
         try:
-            import fcntl
-        except ImportError:  # a system without advisory locks: the user has to take care
-            return
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            is_same = os.path.samestat(os.fstat(file), self._path.stat())
+        except OSError:
+            is_same = False
+        if not is_same:
             raise StoreError(
-                f"run {self.folder}: another process is writing {self._path.name}: wait for it, or give this one "
-                "its own --name or --shard"
-            ) from error
+                f"run {self.folder}: was removed or replaced while this command was at work in it: give the same "
+                "command again"
+            )
+
+
+def _turn(record: Record) -> int:
+    return int(record.get("turn", 0))
 
 
 def read_lines(path: Path, parse: Callable[[str], Record] = parse_line) -> list[Record]:

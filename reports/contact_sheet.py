@@ -48,6 +48,7 @@ class _Sheet:
 
     def __init__(self, data: RunData, copy: SuiteCopy | None, items: Sequence[PlanItem], rows: int) -> None:
         self._folder, self._records, self._copy = data.folder, data.store.records, copy
+        self._changed = data.changed
         self._methods = list(dict.fromkeys(item.method for item in items))
         cases = list(dict.fromkeys(item.case for item in items))
         self._cases = [cases[index] for index in spread(len(cases), rows)] if len(cases) > rows else cases
@@ -82,6 +83,9 @@ class _Sheet:
         record = self._records.get(("generate", item.key))
         if record is None or record["status"] != Status.OK:
             return _blank(str(record["status"]) if record else "not done yet")
+        if item.key in self._changed:
+            self.gone.append(f"output of {item.case}, {item.method}: its file has changed since it was made")
+            return _blank("changed")
         return self._cell(lambda: _middle_of_output(self._folder, record))
 
     def _cell(self, load: Callable[[], Frame]) -> Image.Image:

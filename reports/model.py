@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,7 +91,22 @@ def model_of(data: RunData) -> ReportModel:
         cost=cost(data.store),
         ablation=panels(data.run, frame),
         unmeasured={suite: _unmeasured(data.run, suite, summary) for suite in data.run.suites},
+        notes=tuple(_file_notes(data)),
     )
+
+
+def _file_notes(data: RunData) -> Iterator[str]:
+    """What happened to output files since they were made."""
+    if data.changed:
+        yield (
+            f"{len(data.changed)} outputs have changed on disk since they were made and count as missing: "
+            "give the bench run command again."
+        )
+    if data.gone:
+        yield (
+            f"{len(data.gone)} output files are not in the run folder any more ({data.gone[0]}"
+            f"{', ...' if len(data.gone) > 1 else ''}); their values are those of when they were made."
+        )
 
 
 def _unmeasured(run: RunFile, suite: str, summary: pd.DataFrame) -> dict[str, tuple[str, ...]]:

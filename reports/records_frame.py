@@ -12,7 +12,7 @@ import pandas as pd
 from ..core.errors import Status
 from ..core.files import atomic_path
 from ..harness.plan import PlanItem
-from ..harness.store import Record, Store, storing
+from ..harness.store import Record, storing
 from .run_data import RunData, read_run
 
 COLUMNS = [
@@ -55,7 +55,7 @@ def tidy_frame(data: RunData) -> pd.DataFrame:
 
     Returns:
         A frame with :data:`COLUMNS`, in plan order. Outputs that could not be made give one row per metric with their
-        status; work that has not been done yet has the status ``missing``.
+        status; work that has not been done yet, and outputs that are not what was scored, have the status ``missing``.
     """
     grades = {backend.name: backend.grade for backend in data.run.backends}
     about = {
@@ -77,7 +77,7 @@ def tidy_frame(data: RunData) -> pd.DataFrame:
             "method": item.method,
             "baseline": item.baseline,
         }
-        for metric, record in _scores(data.store, item):
+        for metric, record in _scores(data, item):
             rows += [names | about[metric] | values for values in _values(record)]
     frame = pd.DataFrame(rows, columns=COLUMNS)
     frame["frame"] = frame["frame"].astype("Int64")
@@ -110,17 +110,23 @@ def case_values(frame: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _scores(store: Store, item: PlanItem) -> Iterator[tuple[str, Record]]:
-    """The records of an item's metrics; those of failed or pending outputs are made up from the output's record."""
-    made = store.records.get(("generate", item.key))
+def _scores(data: RunData, item: PlanItem) -> Iterator[tuple[str, Record]]:
+    """The records of an item's metrics; those of failed, pending or changed outputs are made up."""
+    made = data.store.records.get(("generate", item.key))
     for planned in item.metrics:
         if made is None:
-            yield planned.id, {"stage": "generate", "status": Status.MISSING, "reason": "not done yet"}
+            yield planned.id, _pending("generate", "not done yet")
         elif made["status"] != Status.OK:
             yield planned.id, made
+        elif item.key in data.changed:
+            yield planned.id, _pending("generate", "its file has changed since it was made: run the command again")
         else:
-            pending = {"stage": "score", "status": Status.MISSING, "reason": "not scored yet"}
-            yield planned.id, store.records.get(("score", planned.key(made)), pending)
+            pending = _pending("score", "not scored yet")
+            yield planned.id, data.store.records.get(("score", planned.key(made)), pending)
+
+
+def _pending(stage: str, reason: str) -> Record:
+    return {"stage": stage, "status": Status.MISSING, "reason": reason}
 
 
 def _values(record: Record) -> Iterator[dict[str, Any]]:

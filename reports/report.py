@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
 from ..core.files import atomic_path, write_text
+from ..core.locks import alone
 from ..harness.media import COMPARISON
+from ..harness.run_file import load_run
 from ..harness.store import storing
 from ..harness.suite_copy import copied_suites, load_copy
 from .ablation import draw_ablation
@@ -18,6 +21,7 @@ from .render.csv import csv_text
 from .render.markdown import page, suite_tables
 from .run_data import RunData, read_run
 
+_LOCK = ".report"
 SHOWN_GONE = 3
 """Missing pictures that are named one by one."""
 
@@ -38,7 +42,12 @@ def write_report(folder: Path, *, single_file: bool = False) -> ReportModel:
     Raises:
         StoreError: When the folder is not a run, another version wrote it, or it cannot be written.
     """
-    return write_report_of(read_run(folder), single_file=single_file)
+    load_run(folder)  # before a lock is laid into what may be no run folder
+    with ExitStack() as held:
+        # One after another: a report that began before the last record must not replace one that has it.
+        with storing(folder):
+            held.enter_context(alone(folder / _LOCK))
+        return write_report_of(read_run(folder), single_file=single_file)
 
 
 def write_report_of(data: RunData, *, single_file: bool = False) -> ReportModel:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..harness.plan import PlanItem
 from ..harness.run_file import RunFile, load_plan, load_run
-from ..harness.store import Store
+from ..harness.store import Store, is_intact
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,27 @@ class RunData:
     run: RunFile
     plan: list[PlanItem]
     store: Store
+
+    @cached_property
+    def changed(self) -> frozenset[str]:
+        """Keys of outputs whose files are not those that were scored: no value is theirs."""
+        return frozenset(key for key, parts in self._outputs.items() if any(self._is_changed(part) for part in parts))
+
+    @cached_property
+    def gone(self) -> list[str]:
+        """Files of outputs that are not in the folder any more; their values are those of when they were made."""
+        parts = [part for parts in self._outputs.values() for part in parts]
+        return sorted({part["path"] for part in parts if not (self.folder / part["path"]).exists()})
+
+    @property
+    def _outputs(self) -> dict[str, list[dict[str, Any]]]:
+        """By key: the files that scores are about."""
+        made = {item.key: self.store.records.get(("generate", item.key)) for item in self.plan}
+        found = {key: (record["output"], record["canvas"]) for key, record in made.items() if record}
+        return {key: [part for part in parts if part] for key, parts in found.items()}
+
+    def _is_changed(self, part: dict[str, Any]) -> bool:
+        return (self.folder / part["path"]).exists() and not is_intact(self.folder, part)
 
     @property
     def name(self) -> str:

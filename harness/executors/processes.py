@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import as_completed
+from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any
 
-from pebble import ProcessExpired, ProcessPool
+from pebble import ProcessExpired, ProcessFuture, ProcessPool
 
 from ...core.errors import BenchError, Status
 from ...core.options import Options, parse_options
@@ -24,6 +23,8 @@ from ..session import Session
 from ..stages.jobs import Job, perform
 from ..store import Record
 from .base import ExecutorBase
+from .time_limit import TimeLimit
+from .worker_process import ENDED_QUIETLY, WorkerContext
 from .worker_slots import take_slot
 
 _session: Session | None = None
@@ -59,22 +60,36 @@ class ProcessExecutor(ExecutorBase):
             BenchError: Also when the processes end before they begin with a job.
         """
         if self._pool is None and jobs:
-            context = multiprocessing.get_context("spawn")
+            context = WorkerContext()
             pids = context.Array("q", self._config.workers)
             self._pool = ProcessPool(self._config.workers, 0, _start, (self._config, pids), context)
-        limit = self._config.case_timeout
         with _interrupts_held():
-            futures = {self._pool.schedule(_work, (job,), timeout=limit): job for job in jobs} if self._pool else {}
-        for future in as_completed(futures):
-            job = futures[future]
-            try:
-                yield future.result()
-            except TimeoutError:
-                yield _lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit or 0.0)
-            except ProcessExpired as error:
-                yield _lost(job, Status.CRASH, f"the worker process died with exit code {error.exitcode}", 0.0)
-            except BrokenProcessPool as error:
-                raise BenchError("the worker processes end before they begin: see why with --workers 1") from error
+            futures = {self._pool.schedule(_work, (job,)): job for job in jobs} if self._pool else {}
+        limit = TimeLimit(self._config.case_timeout)
+        left = set(futures)
+        while left:
+            done, left = wait(left, limit.tick, FIRST_COMPLETED)
+            for future in limit.overdue(left):
+                future.cancel()  # ends its process as well
+            for future in done:
+                yield self._outcome(future, futures[future])
+
+    def _outcome(self, future: ProcessFuture[list[Record]], job: Job) -> list[Record]:
+        try:
+            return future.result()
+        except CancelledError:
+            limit = self._config.case_timeout or 0.0
+            return _lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit)
+        except ProcessExpired as error:
+            return _lost(job, Status.CRASH, _how_it_died(error.exitcode), 0.0)
+        except BrokenProcessPool as error:
+            raise BenchError("the worker processes end before they begin: see why with --workers 1") from error
+
+
+def _how_it_died(code: int | None) -> str:
+    shown = 0 if code == ENDED_QUIETLY else code
+    killed = " (killed from outside, as a system does that has no memory left)" if code == -9 else ""
+    return f"the worker process died with exit code {shown}{killed}"
 
 
 @contextmanager

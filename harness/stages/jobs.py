@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from ...core.digest import canonical_json, digest
-from ...core.errors import BenchError, CaseError, Status, one_line
+from ...core.digest import canonical_json, digest, file_sha256
+from ...core.errors import BenchError, CaseError, Status, StoreError, one_line
 from ...core.files import write_text
 from ...datasets.clip import Clip
 from ...datasets.manifest import Window
@@ -69,7 +69,7 @@ class Source:
 
     Attributes:
         suite: Suite name.
-        key: Digest of the clip's content.
+        key: Digest of the clip's content; of a file, of its bytes.
         window: A window of an asset of the suite, or
         path: a file, relative to the run folder.
     """
@@ -80,10 +80,20 @@ class Source:
     path: str | None = None
 
     def load(self, session: Session) -> Clip:
-        """Decode the clip."""
+        """Decode the clip.
+
+        Raises:
+            StoreError: When the run folder's file is no longer the one that is to be looked at: what is seen in it
+                would be recorded under the name of the other.
+        """
         if self.window is not None:
             return session.media.load(self.suite, self.window)
-        return read_output(session.config.folder / str(self.path))
+        path = session.config.folder / str(self.path)
+        if not path.is_file() or file_sha256(path) != self.key:
+            raise StoreError(
+                f"{path}: was removed or changed while this command was at work: give the same command again"
+            )
+        return read_output(path)
 
 
 def failure(error: BaseException, session: Session, job: Job) -> tuple[Status, str]:

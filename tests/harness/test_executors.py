@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from concurrent.futures import Future
 
 import pytest
 
@@ -12,6 +13,7 @@ from portraitbench.harness import threads
 from portraitbench.harness.executors import EXECUTORS, ExecutorBase, make_executor
 from portraitbench.harness.executors.processes import ProcessExecutor
 from portraitbench.harness.executors.serial import SerialExecutor
+from portraitbench.harness.executors.time_limit import TimeLimit
 from portraitbench.harness.stages.jobs import perform as perform_job
 from portraitbench.harness.store import Store
 
@@ -132,7 +134,7 @@ def test_workers_that_die_or_hang_cost_one_case_each(perform):
         "die": ("crash", "the worker process died with exit code 7"),
         "segfault": ("crash", "the worker process died with exit code -11"),
         "hang": ("timeout", "took longer than 4 s"),
-        "quiet": ("timeout", "took longer than 4 s"),
+        "quiet": ("crash", "the worker process died with exit code 0"),
     }
     methods = [f"bad:how={how},{ONLY},as={how}" for how in expected]
     session, summary = perform(methods=[*methods, "copy-driving"], workers=2, case_timeout=4.0)
@@ -140,7 +142,53 @@ def test_workers_that_die_or_hang_cost_one_case_each(perform):
     assert {how: own.pop(("i0__d1", how)) for how in expected} == expected
     assert set(own.values()) == {("ok", "")}
     assert len(own) == 3 * 5 - 4
-    assert summary.failures == {"crash": 2, "timeout": 2}
+    assert summary.failures == {"crash": 3, "timeout": 1}
+
+
+def test_a_worker_that_ends_with_exit_code_0_costs_its_case_without_a_time_limit_too(perform):
+    """A library that calls exit(): the pool alone would wait for ever."""
+    session, summary = perform(methods=[f"bad:how=quiet,{ONLY}", "copy-driving"], executor="processes")
+    own = made(session)
+    assert own.pop(("i0__d1", "bad")) == ("crash", "the worker process died with exit code 0")
+    assert set(own.values()) == {("ok", "")}
+    assert (len(own), summary.failures) == (5, {"crash": 1})
+
+
+class Clock:
+    """A monotonic clock that a test sets."""
+
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_a_time_limit_is_about_working_time_and_not_about_the_time_of_day(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("time.monotonic", clock)
+    monkeypatch.setattr("time.time", lambda: pytest.fail("the time of day was asked"))
+    at_work, waiting = Future(), Future()
+    at_work.set_running_or_notify_cancel()
+    limit = TimeLimit(1.0)
+    assert limit.tick == 0.25
+    for _ in range(4):
+        clock.now += 0.25
+        assert limit.overdue([at_work, waiting]) == []
+    clock.now += 0.01
+    assert limit.overdue([at_work, waiting]) == [at_work]
+
+
+def test_a_run_that_was_stopped_for_an_hour_is_charged_two_ticks(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr("time.monotonic", clock)
+    job = Future()
+    job.set_running_or_notify_cancel()
+    limit = TimeLimit(1.0)
+    clock.now += 3600
+    assert limit.overdue([job]) == []
+    clock.now += 0.25
+    assert limit.overdue([job]) == []
+    assert TimeLimit(None).overdue([job]) == []
 
 
 def test_a_worker_that_cannot_start_ends_the_run_in_one_line(make_session, perform, tmp_path):
