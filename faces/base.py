@@ -147,7 +147,7 @@ class FindsLandmarks(HasInfo, Protocol):
 
 @runtime_checkable
 class EmbedsIdentity(HasInfo, Protocol):
-    """Timings a face into an identity vector. ``space`` names the space: "arcface", "dlib128", ..."""
+    """Turns a face into an identity vector. ``space`` names the space: "arcface", "dlib128", ..."""
 
     @property
     def space(self) -> str:
