@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from pickle import UnpicklingError
 from typing import TYPE_CHECKING, TypeVar
+from zipfile import is_zipfile
 
 from .errors import ConfigError, WeightsError
 from .files import human_size
+from .weights import Shapes, shape_differences
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,10 +60,24 @@ def load_state(path: Path, owner: str) -> dict[str, Tensor]:
     Raises:
         WeightsError: When the file is damaged, holds anything but tensors, or is not a checkpoint.
     """
+    return _read(path, owner, device="cpu")
+
+
+def checkpoint_shapes(path: Path, owner: str) -> Shapes:
+    """Names and shapes of a checkpoint's tensors, named as :func:`load_state` does; their numbers are not read.
+
+    Raises:
+        WeightsError: As :func:`load_state`.
+    """
+    return {name: tuple(value.shape) for name, value in _read(path, owner, device="meta").items()}
+
+
+def _read(path: Path, owner: str, *, device: str) -> dict[str, Tensor]:
     import torch
 
+    mapped = device == "meta" and is_zipfile(path)  # torch's format up to 1.5 is none, and can only be read whole
     try:
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location=device, weights_only=True, mmap=mapped)
     except UnpicklingError as error:
         raise WeightsError(
             f"{owner}: {path} is not a plain torch checkpoint (damaged, or it holds code, which is never run): "
@@ -124,10 +140,6 @@ def load_strictly(
     try:
         network.load_state_dict(state, assign=assign)
     except RuntimeError as error:
-        missing = sorted(own.keys() - state.keys())
-        unknown = sorted(state.keys() - own.keys())
-        wrong = sorted(key for key in own.keys() & state.keys() if own[key].shape != state[key].shape)
-        parts = {"missing": missing, "unknown": unknown, "of another shape": wrong}
-        facts = [f"{len(keys)} tensors {kind} ({keys[0]!r})" for kind, keys in parts.items() if keys]
-        raise WeightsError(f"{owner}: {path} belongs to another model: {', '.join(facts)}") from error
+        found, wanted = ({name: tuple(one.shape) for name, one in given.items()} for given in (state, own))
+        raise WeightsError(f"{owner}: {path} belongs to another model: {shape_differences(found, wanted)}") from error
     network.eval().requires_grad_(requires_grad=False)

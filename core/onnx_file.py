@@ -8,6 +8,35 @@ from typing import Any
 from .errors import WeightsError, one_line
 
 
+def require_image_model(path: Path, sides: tuple[int, int], outputs: int) -> None:
+    """See that a file is an ONNX model of images; without onnx it is not looked at.
+
+    Args:
+        path: The file.
+        sides: Height and width of its image input; axes that it leaves open fit.
+        outputs: How many outputs it has at least.
+
+    Raises:
+        WeightsError: In words that complete a sentence about the file.
+    """
+    try:
+        graph = read_onnx(path).graph
+    except WeightsError as error:
+        if "needs onnx" in str(error):
+            return  # Nobody asked to run it; making the session says what to install.
+        raise WeightsError("is not a readable ONNX file, maybe cut short") from error
+    constants = {item.name for item in graph.initializer}
+    images = [item for item in graph.input if item.name not in constants]
+    found = [axis.dim_value for axis in images[0].type.tensor_type.shape.dim][1:] if images else []
+    expected = [3, *sides]
+    fits = len(found) == 3 and all(side in (0, other) for side, other in zip(found, expected, strict=True))
+    if not fits or len(graph.output) < outputs:
+        raise WeightsError(
+            f"belongs to another model: its image input is {found}, not {expected}, or it has {len(graph.output)} "
+            f"outputs, not {outputs}"
+        )
+
+
 def read_onnx(path: Path) -> Any:
     """Parse an ONNX file without following references to other files.
 

@@ -85,6 +85,26 @@ def tensor_shapes(path: Path) -> Shapes:
     return shapes
 
 
+def shape_differences(found: Shapes, own: Shapes) -> str:
+    """How a file's tensors differ from a network's: counts, and the first of each kind; "" when they do not."""
+    facts = {
+        "missing": sorted(own.keys() - found.keys()),
+        "unknown": sorted(found.keys() - own.keys()),
+        "of another shape": sorted(name for name in own.keys() & found.keys() if own[name] != found[name]),
+    }
+    return ", ".join(f"{len(names)} tensors {kind} ({names[0]!r})" for kind, names in facts.items() if names)
+
+
+def require_shapes(found: Shapes, own: Shapes) -> None:
+    """See that a file's tensors are a network's.
+
+    Raises:
+        WeightsError: In words that complete a sentence about the file.
+    """
+    if wrong := shape_differences(found, own):
+        raise WeightsError(f"belongs to another model: {wrong}")
+
+
 def file_on_disk(
     path: Path | None, *, name: str, source: str, licence: str, how: str, size: int | None = None, role: str = ""
 ) -> WeightFile:

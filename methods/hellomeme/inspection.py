@@ -10,8 +10,8 @@ from pathlib import Path
 
 from ...core.errors import WeightsError
 from ...core.files import human_size
-from ...core.onnx_file import read_onnx
-from ...core.weights import Shapes, WeightFile, known_digest, tensor_shapes
+from ...core.onnx_file import require_image_model
+from ...core.weights import Shapes, WeightFile, known_digest, require_shapes, tensor_shapes
 from .weights import BLENDSHAPES, DETECTOR, GET, HEAD, LANDMARKS, OWNER, Part, missing, repository_folder
 
 _ONNX: dict[str, tuple[tuple[int, int], int]] = {
@@ -82,7 +82,7 @@ def _check(path: Path, part: Part) -> None:
     if path.suffix == ".safetensors":
         _check_tensors(tensor_shapes(path), part, path.parent)
     elif path.suffix == ".onnx":
-        _check_onnx(path)
+        require_image_model(path, *_ONNX[path.name])
     elif path.suffix == ".json":
         try:
             json.loads(path.read_bytes())
@@ -102,15 +102,7 @@ def _check_tensors(shapes: Shapes, part: Part, folder: Path) -> None:
         if count != part.parameters:
             raise WeightsError(f"belongs to another model: it has {count:,} parameters, not {part.parameters:,}")
         return
-    own = table()
-    facts = {
-        "missing": sorted(own.keys() - shapes.keys()),
-        "unknown": sorted(shapes.keys() - own.keys()),
-        "of another shape": sorted(name for name in own.keys() & shapes.keys() if own[name] != shapes[name]),
-    }
-    wrong = [f"{len(names)} tensors {kind} ({names[0]!r})" for kind, names in facts.items() if names]
-    if wrong:
-        raise WeightsError(f"belongs to another model: {', '.join(wrong)}")
+    require_shapes(shapes, table())
 
 
 def own_tables(folder: Path) -> dict[str, Callable[[], Shapes]]:
@@ -148,23 +140,3 @@ def own_tables(folder: Path) -> dict[str, Callable[[], Shapes]]:
         "hm3_control_mix": table(lambda: ControlNetwork(REAL.control_channels, REAL.channels)),
         "pd_fgc_motion": table(PdFgcEncoder),
     }
-
-
-def _check_onnx(path: Path) -> None:
-    try:
-        graph = read_onnx(path).graph
-    except WeightsError as error:
-        if "needs onnx" in str(error):
-            return  # Nobody asked to run it; making the session says what to install.
-        raise WeightsError("is not a readable ONNX file, maybe cut short") from error
-    (height, width), outputs = _ONNX[path.name]
-    constants = {item.name for item in graph.initializer}
-    images = [item for item in graph.input if item.name not in constants]
-    sides = [axis.dim_value for axis in images[0].type.tensor_type.shape.dim][1:] if images else []
-    expected = [3, height, width]
-    fits = len(sides) == 3 and all(side in (0, other) for side, other in zip(sides, expected, strict=True))
-    if not fits or len(graph.output) < outputs:
-        raise WeightsError(
-            f"belongs to another model: its image input is {sides}, not {expected}, or it has {len(graph.output)} "
-            f"outputs, not {outputs}"
-        )

@@ -102,7 +102,7 @@ class RandomWeightsHelloMeme(HelloMeme):
         conditions = Conditions(
             text=draw(2, TOKENS, own.text_width),
             reference=Maps((), maps(own.up_channels, UP_STRIDES, 2)),
-            control=all_maps(frames),
+            control=all_maps(frames).apply(Tensor.cpu),
             idle=all_maps(1),
             canvas=Clip(np.zeros((frames, side, side, 3), np.uint8)),
             shown=tuple(range(frames)),

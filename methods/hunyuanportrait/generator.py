@@ -30,6 +30,7 @@ from .crops import paste_back
 from .dry_run_faces import stand_in_detector
 from .face_boxes import DetectedFaces, FaceSource, ObservedFaces
 from .guidance import branches, combined, stacked
+from .inspection import inspect
 from .networks import SCALE, Networks
 from .options import HunyuanPortraitOptions
 from .preprocessing import CANVAS, preprocess
@@ -76,12 +77,15 @@ class HunyuanPortrait(DiffusionGenerator):
 
     @classmethod
     def weight_files(cls, options: Mapping[str, Any]) -> list[WeightFile]:
-        """All published files; no usual place is known for them. See :meth:`Component.weight_files`."""
+        """All published files, judged by what they hold; no usual place is known for them.
+
+        See :meth:`Component.weight_files`.
+        """
         given = parse_options(HunyuanPortraitOptions, options, OWNER)
         if given.is_random:
             return []
         folder = Path(given.weights).expanduser() if given.weights else None
-        return [file.on_disk(folder) for file in FILES]
+        return [inspect(file, folder) for file in FILES]
 
     @classmethod
     def fetch_weights(cls, to: Path | None, progress: DownloadProgress | None = None) -> FetchReport:

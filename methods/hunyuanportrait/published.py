@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -92,19 +93,24 @@ class Parts:
         with torch.device("meta"):
             networks = build(REAL, nn.Module())
         networks.identity = identity
-        for file, module in (
-            (UNET, networks.denoiser),
-            (CODEC, networks.codec),
-            (APPEARANCE, networks.appearance),
-            (PROJECTION, networks.projection),
-            (POSE, networks.pose),
-            (EXPRESSION, networks.expression),
-            (HEAD_POSE, networks.head_pose),
-            (REFINER, networks.refiner),
-        ):
+        for file, module in modules_by_file(networks).items():
             path = find(file, self._folder)
             load_strictly(module, _tensors(path, file), path, OWNER, assign=True)
         return networks
+
+
+def modules_by_file(networks: Networks) -> Mapping[File, nn.Module]:
+    """The network that each file fills; the identity network and the face detector are made of theirs."""
+    return {
+        UNET: networks.denoiser,
+        CODEC: networks.codec,
+        APPEARANCE: networks.appearance,
+        PROJECTION: networks.projection,
+        POSE: networks.pose,
+        EXPRESSION: networks.expression,
+        HEAD_POSE: networks.head_pose,
+        REFINER: networks.refiner,
+    }
 
 
 def _tensors(path: Path, file: File) -> dict[str, Tensor]:

@@ -7,6 +7,7 @@ import os
 import hp_keys
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import nn
 
 from portraitbench.core.checkpoints import load_strictly
@@ -14,7 +15,7 @@ from portraitbench.core.errors import WeightsError
 from portraitbench.methods.hunyuanportrait import weights
 from portraitbench.methods.hunyuanportrait.architecture import REAL
 from portraitbench.methods.hunyuanportrait.dry_run import build
-from portraitbench.methods.hunyuanportrait.published import _tensors
+from portraitbench.methods.hunyuanportrait.published import _tensors, modules_by_file
 
 TABLE = json.loads(hp_keys.TABLE.read_text())
 
@@ -22,17 +23,7 @@ TABLE = json.loads(hp_keys.TABLE.read_text())
 @pytest.fixture(scope="module")
 def real():
     with torch.device("meta"):
-        made = build(REAL, nn.Module())
-    return {
-        weights.UNET: made.denoiser,
-        weights.APPEARANCE: made.appearance,
-        weights.EXPRESSION: made.expression,
-        weights.HEAD_POSE: made.head_pose,
-        weights.REFINER: made.refiner,
-        weights.POSE: made.pose,
-        weights.CODEC: made.codec,
-        weights.PROJECTION: made.projection,
-    }
+        return modules_by_file(build(REAL, nn.Module()))
 
 
 def shapes(module):
@@ -70,7 +61,16 @@ def test_the_table_is_upstreams():
 
 
 def _load(module, path):
-    load_strictly(module, _tensors(path, weights.PROJECTION), path, weights.OWNER, assign=True)
+    file = weights.CODEC if path.suffix == ".safetensors" else weights.PROJECTION
+    load_strictly(module, _tensors(path, file), path, weights.OWNER, assign=True)
+
+
+def write(state, path):
+    """As the publishers do: a torch checkpoint, or safetensors for the codec."""
+    (save_file if path.suffix == ".safetensors" else torch.save)(state, path)
+
+
+FORMS = ["image_proj.pth", "diffusion_pytorch_model.fp16.safetensors"]
 
 
 @pytest.mark.parametrize(
@@ -82,27 +82,30 @@ def _load(module, path):
     ],
     ids=["missing", "extra", "shape"],
 )
-def test_a_foreign_file_is_one_line(tmp_path, change):
-    path, module = tmp_path / "image_proj.pth", build_projection()
-    state = dict(module.state_dict())
-    torch.save(state, path)
+@pytest.mark.parametrize("form", FORMS)
+def test_a_foreign_file_is_one_line(tmp_path, change, form):
+    path, module = tmp_path / form, build_projection()
+    state = {name: tensor.clone() + 1 for name, tensor in module.state_dict().items()}
+    write(state, path)
     _load(module, path)
+    assert all(torch.equal(tensor, state[name]) for name, tensor in module.state_dict().items())
     change(state)
-    torch.save(state, path)
+    write(state, path)
     with pytest.raises(WeightsError) as caught:
         _load(module, path)
-    assert "image_proj.pth" in str(caught.value)
+    assert form in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("form", FORMS)
 @pytest.mark.parametrize("damage", [lambda data: data[: len(data) // 2], lambda _: b"<!DOCTYPE html><html></html>"])
-def test_a_damaged_file_is_one_line(tmp_path, damage):
-    path, module = tmp_path / "image_proj.pth", build_projection()
-    torch.save(module.state_dict(), path)
+def test_a_damaged_file_is_one_line(tmp_path, damage, form):
+    path, module = tmp_path / form, build_projection()
+    write(module.state_dict(), path)
     path.write_bytes(damage(path.read_bytes()))
     with pytest.raises(WeightsError) as caught:
         _load(module, path)
-    assert "image_proj.pth" in str(caught.value)
+    assert form in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
