@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
@@ -86,7 +87,8 @@ def finish(perform: Callable[[Progress], Run]) -> None:
     Raises:
         typer.Exit: With 1 when a case failed and the run's configuration asks for that.
     """
-    console = Console(highlight=False, markup=False)
+    # Bound to standard output itself: what plug-ins print meanwhile is led elsewhere.
+    console = Console(highlight=False, markup=False, file=sys.stdout)
     with RunProgress(console) as progress:
         done = perform(progress)
     summary = done.outcome

@@ -58,6 +58,10 @@ class Clip:
         """Make a clip of one frame from an image of shape (H, W, 3)."""
         return cls(image[None])
 
+    def copy(self) -> Clip:
+        """The same frames in memory of their own, for code that may write into what it is given."""
+        return Clip(self.frames.copy(), self.fps)
+
     def __len__(self) -> int:
         return int(self.frames.shape[0])
 

@@ -298,6 +298,12 @@ def provided_features(backend: FaceBackend) -> set[str]:
     return names
 
 
+def _read_only(array: NDArray[Any]) -> NDArray[Any]:
+    shown = array.view()
+    shown.flags.writeable = False
+    return shown
+
+
 @dataclass(frozen=True, eq=False)
 class Observation:
     """What the face models saw in one clip. Rows of frames without a face are NaN.
@@ -316,6 +322,12 @@ class Observation:
     counts: NDArray[np.int64]
     boxes: Floats
     features: Mapping[str, Floats]
+
+    def __post_init__(self) -> None:
+        """Make the arrays read-only: one observation serves several metrics."""
+        object.__setattr__(self, "counts", _read_only(self.counts))
+        object.__setattr__(self, "boxes", _read_only(self.boxes))
+        object.__setattr__(self, "features", {name: _read_only(values) for name, values in self.features.items()})
 
     @property
     def found(self) -> NDArray[np.bool_]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -158,7 +158,7 @@ class Observer:
         known = self.cache.get_many(f"{prefix}/detect/{key}" for key in distinct)
         missing = [key for key in distinct if f"{prefix}/detect/{key}" not in known]
         if missing:
-            found = self.detector.detect([distinct[key] for key in missing])
+            found = self.detector.detect([distinct[key].copy() for key in missing])  # it may write into them
             self.calls[f"{self.detector.info.name}.detect"] += len(missing)
             fresh = {f"{prefix}/detect/{key}": _pack(faces) for key, faces in zip(missing, found, strict=True)}
             self.cache.put_many(fresh)
@@ -175,9 +175,11 @@ class Observer:
         known = self.cache.get_many(keys)
         missing = {key: row for row, key in enumerate(keys) if key not in known}
         if missing:
-            values = read([frames[row] for row in missing.values()], [faces[row] for row in missing.values()])
+            shown = [frames[row].copy() for row in missing.values()]
+            values = read(shown, [_own_face(faces[row]) for row in missing.values()])
             self.calls[f"{backend.info.name}.{name}"] += len(missing)
-            fresh = {key: np.asarray(value, np.float64) for key, value in zip(missing, values, strict=True)}
+            rows = _checked_rows(values, _ROW_SHAPES.get(name), f"face backend {backend.info.name}: {name}")
+            fresh = dict(zip(missing, rows, strict=True))
             self.cache.put_many(fresh)
             known.update(fresh)
         return np.stack([known[key] for key in keys]) if keys else np.empty((0, *_ROW_SHAPES.get(name, (1,))))
@@ -207,8 +209,36 @@ def _reader(backend: FaceBackend, name: str) -> Reader:
     raise KeyError(name)
 
 
+def _own_face(face: Face) -> Face:
+    """The face with arrays of its own, for a backend that may write into them."""
+    box, points, landmarks = (None if part is None else part.copy() for part in (face.box, face.points, face.landmarks))
+    return Face(np.asarray(box), face.score, points, landmarks)
+
+
+def _checked_rows(values: Iterable[Any], shape: tuple[int, ...] | None, where: str) -> list[Floats]:
+    """Rows of a feature, before they are kept for all time.
+
+    Raises:
+        ValueError: When they have not the feature's shape, are not all of one shape, or hold an infinite number.
+    """
+    rows = [np.array(value, np.float64) for value in values]
+    for row in rows:
+        if row.shape != (shape or rows[0].shape) or row.ndim == 0:
+            raise ValueError(f"{where}: a row of shape {row.shape} where {shape or rows[0].shape} belongs")
+        if np.isinf(row).any():
+            raise ValueError(f"{where}: an infinite number")
+    return rows
+
+
 def _pack(faces: Sequence[Face]) -> Floats:
-    """Faces as rows of 15 numbers: box, score, five points (NaN without)."""
+    """Faces as rows of 15 numbers: box, score, five points (NaN without).
+
+    Raises:
+        ValueError: When a box is none: it would be kept for all time.
+    """
+    for face in faces:
+        if np.shape(face.box) != (4,) or not np.isfinite(face.box).all():
+            raise ValueError(f"a face has the box {np.asarray(face.box).tolist()}")
     rows = np.full((len(faces), 15), np.nan)
     for row, face in zip(rows, faces, strict=True):
         row[:4], row[4] = face.box, face.score

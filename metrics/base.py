@@ -44,6 +44,17 @@ class View:
         """What the face models saw."""
         return self._observe()
 
+    def separate(self) -> View:
+        """The same clip for one metric: frames are copied when it asks, so that it cannot change another's."""
+        return View(lambda: self.clip.copy(), lambda: self.seen)
+
+    @property
+    def known_length(self) -> int | None:
+        """Number of frames; None as long as nobody has asked for them or for what was seen in them."""
+        if "seen" in vars(self):
+            return len(self.seen.counts)
+        return len(self.clip) if "clip" in vars(self) else None
+
     @property
     def crowded(self) -> int:
         """How many frames show more than one face; 0 as long as no metric has asked what was seen."""
@@ -67,6 +78,11 @@ class Scene:
     identity: View
     driving: View
     target: View | None
+
+    def separate(self) -> Scene:
+        """The same scene for one metric; see :meth:`View.separate`."""
+        target = self.target.separate() if self.target else None
+        return Scene(self.kind, self.generated.separate(), self.identity.separate(), self.driving.separate(), target)
 
 
 @dataclass(frozen=True, eq=False)

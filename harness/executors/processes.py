@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -108,6 +109,8 @@ def _interrupts_held() -> Iterator[None]:
 
 def _start(config: RunConfig, pids: Any) -> None:
     global _session
+    sys.stdout.flush()
+    os.dup2(2, 1)  # what libraries print is no result: standard output is the main process's alone
     device = worker_device(config.device, take_slot(pids))
     set_arithmetic(arithmetic(device, tf32=config.tf32))
     _session = Session(config.model_copy(update={"device": device}))

@@ -15,6 +15,7 @@ from ...datasets.media import write_output
 from ...methods.base import Animation, Inputs, OracleInputs
 from ...methods.tuned_method import TunedMethod
 from ..fingerprint import Fingerprint
+from ..isolation import isolated
 from ..session import Session
 from ..store import Record, storing
 from .base import Stage
@@ -71,21 +72,21 @@ class GenerateJob:
         media = session.media
         case = media.case(self.suite, self.case)
         seed = seed_for(session.config.seed, self.suite, self.case)
-        identity, driving = (media.load(self.suite, window) for window in (case.identity, case.driving))
-        guides = {region: media.load(self.suite, window) for region, window in case.guides.items()}
+        # Copies: read-only arrays do not keep torch from writing, and the clips are shared with other cases.
+        identity, driving = (media.load(self.suite, window).copy() for window in (case.identity, case.driving))
+        guides = {region: media.load(self.suite, window).copy() for region, window in case.guides.items()}
         if not session.sees_target(self.method):
             return Inputs(case.id, identity, driving, seed, guides)
-        target = media.load(self.suite, case.target) if case.target else None
+        target = media.load(self.suite, case.target).copy() if case.target else None
         return OracleInputs(case.id, identity, driving, seed, guides, target)
 
     def _animate(self, session: Session, inputs: Inputs) -> Animation:
+        base = self.base.load(session.config.folder) if self.base else None
         try:
-            method = session.method(self.method)
-            if isinstance(method, TunedMethod):
-                base = self.base.load(session.config.folder) if self.base else None
-                animation = method.animate(inputs, base=base)
-            else:
-                animation = method.animate(inputs)
+            with isolated(session.config.seed, "generate", self.suite, self.case, self.method):
+                method = session.method(self.method)
+                tuned = isinstance(method, TunedMethod)
+                animation = method.animate(inputs, base=base) if tuned else method.animate(inputs)
         except CaseError:
             raise
         except BaseException:

@@ -10,6 +10,7 @@ from typing import ClassVar
 from ...core.digest import digest
 from ...core.errors import Status
 from ..fingerprint import OBSERVE_VERSION
+from ..isolation import isolated
 from ..session import Session
 from ..store import Record
 from .base import Stage
@@ -28,7 +29,9 @@ class ObserveJob:
     def run(self, session: Session) -> list[Record]:
         """Do the job; see :meth:`Job.run`."""
         calls = session.observer.calls.copy()
-        seen = session.observer.observe(self.source.load(session), self.features)
+        clip, observer = self.source.load(session), session.observer
+        with isolated(session.config.seed, "observe", self.source.key):
+            seen = observer.observe(clip, self.features)
         record = self.failed(Status.OK, "")[0]
         record |= {
             "frames": len(seen.counts),

@@ -14,9 +14,10 @@ from ...core.errors import BenchError, Status
 from ...datasets.clip import Clip
 from ...datasets.manifest import Case, Window
 from ...faces.base import Observation
-from ...metrics.base import Metric, Scene, View
+from ...metrics.base import Metric, Scene, Scores, View
 from ...metrics.resolve import resolve
 from ..fingerprint import Fingerprint
+from ..isolation import isolated
 from ..plan import PlanItem, PlannedMetric
 from ..session import Session
 from ..store import Record
@@ -89,7 +90,9 @@ class ScoreJob:
     def _score(self, session: Session, metric: Metric, name: str, key: str, scene: Scene) -> Record:
         """One metric's record; a metric that fails takes no other with it."""
         try:
-            scores = metric(scene)
+            with isolated(session.config.seed, "score", self.suite, self.case, self.method, name):
+                scores = metric(scene.separate())
+            _check_scores(scores, metric, scene)
             record = self._record(name, key, Status.OK, "") | {
                 "values": [None if np.isnan(value) else float(value) for value in scores.values],
                 "value_status": [str(status) for status in scores.status],
@@ -113,6 +116,20 @@ class ScoreJob:
             "values": [],
             "value_status": [],
         }
+
+
+def _check_scores(scores: object, metric: Metric, scene: Scene) -> None:
+    """Hold a metric to its contract: a value for the clip, or one per frame of it.
+
+    Raises:
+        TypeError: When it returned something else than scores.
+        ValueError: When the number of values is another.
+    """
+    if not isinstance(scores, Scores):
+        raise TypeError(f"the metric must return Scores, not {type(scores).__name__}")
+    wanted = 1 if metric.spec.level == "clip" else scene.generated.known_length
+    if wanted is not None and len(scores.values) != wanted:
+        raise ValueError(f"the metric gave {len(scores.values)} values where {wanted} belong")
 
 
 class Score(Stage):

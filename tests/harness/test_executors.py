@@ -97,6 +97,8 @@ def test_one_two_and_three_workers_give_the_same_records(perform, make_suite, tm
         ("memory", "oom", "MemoryError"),
         ("cuda", "oom", "OutOfMemoryError: CUDA out of memory"),
         ("exit", "crash", "SystemExit: called from inside a method"),
+        ("die", "crash", "SystemExit: os._exit(7) was called"),
+        ("quiet", "crash", "SystemExit: os._exit(0) was called"),
         ("protected", "crash", "PermissionError: [Errno 13] Permission denied: 'weights.bin'"),
         ("nothing", "crash", "TypeError: the method must return an Animation of a Clip, not NoneType"),
         ("clip", "crash", "TypeError: the method must return an Animation of a Clip, not Clip"),
@@ -129,12 +131,12 @@ def test_an_odd_size_is_no_failure(perform, how, make_suite, tmp_path):
 
 
 def test_workers_that_die_or_hang_cost_one_case_each(perform):
-    """``quiet`` ends its process with exit code 0, as a library that calls exit() would."""
+    """``native_quiet`` ends its process with exit code 0, as a library that calls exit() would."""
     expected = {
-        "die": ("crash", "the worker process died with exit code 7"),
+        "die": ("crash", "SystemExit: os._exit(7) was called"),
         "segfault": ("crash", "the worker process died with exit code -11"),
         "hang": ("timeout", "took longer than 4 s"),
-        "quiet": ("crash", "the worker process died with exit code 0"),
+        "native_quiet": ("crash", "the worker process died with exit code 0"),
     }
     methods = [f"bad:how={how},{ONLY},as={how}" for how in expected]
     session, summary = perform(methods=[*methods, "copy-driving"], workers=2, case_timeout=4.0)
@@ -147,7 +149,7 @@ def test_workers_that_die_or_hang_cost_one_case_each(perform):
 
 def test_a_worker_that_ends_with_exit_code_0_costs_its_case_without_a_time_limit_too(perform):
     """A library that calls exit(): the pool alone would wait for ever."""
-    session, summary = perform(methods=[f"bad:how=quiet,{ONLY}", "copy-driving"], executor="processes")
+    session, summary = perform(methods=[f"bad:how=native_quiet,{ONLY}", "copy-driving"], executor="processes")
     own = made(session)
     assert own.pop(("i0__d1", "bad")) == ("crash", "the worker process died with exit code 0")
     assert set(own.values()) == {("ok", "")}

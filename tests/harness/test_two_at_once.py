@@ -155,7 +155,7 @@ def test_a_run_folder_that_is_removed_ends_the_run_in_one_line(make_session, who
     session = make_session(methods=METHODS)
     folder = session.config.folder
     with pytest.raises(
-        StoreError, match="was removed or (replaced|changed) while this command was at work.*: give the same"
+        StoreError, match=r"was removed or (replaced|changed) while this command was at work.*: give the same"
     ):
         Runner(session, Between(lambda: shutil.rmtree(folder), after)).run()
     Runner(make_session(methods=METHODS)).run()
