@@ -23,6 +23,7 @@ from ..harness.single_case import parse_regions
 from ..reports.render.numbers import duration
 from .case_progress import CaseProgress
 from .flags import WHAT, WHERE, Given, takes_animate
+from .terminal import make_console
 
 _READ = {"baseline": "--baseline", "method": "--method"}
 _CROPS = {"crop_identity": "--crop-identity", "crop_drive": "--crop-drive"}
@@ -68,7 +69,7 @@ def animate_case(
     if no_tune and "method" in given:
         raise ConfigError("--no-tune and --method: give one of them")
     fields = _fields(given) | ({"method": None} if no_tune else {})
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     force = force or _may_replace([path for path in map(_home, named) if path.exists()])
     with CaseProgress(console) as progress:
         done = animate(identity, drive, out=out, strip=strip, progress=progress, force=force, **fields)

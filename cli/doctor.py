@@ -23,6 +23,7 @@ from ..harness.provenance import package_versions
 from ..harness.session import default_cache
 from ..methods import METHODS
 from ..metrics import METRICS
+from .terminal import make_console
 
 
 def doctor(
@@ -39,7 +40,7 @@ def doctor(
 
     Exits with 2 when a backend named fails, or a weights file of a method named is missing or damaged.
     """
-    console = Console(highlight=False)
+    console = make_console()
     for path in plugin or []:
         load_plugin(path)
     _machine(console, cache or default_cache())

@@ -12,6 +12,7 @@ from ..core.errors import ConfigError
 from ..core.files import human_size
 from .case_progress import CaseProgress
 from .profile_common import check_choice, check_plain, machine, print_machine, print_table, write_found
+from .terminal import make_console
 
 _SMALLEST, _LARGEST = 32, 2048
 _RANDOM = (
@@ -56,7 +57,7 @@ def decoding(
     check_choice("--generator", generator, profile_models.BUILDERS)
     check_choice("--precision", precision, profile.PRECISIONS)
     check_device(device, "profile decoding")
-    console, place = Console(highlight=False, markup=False), torch.device(device)
+    console, place = make_console(markup=False), torch.device(device)
     with CaseProgress(console) as progress:
         progress.phase("model")
         subject = profile_models.make_subject(generator, size or profile_models.SIZES[generator], place, seed)

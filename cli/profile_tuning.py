@@ -13,6 +13,7 @@ from ..core.files import human_size
 from ..reports.render.numbers import duration
 from .case_progress import CaseProgress
 from .profile_common import check_plain, machine, print_machine, print_table, write_found
+from .terminal import make_console
 
 if TYPE_CHECKING:
     from ..profiling.tuning_setting import Setting
@@ -65,7 +66,7 @@ def tuning(
     setting = Setting(generator, size, frames, precision, checkpointing, sampling, device, seed)
     setting.check()
     check_device(device, "profile tuning")
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     try:
         found = _measure(console, setting, steps)
     except torch.OutOfMemoryError as error:

@@ -15,6 +15,7 @@ from ..reports.render.terminal import print_closing, print_cost, print_results
 from ..running import Planned, Run
 from .flags import FLAGS, HOW, ConfigOption, Given, RunArgument, takes
 from .progress import RunProgress
+from .terminal import make_console
 
 
 @takes(*FLAGS)
@@ -49,7 +50,7 @@ def report(
     all_metrics: Annotated[bool, typer.Option("--all-metrics", help="Print the exploratory metrics as well.")] = False,
 ) -> None:
     """Write the tables and contact sheets of a run again; the run folder is all that is needed."""
-    print_report(Console(highlight=False, markup=False), running.load(run_folder), all_metrics=all_metrics)
+    print_report(make_console(markup=False), running.load(run_folder), all_metrics=all_metrics)
 
 
 def finish(perform: Callable[[Progress], Run]) -> None:
@@ -61,7 +62,7 @@ def finish(perform: Callable[[Progress], Run]) -> None:
     Raises:
         typer.Exit: With 1 when a case failed and the run's configuration asks for that.
     """
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     with RunProgress(console) as progress:
         done = perform(progress)
     summary = done.outcome
@@ -106,7 +107,7 @@ def _print_summary(console: Console, summary: Summary, progress: RunProgress) ->
 
 
 def _print_plan(planned: Planned) -> None:
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     for suite in dict.fromkeys(item.suite for item in planned.items):
         own = [item for item in planned.items if item.suite == suite]
         cases = len({item.case for item in own})

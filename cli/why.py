@@ -18,6 +18,7 @@ from ..harness.run_file import load_plan, load_run
 from ..harness.session import Session
 from ..harness.store import Store
 from ..harness.why import Reason, reasons_of_the_past, reasons_to_come
+from .terminal import make_console
 
 
 def why(
@@ -44,7 +45,7 @@ def why(
     store = Store(run_folder)
     store.load()
     found = reasons_of_the_past(store, chosen) if past else reasons_to_come(store, chosen, retry_failed=retry)
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     shown = _print(console, found)
     if not shown:
         nothing = "was computed twice" if past else "will be computed again"
