@@ -7,6 +7,7 @@ import json
 import typer
 import yaml
 
+from ..core.options import given_path
 from ..harness.config import RunConfig, load_config
 from .flags import FLAGS, ConfigOption, Given, takes
 from .terminal import say
@@ -27,5 +28,5 @@ def show(given: Given, config: ConfigOption = None) -> None:
 
     What it prints is itself a configuration file.
     """
-    data = load_config(config, given).model_dump(mode="json")
+    data = load_config(given_path(config) if config else None, given).model_dump(mode="json")
     say(yaml.safe_dump(data, sort_keys=False, allow_unicode=True).rstrip("\n"))

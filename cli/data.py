@@ -18,7 +18,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from ..core.download import FetchReport
 from ..core.errors import ConfigError
-from ..core.files import human_size, printable, user_path
+from ..core.files import human_size, printable
+from ..core.options import given_path
 from ..core.registry import Registry
 from ..datasets.assets import AssetStore
 from ..datasets.build import BuildSpec, build_suite
@@ -173,7 +174,13 @@ def export_cases(
     console = make_console()
     with console.status("writing") as status:
         count = export_suite(
-            AssetStore(folder), opened, target, cases, mp4=mp4, force=force, tell=lambda name: status.update(escape(name))
+            AssetStore(folder),
+            opened,
+            target,
+            cases,
+            mp4=mp4,
+            force=force,
+            tell=lambda name: status.update(escape(name)),
         )
     console.print(f"{escape(str(target))}: {count} cases, listed in {TABLE}", soft_wrap=True)
 
@@ -248,15 +255,8 @@ def parse_centre(text: str) -> tuple[float, float]:
 
 
 def _home(path: Path | None) -> Path | None:
-    """A path with the home folder filled in.
-
-    Raises:
-        ConfigError: When it is too long or no text.
-    """
-    try:
-        return None if path is None else user_path(path)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    """A path with the home folder filled in, where there is one."""
+    return None if path is None else given_path(path)
 
 
 def _naming(path: Path, reason: str) -> str:

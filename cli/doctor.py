@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
 from ..core.files import human_size
+from ..core.options import given_path
 from ..core.registry import Registry, load_plugin
 from ..core.weights import WeightFile
 from ..faces import BACKENDS
@@ -43,7 +44,7 @@ def doctor(
     console = make_console()
     for path in plugin or []:
         load_plugin(path)
-    _machine(console, cache or default_cache())
+    _machine(console, given_path(cache) if cache else default_cache())
     faces_given = {spec.name: spec for spec in (component_spec(text, "--faces") for text in faces or [])}
     methods_given = {spec.name: spec for spec in (component_spec(text, "--method") for text in method or [])}
     broken = _backends(console, list(faces_given.values()))

@@ -10,6 +10,7 @@ from rich.console import Console
 
 from ..core.errors import ConfigError
 from ..core.files import human_size
+from ..core.options import given_path
 from ..reports.render.numbers import duration
 from .case_progress import CaseProgress
 from .profile_common import check_plain, machine, print_machine, print_table, write_found
@@ -57,6 +58,7 @@ def tuning(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write a JSON file.")] = None,
 ) -> None:
     """Time and memory of one tuning step, patch-wise and global, without and with identity loss, in one run."""
+    out = given_path(out) if out else None
     check_plain(device, steps, out)
     import torch  # after what needs no torch has been checked
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from ..core.errors import StoreError
@@ -57,7 +58,7 @@ def settle_streams() -> None:
 
 def _settled(stream: IO[str] | None, name: str) -> IO[str]:
     if stream is None:  # it was closed when Python began
-        return open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - it lasts as long as the process
+        return Path(os.devnull).open("w", encoding="utf-8")
     if not isinstance(stream, io.TextIOWrapper):
         return stream
     stream.reconfigure(errors="replace")  # an arrow must not end a run on a terminal that has none
