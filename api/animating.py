@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError
 
 from .core.errors import ConfigError
 from .core.files import NAME_BYTES, atomic_path
-from .core.options import Options, UserPath, first_problem
+from .core.options import Options, UserPath, first_problem, given_path
 from .datasets.clip import Clip
 from .datasets.export import check_ending, check_length, export
 from .datasets.manifest import Crop
@@ -203,10 +203,11 @@ def animate(
         BenchError: In one line, when a file or field does not fit or the case cannot be finished; nothing is written.
     """
     config = _config(fields)
-    written = {"--out": _path(out), "--strip": _path(strip), "--save-lora": config.save_lora}
-    files = _files(Path(identity), Path(driving), config)
+    out, strip = _path(out), _path(strip)
+    written = {"--out": out, "--strip": strip, "--save-lora": config.save_lora}
+    files = _files(given_path(identity), given_path(driving), config)
     _check_files(files, written)
-    lost = [path for path in (written["--out"], written["--strip"], config.save_lora) if path and path.exists()]
+    lost = [path for path in written.values() if path and path.exists()]
     if lost and not force:
         raise ConfigError(f"{', '.join(map(str, lost))}: there already: choose another name or say --force")
     session = _session(config)
@@ -214,7 +215,7 @@ def animate(
     framer = Framer(config.framing, config.frames)
     case = read_case(files, made_by, config.seed, framer)
     if out is not None:
-        check_length(Path(out), len(case.inputs.driving))
+        check_length(out, len(case.inputs.driving))
     if progress is not None:
         session.progress = progress.step
         for note in [*framer.notes, *_reading_notes(files)]:
@@ -232,14 +233,14 @@ def animate(
         sorted({str(backend.info.grade) for backend in guides} - {"real"}),
     )
     if out is not None:
-        export(Path(out), done.clip)
+        export(out, done.clip)
     if strip is not None:
         done.strip(strip)
     return done
 
 
 def _path(path: AnyPath | None) -> Path | None:
-    return None if path is None else Path(path)
+    return None if path is None else given_path(path)
 
 
 def _config(fields: Mapping[str, Any]) -> AnimateConfig:

@@ -7,6 +7,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict, Unpack
 
+from .core.options import given_path
 from .harness.component import ComponentSpec, component_spec
 from .harness.config import load_config
 from .harness.plan import PlanItem, make_plan
@@ -182,7 +183,7 @@ def load(folder: AnyPath) -> Run:
     Raises:
         StoreError: When it is none.
     """
-    found = Run(Path(folder))
+    found = Run(given_path(folder))
     load_run(found.folder)
     return found
 
@@ -201,7 +202,7 @@ def component(text: str) -> ComponentSpec:
 
 def session_for(config: AnyPath | None, fields: Mapping[str, Any]) -> Session:
     """The parts of a run, from a file with fields over it."""
-    return Session(load_config(None if config is None else Path(config), dict(fields)))
+    return Session(load_config(None if config is None else given_path(config), dict(fields)))
 
 
 def carry_out(session: Session, items: list[PlanItem] | None, progress: Progress | None, *, report: bool) -> Run:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TypedDict, Unpack
 
 from .core.digest import canonical_json
 from .core.errors import ConfigError
+from .core.options import given_path
 from .harness.component import ComponentSpec
 from .harness.config import RunConfig, stored_config
 from .harness.plan import PlanItem, replan_metrics, require_same_inputs
@@ -53,7 +53,7 @@ def score(
         BenchError: In one line, when the folder is no run, a field does not fit, or an input of the outputs has changed
             since they were made.
     """
-    folder = run.folder if isinstance(run, Run) else Path(run)
+    folder = run.folder if isinstance(run, Run) else given_path(run)
     loaded = load_run(folder)
     items = load_plan(folder, loaded)
     changed: dict[str, list[str]] = {"metrics": []} if fields.get("faces") and not fields.get("metrics") else {}

@@ -13,8 +13,7 @@ from rich.console import Console
 
 from ..animating import AnimatedCase, animate
 from ..core.errors import ConfigError
-from ..core.files import user_path
-from ..core.options import first_problem
+from ..core.options import first_problem, given_path
 from ..datasets.export import check_ending
 from ..datasets.manifest import Crop
 from ..faces.base import Grade
@@ -23,6 +22,7 @@ from ..harness.single_case import parse_regions
 from ..reports.render.numbers import duration
 from .case_progress import CaseProgress
 from .flags import WHAT, WHERE, Given, takes_animate
+from .terminal import make_console
 
 _READ = {"baseline": "--baseline", "method": "--method"}
 _CROPS = {"crop_identity": "--crop-identity", "crop_drive": "--crop-drive"}
@@ -61,30 +61,18 @@ def animate_case(
     ] = False,
 ) -> None:
     """Animate one identity image with one driving image or clip, tuned for this case, and show all side by side."""
-    identity, drive, out = (_home(path) for path in (identity, drive, out))
+    identity, drive, out = (given_path(path) for path in (identity, drive, out))
     check_ending(out)
     named = [path for path in (out, strip, given.get("save_lora")) if path is not None]
-    strip = _home(strip) if strip else out.with_suffix(".strip.png")
+    strip = given_path(strip) if strip else out.with_suffix(".strip.png")
     if no_tune and "method" in given:
         raise ConfigError("--no-tune and --method: give one of them")
     fields = _fields(given) | ({"method": None} if no_tune else {})
-    console = Console(highlight=False, markup=False)
-    force = force or _may_replace([path for path in map(_home, named) if path.exists()])
+    console = make_console(markup=False)
+    force = force or _may_replace([path for path in map(given_path, named) if path.exists()])
     with CaseProgress(console) as progress:
         done = animate(identity, drive, out=out, strip=strip, progress=progress, force=force, **fields)
     _print_summary(console, done, progress.seconds, [out, strip, fields.get("save_lora")])
-
-
-def _home(path: Path) -> Path:
-    """A path with the home folder filled in.
-
-    Raises:
-        ConfigError: When it cannot be used as it is.
-    """
-    try:
-        return user_path(path)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
 
 
 def _may_replace(existing: Sequence[Path]) -> bool:

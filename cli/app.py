@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import sys
 import traceback
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
 from . import ablate, animate, compare, config, data, doctor, gate, listing, paper, profile, run, runs, why
+from .streams import settle_streams
+from .terminal import make_console
 
 INTERRUPTED = 130
 """Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
@@ -72,10 +72,8 @@ def _every_verb(
 
 def main() -> None:
     """Run the command; a user's mistake ends in one line on stderr and exit code 2, without --debug in no traceback."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")  # an arrow must not end a run on a terminal that has none
-    errors = Console(stderr=True, highlight=False)
+    settle_streams()
+    errors = make_console(stderr=True)
     settings = Settings()
     try:
         app(prog_name="bench", obj=settings)

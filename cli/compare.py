@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from .. import merging
 from ..reports.render.terminal import print_results, print_side_by_side
 from ..reports.render.verdict import verdict
 from .flags import AgainstOption, AllMetrics, RunsArgument
+from .terminal import make_console
 
 
 def compare(
@@ -27,7 +27,7 @@ def compare(
     A method whose outputs differ between runs has a row for each, METHOD@RUN, and the later ones are compared with the
     first. What does not fit (suite revision, metric version, face backend or its weights, canvas) is refused.
     """
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     if beside:
         print_side_by_side(console, *merging.side_by_side(runs))
         return

@@ -7,8 +7,10 @@ import json
 import typer
 import yaml
 
+from ..core.options import given_path
 from ..harness.config import RunConfig, load_config
 from .flags import FLAGS, ConfigOption, Given, takes
+from .terminal import say
 
 app = typer.Typer(help="The configuration of a run.", no_args_is_help=True)
 
@@ -16,7 +18,7 @@ app = typer.Typer(help="The configuration of a run.", no_args_is_help=True)
 @app.command()
 def schema() -> None:
     """Print the JSON schema of configuration files, for editors and validators."""
-    typer.echo(json.dumps(RunConfig.model_json_schema(), indent=2))
+    say(json.dumps(RunConfig.model_json_schema(), indent=2))
 
 
 @app.command()
@@ -26,5 +28,5 @@ def show(given: Given, config: ConfigOption = None) -> None:
 
     What it prints is itself a configuration file.
     """
-    data = load_config(config, given).model_dump(mode="json")
-    typer.echo(yaml.safe_dump(data, sort_keys=False, allow_unicode=True), nl=False)
+    data = load_config(given_path(config) if config else None, given).model_dump(mode="json")
+    say(yaml.safe_dump(data, sort_keys=False, allow_unicode=True).rstrip("\n"))

@@ -18,7 +18,8 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 
 from ..core.download import FetchReport
 from ..core.errors import ConfigError
-from ..core.files import human_size, printable, user_path
+from ..core.files import human_size, printable
+from ..core.options import given_path
 from ..core.registry import Registry
 from ..datasets.assets import AssetStore
 from ..datasets.build import BuildSpec, build_suite
@@ -33,6 +34,7 @@ from ..harness.framing import face_framing
 from ..harness.session import default_cache
 from ..methods import METHODS
 from ..metrics import METRICS
+from .terminal import make_console, say
 
 app = typer.Typer(help="Fetch, check, build and export suites.", no_args_is_help=True)
 
@@ -57,7 +59,7 @@ def fetch(
     cache: CacheOption = None,
 ) -> None:
     """Bring a suite's assets into the cache, or a component's weights to disk; what is there already is left alone."""
-    console = Console(highlight=False)
+    console = make_console()
     if (suite is None) == (weights is None):
         raise ConfigError("name either a suite or --weights NAME: see 'bench data fetch --help'")
     if weights is not None:
@@ -128,7 +130,7 @@ def check(
     folder = _home(cache) or default_cache()
     opened = open_suite(suite, folder)
     result = check_suite(AssetStore(folder), opened.suite, opened.folder, deep)
-    console = Console(highlight=False)
+    console = make_console()
     console.print(
         f"{opened.suite.name} ({opened.suite.kind}, {opened.suite.size} px): {result.cases} cases, "
         f"{result.driving_frames} driving frames, {len(opened.suite.assets)} files, {human_size(result.bytes)}"
@@ -169,10 +171,16 @@ def export_cases(
     cases = [one for one in opened.suite.cases() if any(fnmatchcase(one.id, pattern) for pattern in case or ["*"])]
     if not cases:
         raise ConfigError(f"--case: nothing matches {', '.join(case or [])} (bench suites show NAME lists the ids)")
-    console = Console(highlight=False)
+    console = make_console()
     with console.status("writing") as status:
         count = export_suite(
-            AssetStore(folder), opened, target, cases, mp4=mp4, force=force, tell=lambda name: status.update(name)
+            AssetStore(folder),
+            opened,
+            target,
+            cases,
+            mp4=mp4,
+            force=force,
+            tell=lambda name: status.update(escape(name)),
         )
     console.print(f"{escape(str(target))}: {count} cases, listed in {TABLE}", soft_wrap=True)
 
@@ -180,7 +188,7 @@ def export_cases(
 @app.command()
 def schema() -> None:
     """Print the JSON schema of suite manifests, for editors and validators."""
-    typer.echo(json.dumps(Suite.model_json_schema(), indent=2))
+    say(json.dumps(Suite.model_json_schema(), indent=2))
 
 
 @app.command()
@@ -214,7 +222,7 @@ def build(
 
     Every file is decoded as far as its window goes. Ids come from the files' names alone.
     """
-    console = Console(highlight=False)
+    console = make_console()
     place = parse_centre(centre)
     crop_of = None if faces == "none" else face_framing(faces, zoom, place)
     window = (Fraction(start).limit_denominator(1000), Fraction(seconds).limit_denominator(1000))
@@ -247,15 +255,8 @@ def parse_centre(text: str) -> tuple[float, float]:
 
 
 def _home(path: Path | None) -> Path | None:
-    """A path with the home folder filled in.
-
-    Raises:
-        ConfigError: When it is too long or no text.
-    """
-    try:
-        return None if path is None else user_path(path)
-    except ValueError as error:
-        raise ConfigError(str(error)) from error
+    """A path with the home folder filled in, where there is one."""
+    return None if path is None else given_path(path)
 
 
 def _naming(path: Path, reason: str) -> str:

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
 from ..core.files import human_size
+from ..core.options import given_path
 from ..core.registry import Registry, load_plugin
 from ..core.weights import WeightFile
 from ..faces import BACKENDS
@@ -23,6 +24,7 @@ from ..harness.provenance import package_versions
 from ..harness.session import default_cache
 from ..methods import METHODS
 from ..metrics import METRICS
+from .terminal import make_console
 
 
 def doctor(
@@ -39,10 +41,10 @@ def doctor(
 
     Exits with 2 when a backend named fails, or a weights file of a method named is missing or damaged.
     """
-    console = Console(highlight=False)
+    console = make_console()
     for path in plugin or []:
         load_plugin(path)
-    _machine(console, cache or default_cache())
+    _machine(console, given_path(cache) if cache else default_cache())
     faces_given = {spec.name: spec for spec in (component_spec(text, "--faces") for text in faces or [])}
     methods_given = {spec.name: spec for spec in (component_spec(text, "--method") for text in method or [])}
     broken = _backends(console, list(faces_given.values()))

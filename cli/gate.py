@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from typer.core import TyperCommand
 
 from .. import gating
@@ -14,6 +13,7 @@ from ..core.errors import BenchError, one_line
 from ..reports.gate.summary import lines
 from ..reports.gate.verdict import USAGE, Outcome
 from .flags import RunArgument, Texts
+from .terminal import make_console
 
 PYPROJECT = Path("pyproject.toml")
 
@@ -66,7 +66,7 @@ def gate(
     reason: Annotated[str, typer.Option("--reason", help="Why the baseline is renewed; logged in it.")] = "",
 ) -> None:
     """Judge a run against a baseline. Exit code: 0 fine, 1 regressed, 2 not comparable, 3 incomplete, 4 wrong usage."""
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     try:
         if reason and not update:
             raise GateUsageError("--reason is for --update")
@@ -91,7 +91,7 @@ def save(
 ) -> None:
     """Keep a run's values, case by case, as a small text file for bench gate: commit it."""
     count = gating.save_baseline(run_folder, out, note=note)
-    Console(highlight=False, markup=False).print(
+    make_console(markup=False).print(
         f"{out}: {count} outputs, {out.stat().st_size / 1024:.0f} KiB: commit it", soft_wrap=True
     )
 

@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Column, Table
 
 from ..core.errors import BenchError, ConfigError, one_line
 from ..core.options import Options, describe_options
@@ -23,6 +21,7 @@ from ..methods.base import Generator, Tuner
 from ..methods.tuned_method import is_tuner_class
 from ..metrics.resolve import all_metrics, explain, resolve
 from .flags import PluginOption
+from .terminal import make_console, print_table, say
 
 metrics_app = typer.Typer(help="List and explain metrics.", no_args_is_help=True)
 methods_app = typer.Typer(help="List and explain generators and tuners.", no_args_is_help=True)
@@ -33,15 +32,13 @@ suites_app = typer.Typer(help="List suites and their cases.", no_args_is_help=Tr
 def list_metrics(plugin: PluginOption = None) -> None:
     """Every metric with its unit, direction and what it needs."""
     load_plugins(plugin)
-    table = Table(
-        _names("id"), "", Column("unit", overflow="fold"), "per", Column("needs", overflow="fold"), _names("benchmarks")
-    )
+    rows = []
     for metric in all_metrics():
         spec = metric.spec
         arrow = "↑" if spec.higher_is_better else "↓"
-        needs = ", ".join(spec.needs) or "-"
-        table.add_row(spec.id, arrow, spec.unit, spec.level, needs, "\n".join(spec.kinds))
-    Console(markup=False).print(table)
+        needs, kinds = ", ".join(spec.needs) or "-", ", ".join(spec.kinds)
+        rows.append([spec.id, arrow, spec.level, spec.unit, needs, kinds])
+    print_table(make_console(), ["id", "", "per", "unit", "needs", "benchmarks"], rows)
 
 
 @metrics_app.command("explain")
@@ -50,22 +47,22 @@ def explain_metric(
 ) -> None:
     """Exactly what a metric computes, and where the definition comes from."""
     load_plugins(plugin)
-    typer.echo(explain(resolve(metric)))
+    say(explain(resolve(metric)))
 
 
 @methods_app.command("list")
 def list_methods(plugin: PluginOption = None) -> None:
     """Every generator and tuner. One that cannot be imported is listed with the reason."""
     load_plugins(plugin)
-    table = Table(_names("method"), "kind", "from", "what it does")
+    rows = []
     for name in METHODS:
         try:
             kind = "tuner" if is_tuner_class(name) else "generator"
             summary = (inspect.getdoc(METHODS.get(name)) or "").partition("\n")[0].replace("``", "")
         except BenchError as error:
             kind, summary = "broken", one_line(error)
-        table.add_row(name, kind, METHODS.origin(name), summary)
-    Console(markup=False).print(table)
+        rows.append([name, kind, METHODS.origin(name), summary])
+    print_table(make_console(), ["method", "kind", "from", "what it does"], rows)
 
 
 @methods_app.command("explain")
@@ -78,7 +75,7 @@ def explain_method(
 ) -> None:
     """A method's own description, its options with their defaults, and a tuner's sweeps."""
     load_plugins(plugin)
-    typer.echo(method_text(method, None if baseline is None else component_spec(baseline, "--baseline")))
+    say(method_text(method, None if baseline is None else component_spec(baseline, "--baseline")))
 
 
 def method_text(name: str, baseline: ComponentSpec | None = None) -> str:
@@ -131,24 +128,19 @@ def load_plugins(paths: list[Path] | None) -> None:
         load_plugin(path)
 
 
-def _names(title: str) -> Column:
-    """A column of names that people copy: it keeps its width, the others give way."""
-    return Column(title, no_wrap=True)
-
-
 @suites_app.command("list")
 def list_suites(plugin: PluginOption = None) -> None:
     """Every suite, with the number of its cases."""
     load_plugins(plugin)
-    table = Table(_names("suite"), "kind", "cases", "from", "title")
+    rows = []
     for name in SUITES:
         try:
             suite = open_suite(name, default_cache()).suite
             row = (name, str(suite.kind), str(len(suite.cases())), SUITES.origin(name), suite.title)
         except BenchError as error:
             row = (name, "broken", "-", SUITES.origin(name), one_line(error))
-        table.add_row(*row)
-    Console(markup=False).print(table)
+        rows.append(row)
+    print_table(make_console(), ["suite", "kind", "cases", "from", "title"], rows)
 
 
 @suites_app.command("show")
@@ -156,4 +148,4 @@ def show_suite(suite: Annotated[str, typer.Argument(help="Suite name or manifest
     """A suite's cases, a line each: id, identity asset, driving asset and its frames."""
     for case in open_suite(suite, default_cache()).suite.cases():
         first, last = case.driving.start, case.driving.start + case.driving.frames - 1
-        typer.echo(f"{case.id}\t{case.identity.asset}\t{case.driving.asset}\tframes {first}-{last}")
+        say(f"{case.id}\t{case.identity.asset}\t{case.driving.asset}\tframes {first}-{last}")

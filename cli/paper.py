@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from .. import publishing
 from .flags import RunsArgument, Texts
+from .terminal import make_console
 
 
 def paper(
@@ -25,7 +25,7 @@ def paper(
     Runs of bench ablate give Table 2; all others are merged into Table 1 and the qualitative figures.
     """
     done = publishing.paper(runs, out, cases=case or [])
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     for note in done.notes:
         console.print(note, style="yellow", soft_wrap=True)
     console.print(f"tables: {', '.join(done.tables)}", soft_wrap=True)

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.table import Table
+from rich.text import Text
 
 from ..core.errors import ConfigError
 from ..core.files import write_text
+from . import terminal
 
 if TYPE_CHECKING:
     import torch
@@ -63,12 +64,8 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 def print_table(console: Console, title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table whose first column names the rows."""
-    shown = Table(title=title, title_justify="left")
-    for index, header in enumerate(headers):
-        shown.add_column(header, justify="right" if index else "left")
-    for row in rows:
-        shown.add_row(*row)
-    console.print(shown)
+    console.print(Text(title, "italic"), soft_wrap=True)
+    terminal.print_table(console, headers, rows, right=True)
 
 
 def print_machine(console: Console, data: dict[str, Any]) -> None:

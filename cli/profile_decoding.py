@@ -10,8 +10,10 @@ from rich.console import Console
 
 from ..core.errors import ConfigError
 from ..core.files import human_size
+from ..core.options import given_path
 from .case_progress import CaseProgress
 from .profile_common import check_choice, check_plain, machine, print_machine, print_table, write_found
+from .terminal import make_console
 
 _SMALLEST, _LARGEST = 32, 2048
 _RANDOM = (
@@ -44,6 +46,7 @@ def decoding(
 ) -> None:
     """Time and memory of the pixel part of one tuning step: patch-wise against global decoding, in one run."""
     halos = _halos(halo)
+    out = given_path(out) if out else None
     check_plain(device, steps, out)
     if size is not None and not _SMALLEST <= size <= _LARGEST:
         raise ConfigError(f"--size {size}: must be {_SMALLEST} to {_LARGEST}")
@@ -56,7 +59,7 @@ def decoding(
     check_choice("--generator", generator, profile_models.BUILDERS)
     check_choice("--precision", precision, profile.PRECISIONS)
     check_device(device, "profile decoding")
-    console, place = Console(highlight=False, markup=False), torch.device(device)
+    console, place = make_console(markup=False), torch.device(device)
     with CaseProgress(console) as progress:
         progress.phase("model")
         subject = profile_models.make_subject(generator, size or profile_models.SIZES[generator], place, seed)

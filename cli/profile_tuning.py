@@ -10,9 +10,11 @@ from rich.console import Console
 
 from ..core.errors import ConfigError
 from ..core.files import human_size
+from ..core.options import given_path
 from ..reports.render.numbers import duration
 from .case_progress import CaseProgress
 from .profile_common import check_plain, machine, print_machine, print_table, write_found
+from .terminal import make_console
 
 if TYPE_CHECKING:
     from ..profiling.tuning_setting import Setting
@@ -56,6 +58,7 @@ def tuning(
     out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write a JSON file.")] = None,
 ) -> None:
     """Time and memory of one tuning step, patch-wise and global, without and with identity loss, in one run."""
+    out = given_path(out) if out else None
     check_plain(device, steps, out)
     import torch  # after what needs no torch has been checked
 
@@ -65,7 +68,7 @@ def tuning(
     setting = Setting(generator, size, frames, precision, checkpointing, sampling, device, seed)
     setting.check()
     check_device(device, "profile tuning")
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     try:
         found = _measure(console, setting, steps)
     except torch.OutOfMemoryError as error:

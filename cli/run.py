@@ -27,6 +27,7 @@ from .flags import (
     takes,
 )
 from .progress import RunProgress
+from .terminal import make_console
 
 MERGED = Path("runs") / "merged"
 
@@ -69,7 +70,7 @@ def report(
     ] = False,
 ) -> None:
     """Write page, tables and contact sheets of a run again, or of several as one; run folders are all it needs."""
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     if len(runs) == 1 and not against:
         print_report(console, running.load(runs[0]), all_metrics=all_metrics, single_file=single_file)
         return
@@ -88,7 +89,7 @@ def finish(perform: Callable[[Progress], Run]) -> None:
         typer.Exit: With 1 when a case failed and the run's configuration asks for that.
     """
     # Bound to standard output itself: what plug-ins print meanwhile is led elsewhere.
-    console = Console(highlight=False, markup=False, file=sys.stdout)
+    console = make_console(markup=False, file=sys.stdout)
     with RunProgress(console) as progress:
         done = perform(progress)
     summary = done.outcome
@@ -134,7 +135,7 @@ def _print_summary(console: Console, summary: Summary, progress: RunProgress) ->
 
 
 def _print_plan(planned: Planned) -> None:
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     for suite in dict.fromkeys(item.suite for item in planned.items):
         own = [item for item in planned.items if item.suite == suite]
         cases = len({item.case for item in own})

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from .. import merging
 from ..core.errors import BenchError, one_line
 from ..core.files import printable
 from ..reports.run_overview import RunOverview, overview
 from .flags import RunArgument
+from .terminal import make_console
 
 app = typer.Typer(help="Find and describe run folders.", no_args_is_help=True)
 
@@ -22,7 +22,7 @@ def list_runs(
     folder: Annotated[Path, typer.Argument(help="Where to look, folders below it included.")] = Path("runs"),
 ) -> None:
     """Every run folder below a folder: its state, suites and methods, and when it was begun."""
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     found = merging.find_runs(folder)
     for path in found:
         try:
@@ -41,7 +41,7 @@ def list_runs(
 def show_run(run_folder: RunArgument) -> None:
     """What a run covers, how far it is, and what made it."""
     seen = overview(run_folder)
-    run, console = seen.data.run, Console(highlight=False, markup=False)
+    run, console = seen.data.run, make_console(markup=False)
     lines = [f"{seen.data.name}: {_progress(seen)}", f"begun {run.created} by {run.written_by or 'an early version'}"]
     for name, suite in run.suites.items():
         cases = len({item.case for item in seen.data.plan if item.suite == name})

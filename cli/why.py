@@ -12,12 +12,14 @@ import typer
 from rich.console import Console
 
 from ..core.errors import ConfigError
+from ..core.options import given_path
 from ..harness.config import load_config, stored_config
 from ..harness.plan import PlanItem, make_plan
 from ..harness.run_file import load_plan, load_run
 from ..harness.session import Session
 from ..harness.store import Store
 from ..harness.why import Reason, reasons_of_the_past, reasons_to_come
+from .terminal import make_console
 
 
 def why(
@@ -33,18 +35,19 @@ def why(
 
     Scores of outputs that are made anew, and looks of face models, are not listed.
     """
+    run_folder = given_path(run_folder)
     loaded = load_run(run_folder)
     retry = False
     if past:
         plan = load_plan(run_folder, loaded)
     else:
-        given = load_config(config, {}) if config else stored_config(loaded.config, run_folder)
+        given = load_config(given_path(config), {}) if config else stored_config(loaded.config, run_folder)
         retry, plan = given.retry_failed, make_plan(Session(given))
     chosen = _chosen(plan, case, method)
     store = Store(run_folder)
     store.load()
     found = reasons_of_the_past(store, chosen) if past else reasons_to_come(store, chosen, retry_failed=retry)
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     shown = _print(console, found)
     if not shown:
         nothing = "was computed twice" if past else "will be computed again"

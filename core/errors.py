@@ -11,6 +11,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import ClassVar
 
+from .text import visible
+
 
 class Status(StrEnum):
     """How the work on one value ended. Everything but ``OK`` comes with a NaN value and a reason."""
@@ -104,12 +106,12 @@ def one_line(error: BaseException, limit: int = 300) -> str:
         limit: Longest line returned, in characters.
 
     Returns:
-        The message without line breaks, cut with an ellipsis.
+        The message without line breaks and control characters, cut with an ellipsis.
 
     >>> one_line(ValueError("first\n  second"))
     'first second'
     >>> one_line(KeyError())
     'KeyError'
     """
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = visible(" ".join(str(error).split())) or type(error).__name__
     return text if len(text) <= limit else text[: limit - 1] + "…"

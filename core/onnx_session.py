@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import WeightsError, one_line
+from .onnx_file import read_onnx
 
 Array = NDArray[np.float32]
 
@@ -30,7 +31,7 @@ class OnnxSession:
         input_shape: Shape of the first input; names or None where an axis is free.
 
     Raises:
-        WeightsError: When onnxruntime is missing, or the file is damaged.
+        WeightsError: When onnxruntime is missing, or the file is damaged or keeps weights in another file.
     """
 
     def __init__(self, path: Path, owner: str, extra: str, *, device: str = "cpu", threads: int = 1) -> None:
@@ -43,6 +44,7 @@ class OnnxSession:
         options.inter_op_num_threads = 1
         self._owner, self._path = owner, path
         try:
+            read_onnx(path)  # onnxruntime would follow references to other files
             self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:
             raise WeightsError(f"{owner}: {path} is not a usable ONNX file ({one_line(error, 120)})") from error

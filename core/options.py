@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os import PathLike
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
@@ -15,6 +16,18 @@ from .files import user_path
 
 UserPath = Annotated[Path, AfterValidator(user_path)]
 """A path in options: ``~`` is the home folder, and what could not be written into our files is refused."""
+
+
+def given_path(path: str | PathLike[str]) -> Path:
+    """A path as a person gave it, with the home folder filled in.
+
+    Raises:
+        ConfigError: When it could not be written into any of our files, or is too long.
+    """
+    try:
+        return user_path(Path(path))
+    except ValueError as error:
+        raise ConfigError(str(error)) from error
 
 
 class Options(BaseModel):

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar, cast
 
 from .errors import ConfigError, PluginError, one_line
+from .options import given_path
 
 T = TypeVar("T")
 
@@ -108,6 +109,7 @@ def load_plugin(path: Path) -> None:
     Raises:
         PluginError: When the file is missing, is not Python, or fails.
     """
+    path = given_path(path)
     name = f"portraitbench_plugin_{path.stem}"
     known = sys.modules.get(name)
     if known is not None and getattr(known, "__file__", None) == str(path.resolve()):

@@ -77,7 +77,7 @@ def tensor_shapes(path: Path) -> Shapes:
             tensors = {name: entry for name, entry in header.items() if name != "__metadata__"}
             end = 8 + length + max(entry["data_offsets"][1] for entry in tensors.values())
             shapes = {name: tuple(entry["shape"]) for name, entry in tensors.items()}
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError) as error:
             raise WeightsError("is not a readable safetensors file, maybe cut short") from error
     size = path.stat().st_size
     if size != end:

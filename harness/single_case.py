@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..core.digest import seed_for
 from ..core.errors import CaseError, ConfigError, OneCaseError, one_line
+from ..core.options import given_path
 from ..datasets.framing import frame_file, frames_at_rate
 from ..datasets.manifest import Crop
 from ..datasets.media import probe
@@ -72,7 +73,7 @@ def parse_regions(texts: Sequence[str]) -> dict[str, Path]:
             raise ConfigError(f"--region {text!r}: write NAME=FILE, like mouth=smile.png")
         if name in regions:
             raise ConfigError(f"--region {name}: given twice")
-        regions[name] = Path(file)
+        regions[name] = given_path(file)
     return regions
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..core.digest import file_sha256
 from ..core.errors import ConfigError, Status, WeightsError
-from ..core.options import Options
+from ..core.options import Options, UserPath
 from ..datasets.clip import Frame
 from ..datasets.manifest import SuiteKind
 from ..faces.base import Floats
@@ -53,8 +53,8 @@ class LpipsOptions(Options):
         digest: Digest of both weights files; filled in when omitted, refused on a mismatch.
     """
 
-    features: Path | None = None
-    heads: Path | None = None
+    features: UserPath | None = None
+    heads: UserPath | None = None
     digest: str | None = None
 
 

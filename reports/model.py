@@ -16,6 +16,7 @@ from ..metrics.primary import unmeasured
 from .ablation import panels
 from .compare import compare
 from .cost import cost
+from .details import score_details
 from .plots import Panel
 from .records_frame import tidy_frame
 from .run_data import RunData, read_run
@@ -38,6 +39,7 @@ class ReportModel:
         failures: What is missing, and why; see :func:`reports.tables.failures`.
         low_coverage: Methods whose means leave out much.
         crowded: Where several faces were seen; see :func:`crowded`.
+        details: Mask fractions and capped frames; see :func:`reports.details.score_details`.
         cost: Seconds and memory by stage; see :func:`reports.cost.cost`.
         ablation: What the plot of an ablation shows; empty for other runs.
         unmeasured: By suite: what the paper calls the primary metrics that are not measured, with their choices.
@@ -53,6 +55,7 @@ class ReportModel:
     failures: pd.DataFrame
     low_coverage: list[str]
     crowded: pd.DataFrame
+    details: pd.DataFrame
     cost: pd.DataFrame
     ablation: list[list[Panel]]
     unmeasured: dict[str, dict[str, tuple[str, ...]]]
@@ -88,6 +91,7 @@ def model_of(data: RunData) -> ReportModel:
         failures=failures(frame, data.folder),
         low_coverage=low_coverage(summary),
         crowded=crowded(data),
+        details=score_details(frame),
         cost=cost(data.store),
         ablation=panels(data.run, frame),
         unmeasured={suite: _unmeasured(data.run, suite, summary) for suite in data.run.suites},

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..core.digest import canonical_json
 from ..core.errors import Status
 from ..core.files import atomic_path
 from ..harness.plan import PlanItem
@@ -33,9 +34,11 @@ COLUMNS = [
     "grade",
     "seconds",
     "peak_bytes",
+    "detail",
 ]
 """Columns of the frame. ``stage`` is where the row's status arose, "generate" or "score"; ``frame`` is missing where a
-value belongs to the whole clip or to a case that failed."""
+value belongs to the whole clip or to a case that failed; ``detail`` is JSON text of what the metric says besides of the
+whole case (mask, mask_fraction, capped, terms), "" where that is nothing."""
 
 _REASONS = {
     Status.NO_FACE: "no face in a frame of the output, or of what it is compared with",
@@ -132,6 +135,7 @@ def _pending(stage: str, reason: str) -> Record:
 def _values(record: Record) -> Iterator[dict[str, Any]]:
     kept = {"seconds": record.get("seconds", np.nan), "peak_bytes": record.get("peak_bytes", 0)}
     kept["stage"] = record["stage"]
+    kept["detail"] = canonical_json(record["detail"]) if record["stage"] == "score" and record.get("detail") else ""
     values = record.get("values", [])
     if not values:
         reason = _reason(record["status"], record["reason"])

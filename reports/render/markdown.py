@@ -11,6 +11,7 @@ from ..ablation import PICTURE
 from ..model import ReportModel
 from ..statistics import MIN_DF
 from ..tables import LOW_COVERAGE
+from .escaping import Bold, as_code, plain
 from .numbers import (
     MISSING,
     count_text,
@@ -41,12 +42,14 @@ LEGEND = (
 
 def page(model: ReportModel) -> str:
     """The whole report."""
-    parts = [f"# {model.name}\n", f"**{verdict(model)}**\n"]
+    parts = [f"# {plain(model.name)}\n", f"**{plain(verdict(model))}**\n"]
     for suite in model.suites:
         about = model.run.suites[suite]
-        parts.append(f"## {about.title}\n\n`{suite}`, {about.kind}, {about.size} px.\n")
+        parts.append(f"## {plain(about.title)}\n\n{as_code(suite)}, {about.kind}, {about.size} px.\n")
         if about.guides:
-            told = "; ".join(f"`{driving}`: {settings_text(guides)}" for driving, guides in about.guides.items())
+            told = "; ".join(
+                f"{as_code(driving)}: {plain(settings_text(guides))}" for driving, guides in about.guides.items()
+            )
             parts.append(f"Regions driven by pictures of their own: {told}.\n")
         parts.append(suite_tables(model, suite))
         parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
@@ -57,12 +60,14 @@ def page(model: ReportModel) -> str:
     if len(model.comparison):
         parts.append(LEGEND)
     if warning := coverage_warning(model.low_coverage):
-        parts.append(f"**{warning}**\n")
-    parts += [f"{note}\n" for note in model.notes]
+        parts.append(f"**{plain(warning)}**\n")
+    parts += [f"{plain(note)}\n" for note in model.notes]
     if model.ablation:
         parts.append(about_ablation(model.run.config["ablation"]))
     if len(model.failures):
         parts.append("## Values that are missing\n\n" + _frame(model.failures))
+    if len(model.details):
+        parts.append("## Masks and capped frames\n\n" + details_table(model.details))
     if len(model.crowded):
         names = {"generated": "output frames", "driving": "driving frames"}
         parts.append("## Several faces in a frame\n\n" + _frame(model.crowded.rename(columns=names)))
@@ -83,7 +88,7 @@ def page(model: ReportModel) -> str:
 def suite_tables(model: ReportModel, suite: str) -> str:
     """One suite's means, and its comparison where there is one."""
     parts = [means_table(model.summary, suite)]
-    parts += [f"{gap}.\n" for gap in primary_gaps(model, suite)]
+    parts += [f"{plain(gap)}.\n" for gap in primary_gaps(model, suite)]
     parts.append(common_table(model.common, suite))
     compared = model.comparison[model.comparison["suite"] == suite]
     parts.append(comparison_table(model.comparison, suite))
@@ -138,6 +143,17 @@ def comparison_table(comparison: pd.DataFrame, suite: str) -> str:
     return f"### vs. {part['baseline'].iloc[0]}\n\n{table}"
 
 
+def details_table(details: pd.DataFrame) -> str:
+    """How much of the frame pixel metrics look at, and how many frames have their largest value."""
+    headers = ["suite", "method", "metric", "mask", "mean share of the frame", "frames at the cap"]
+    rows = []
+    for row in details.to_dict("records"):
+        capped = MISSING if pd.isna(row["capped"]) else f"{int(row['capped'])} of {row['frames']}"
+        mask = MISSING if pd.isna(row["mask"]) else str(row["mask"])
+        rows.append([row["suite"], row["method"], row["metric"], mask, percent(row["mask_fraction"], 1), capped])
+    return markdown(headers, rows)
+
+
 def coverage_warning(methods: Sequence[str]) -> str:
     """One sentence of warning about means that leave out much; "" where none does."""
     if not methods:
@@ -157,7 +173,7 @@ def about_ablation(what: str) -> str:
 
 
 def markdown(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table; the first column is aligned left, the others right."""
+    """A table; the first column is aligned left, the others right. Cells stay text, whatever they hold."""
     lines = [_line(headers), "| --- |" + " ---: |" * (len(headers) - 1), *map(_line, rows)]
     return "\n".join(lines) + "\n"
 
@@ -168,7 +184,7 @@ def _compared(row: pd.Series) -> list[str]:
     return [
         method_text(row),
         stamped_metric(row),
-        f"**{delta}**" if row["verdict"] in ("better", "worse") else delta,
+        Bold(delta) if row["verdict"] in ("better", "worse") else delta,
         row["verdict"],
         percent(row["win_rate"]),
         count_text(row["pairs"], row["cases"]),
@@ -225,4 +241,5 @@ def _frame(table: pd.DataFrame) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+    shown = (f"**{plain(cell)}**" if isinstance(cell, Bold) else plain(cell) for cell in cells)
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in shown) + " |"

@@ -102,6 +102,7 @@ def _print_suite(console: Console, model: ReportModel, suite: str, *, all_metric
     _print_lines(console, _blocks(model, suite, primary))
     if primary.empty:
         _say(console, f"{_INDENT}none was measured")
+    shown = summary if all_metrics or primary.empty else primary
     for gap in primary_gaps(model, suite):
         _say(console, f"{_INDENT}{gap}", "yellow")
     if len(others) and (all_metrics or primary.empty):
@@ -111,10 +112,27 @@ def _print_suite(console: Console, model: ReportModel, suite: str, *, all_metric
             _say(console, f"{_INDENT}left out: {name}: {reason}")
     elif len(others):
         _say(console, f"{_INDENT}and {others['metric'].nunique()} exploratory metrics: --all-metrics, or the report")
+    for line in _detail_lines(model.details[model.details["suite"] == suite], set(shown["metric"])):
+        _say(console, f"{_INDENT}{line}")
     for note in interval_notes(compared[compared["primary"]] if len(primary) and not all_metrics else compared):
         _say(console, f"{_INDENT}intervals: {note}")
     if grades := sorted(set(summary["grade"]) - {"real"}):
         _say(console, f"face models: {'; '.join(grades)}", "bold yellow")
+
+
+def _detail_lines(details: pd.DataFrame, metrics: set[str]) -> list[str]:
+    """A line per metric that has a mask or a cap: the mask's share of the frame, and frames at the cap by method."""
+    lines = []
+    for metric, rows in details[details["metric"].isin(metrics)].groupby("metric", sort=False):
+        parts = []
+        if rows["mask"].notna().any():
+            share = percent(float(rows["mask_fraction"].mean()), 1)
+            parts.append(f"{rows['mask'].dropna().iloc[0]} mask, {share} of the frame on average")
+        capped = [f"{row['method']} {row['capped']:.0f}" for row in rows.to_dict("records") if row["capped"] > 0]
+        if rows["capped"].notna().any():
+            parts.append(f"frames at the cap: {', '.join(capped) or 'none'}")
+        lines.append(f"{metric}: {'; '.join(parts)}")
+    return lines
 
 
 def _blocks(model: ReportModel, suite: str, summary: pd.DataFrame) -> list[_Line]:

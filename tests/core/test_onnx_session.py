@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from portraitbench.core.errors import WeightsError
+from portraitbench.core.onnx_file import read_onnx
 from portraitbench.core.onnx_session import OnnxSession, providers
 
 onnxruntime = pytest.importorskip("onnxruntime")
@@ -45,3 +46,28 @@ def test_what_is_not_finite_or_does_not_run_names_owner_and_file(tmp_path):
     (tmp_path / "bad.onnx").write_bytes(b"no model")
     with pytest.raises(WeightsError, match=r"face backend x: .*bad\.onnx is not a usable ONNX file"):
         OnnxSession(tmp_path / "bad.onnx", "face backend x", "dlib")
+
+
+@pytest.mark.parametrize("location", ["../secret.bin", "/etc/passwd", "beside.bin"])
+@pytest.mark.parametrize("hidden", [False, True], ids=["weights", "in an attribute"])
+def test_weights_in_another_file_are_refused_wherever_it_lies(tmp_path, location, hidden):
+    """Also where they could be read: no digest would know of them."""
+    from onnx import TensorProto, helper
+
+    folder = tmp_path / "models"
+    folder.mkdir()
+    np.full(4, 2.0, np.float32).tofile(folder / "beside.bin")
+    np.full(4, 3.0, np.float32).tofile(tmp_path / "secret.bin")
+    weight = TensorProto(name="w", data_type=TensorProto.FLOAT, dims=[4], data_location=TensorProto.EXTERNAL)
+    weight.external_data.add(key="location", value=location)
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [4]) for name in ("x", "y")]
+    nodes = [helper.make_node("Add", ["x", "w"], ["y"])]
+    if hidden:
+        nodes.insert(0, helper.make_node("Constant", [], ["w"], value=weight))
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], [] if hidden else [weight])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    (folder / "m.onnx").write_bytes(model.SerializeToString())
+    with pytest.raises(WeightsError, match=r"face backend x: .*m\.onnx.*keeps weights in a second file \(w\)"):
+        OnnxSession(folder / "m.onnx", "face backend x", "dlib")
+    with pytest.raises(WeightsError, match=r"m\.onnx: keeps weights in a second file"):
+        read_onnx(folder / "m.onnx")

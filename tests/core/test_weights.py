@@ -33,9 +33,10 @@ def test_shapes_come_from_the_header_alone(tensors):
         (lambda data: data + b"0", "is too long"),
         (lambda data: data[:20], "is not a readable safetensors file"),
         (lambda _: b"<!DOCTYPE html><title>404</title>", "is not a readable safetensors file"),
+        (lambda _: (200_000).to_bytes(8, "little") + b"[" * 200_000, "is not a readable safetensors file"),
         (lambda data: (1 << 40).to_bytes(8, "little") + data[8:], "is not a readable safetensors file"),
     ],
-    ids=["short", "long", "header", "page", "huge header"],
+    ids=["short", "long", "header", "page", "nested header", "huge header"],
 )
 def test_damaged_files_are_told_without_reading_them_whole(tensors, damage, words):
     tensors.write_bytes(damage(tensors.read_bytes()))
