@@ -13,9 +13,10 @@ from ..merge import adopt_suites, merge
 from ..model import ReportModel, model_of
 from ..plots import Panel
 from ..run_data import RunData
+from .drawing import Locate
 from .figures import cost_scatter, save_figure, twin_axes
 from .latex import document, latex_of
-from .pictures import Locate, draw_pictures
+from .pictures import draw_pictures
 from .table import PaperTable, csv_of, markdown_of
 from .tables import ablation_table, table_1, tuning_costs
 
