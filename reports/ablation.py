@@ -11,12 +11,15 @@ from ..core.files import atomic_path
 from ..datasets.manifest import SuiteKind
 from ..harness.component import ComponentSpec
 from ..harness.run_file import RunFile
+from .front import FrontPoint, draw_front, front_points
 from .plots import Panel, Spot, draw, save
 from .statistics import per_clip, two_way
 
 HEADLINES = ("aed_lmk_px512/", "aed_lmk_target_px512/", "id_")
 """Beginnings of the ids of the metrics that are drawn: distance to the driver, to the target, and identity."""
 PICTURE = "ablation.png"
+FRONT = "front."
+"""Beginning of the name of a suite's picture of identity against expression."""
 
 
 def draw_ablation(folder: Path, rows: Sequence[Sequence[Panel]]) -> None:
@@ -26,11 +29,29 @@ def draw_ablation(folder: Path, rows: Sequence[Sequence[Panel]]) -> None:
         folder: The report's folder.
         rows: What to show, from :func:`panels`.
     """
+    for old in folder.glob(f"{FRONT}*.png"):
+        old.unlink()
+    for suite, points, pair in fronts(rows):
+        with atomic_path(folder / f"{FRONT}{suite}.png") as temporary:
+            save(lambda points=points, pair=pair: draw_front(points, *pair), temporary)  # type: ignore[misc]
     if not rows:
         (folder / PICTURE).unlink(missing_ok=True)  # of another command on the same run
         return
     with atomic_path(folder / PICTURE) as temporary:
         save(lambda: draw(rows), temporary)
+
+
+def fronts(rows: Sequence[Sequence[Panel]]) -> list[tuple[str, list[FrontPoint], tuple[Panel, Panel]]]:
+    """Per suite that has both metrics: its name, where the rows stand, and the panels of identity and AED."""
+    found = []
+    for row in rows:
+        by_start = {start: panel for panel in row for start in HEADLINES if panel.y_label.startswith(start)}
+        identity, expression = by_start.get(HEADLINES[2]), by_start.get(HEADLINES[0])
+        if identity and expression:
+            names = [spot.name for spot in identity.spots]
+            pair = identity, expression
+            found.append((identity.title.partition(":")[0], front_points(*pair, names, names[0]), pair))
+    return found
 
 
 def numbers_of(run: RunFile) -> dict[str, float]:
@@ -75,7 +96,7 @@ def _panel(run: RunFile, part: pd.DataFrame, suite: str, metric: str, x: Mapping
     for index, method in enumerate(methods):
         values = by_case.loc[method].dropna()
         own = clusters.loc[values.index] if crossed else None
-        spots.append(_spot(x.get(method, index), values, base, own))
+        spots.append(_spot(method, x.get(method, index), values, base, own))
     arrow = "higher is better" if about.higher_is_better else "lower is better"
     return Panel(
         title=f"{suite}: {about.title}",
@@ -87,7 +108,7 @@ def _panel(run: RunFile, part: pd.DataFrame, suite: str, metric: str, x: Mapping
     )
 
 
-def _spot(x: float, values: pd.Series, base: pd.Series, clusters: pd.DataFrame | None) -> Spot:
+def _spot(name: str, x: float, values: pd.Series, base: pd.Series, clusters: pd.DataFrame | None) -> Spot:
     """A row's mean, with the interval of its paired difference from the baseline around it."""
     deltas = (values - base).dropna()
     if clusters is None:
@@ -96,7 +117,7 @@ def _spot(x: float, values: pd.Series, base: pd.Series, clusters: pd.DataFrame |
         own = clusters.loc[deltas.index]
         delta = two_way(deltas, list(own["identity"]), list(own["driving"]))
     mean = float(values.mean())
-    return Spot(x, mean, mean + delta.low - delta.mean, mean + delta.high - delta.mean, values.tolist())
+    return Spot(x, mean, mean + delta.low - delta.mean, mean + delta.high - delta.mean, values.tolist(), name)
 
 
 def _baseline(run: RunFile) -> str:

@@ -32,6 +32,7 @@ class Spot:
         low: Lower end of the interval around it; NaN where there is none.
         high: Upper end.
         cases: The cases' values.
+        name: The row's label.
     """
 
     x: float
@@ -39,6 +40,7 @@ class Spot:
     low: float
     high: float
     cases: Sequence[float]
+    name: str = ""
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from ...core.errors import ConfigError
 from ..sweeps import Rows, Sweep, SweepSettings
 from .config import StrucBoothConfig
+from .regions import REGION_NAMES, REGIONS
 
 WEIGHTS = ("gradient_weight", "identity_weight")
 
@@ -65,6 +66,48 @@ def decoding_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:  # no
     return patch | {"global": {"decoding": "global", "halo": 0}}
 
 
+def weight_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:
+    """The trade between expression and identity: every gradient weight with every identity weight.
+
+    Args:
+        settings: As they are for the generator without an ablation; a weight of 0 counts as the paper's.
+        values: Percent of these weights.
+
+    Raises:
+        ConfigError: When a value is negative, or none is above 0.
+    """
+    shares = sorted(set(values))
+    if not shares or shares[0] < 0 or shares[-1] == 0:
+        raise ConfigError("--values: give percent of the weights, 0 and above, one at least above 0, like 0,50,100,200")
+    paper = StrucBoothConfig()
+    gradient, identity = (float(settings.in_effect[name]) or getattr(paper, name) for name in WEIGHTS)
+    pairs = [(gradient * grad / 100, identity * own / 100) for grad in shares if grad for own in shares]
+    return {f"grad={grad:g}+id={own:g}": dict(zip(WEIGHTS, (grad, own), strict=True)) for grad, own in pairs}
+
+
+def window_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:
+    """How long the LoRA stays on while sampling, all from one tuning per case. 0 percent is the baseline.
+
+    Args:
+        settings: Windows in noise levels that a generator has by default are taken out of the rows.
+        values: Percent of the sampling steps, from the first.
+
+    Raises:
+        ConfigError: When a value is no percentage, or none is above 0.
+    """
+    shares = sorted(set(values) - {0})
+    if not shares or shares[0] < 0 or shares[-1] > 100:
+        raise ConfigError("--values: give percent of the sampling steps, one at least above 0, like 20,40,60,80,100")
+    others = {name: None for name in ("window_log_snr", "window_sigma") if settings.in_effect.get(name) is not None}
+    return {f"window={share / 100:g}": {"window": share / 100, "reuse": True, **others} for share in shares}
+
+
+def region_rows(settings: SweepSettings, values: Sequence[int] = ()) -> Rows:  # noqa: ARG001 - takes no values
+    """Which regions are aligned: each kind alone, and all together."""
+    alone = {name: REGION_NAMES[name] for name in ("eyes", "brows", "nose", "mouth")}
+    return {name: {"regions": regions} for name, regions in (alone | {"all": REGIONS}).items()}
+
+
 SWEEPS: Mapping[str, Sweep] = {
     "losses": Sweep(
         "The baseline, then the losses one after another: PGT, gradients, identity.", loss_rows, builds_on=WEIGHTS
@@ -79,5 +122,17 @@ SWEEPS: Mapping[str, Sweep] = {
         decoding_rows,
         values=(0, 2),
     ),
+    "weights": Sweep(
+        "Every gradient weight with every identity weight, as percent of the settings' own: expression for identity.",
+        weight_rows,
+        values=(0, 50, 100, 200),
+        builds_on=WEIGHTS,
+    ),
+    "window": Sweep(
+        "Percent of the sampling steps with LoRA on, all from one tuning per case; 0 is the baseline.",
+        window_rows,
+        values=(20, 40, 60, 80, 100),
+    ),
+    "regions": Sweep("Eyes, brows, nose and mouth alone, and all regions together.", region_rows),
 }
 """The tuner's sweeps by name."""

@@ -40,6 +40,9 @@ _PREAMBLE = r"""\documentclass{article}
 \begin{document}
 """
 
+_FITTED = r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{"
+"""What is wider than the text shrinks to its width, all else stays as it is."""
+
 
 def escape(text: str) -> str:
     r"""Any text as LaTeX shows it; what is outside of Latin-1 and has no sign of its own becomes a question mark.
@@ -53,7 +56,10 @@ def escape(text: str) -> str:
 
 def latex_of(table: PaperTable) -> str:
     """A floating table: the tabular, its footnotes, and the published numbers in a labelled block of their own."""
-    lines = [r"\begin{table}[htbp]", r"\centering", rf"\caption{{{escape(table.caption)}}}"]
+    lines = [r"\begin{table}[htbp]", r"\centering"]
+    if table.number:
+        lines.append(rf"\renewcommand{{\thetable}}{{{table.number}}}")
+    lines.append(rf"\caption{{{escape(table.caption)}}}")
     lines += [rf"\label{{tab:{table.name}}}", r"\small", *_tabular(table), *_notes(table.notes)]
     if table.published:
         lines += [r"\par\bigskip", rf"\textbf{{{escape(table.published.caption)}}}\par\smallskip"]
@@ -72,15 +78,14 @@ def document(tables: Sequence[str], figures: Sequence[tuple[str, str]]) -> str:
     for name, caption in figures:
         parts.append(
             "\\begin{figure}[htbp]\n\\centering\n"
-            f"\\includegraphics[width=\\linewidth,height=0.8\\textheight,keepaspectratio]{{{name}.pdf}}\n"
-            f"\\caption{{{escape(caption)}}}\n\\end{{figure}}\n\\clearpage\n"
+            f"{_FITTED}\\includegraphics{{{name}.pdf}}}}\n"
+            f"\\caption{{{escape(caption)}}}\n\\end{{figure}}\n"
         )
     return _PREAMBLE + "\n".join(parts) + "\\end{document}\n"
 
 
 def _tabular(table: PaperTable) -> Iterator[str]:
-    # Wide tables shrink to the text's width, narrow ones stay as they are.
-    yield r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%"
+    yield f"{_FITTED}%"
     yield rf"\begin{{tabular}}{{l{'r' * len(table.columns)}}}"
     yield r"\toprule"
     if any(column.group for column in table.columns):

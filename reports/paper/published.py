@@ -46,7 +46,7 @@ def table_1() -> PaperTable:
         cells = [Cell(value, digits, signed) for value, digits in zip(values, _DIGITS_1, strict=True)]
         rows.append(Row(label, cells, new_block=label == "HunyuanPortrait"))
     return PaperTable(
-        "table1_published", "Published: Table 1 of the StrucBooth paper", "Method", _COLUMNS_1, rows, (NOTE,)
+        "table1_published", "", "Published: Table 1 of the StrucBooth paper", "Method", _COLUMNS_1, rows, (NOTE,)
     )
 
 
@@ -55,5 +55,5 @@ def table_2a() -> PaperTable:
     rows = [Row(label, [Cell(first, 3), Cell(second, 2)]) for label, (first, second) in _TABLE_2A]
     columns = (Column("Cross-Image", "ID", True), Column("Cross-Image", "AED", False))
     return PaperTable(
-        "table2a_published", "Published: Table 2(a), HelloMeme on Cross-Image", "Row", columns, rows, (NOTE,)
+        "table2a_published", "", "Published: Table 2(a), HelloMeme on Cross-Image", "Row", columns, rows, (NOTE,)
     )

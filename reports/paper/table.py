@@ -77,6 +77,7 @@ class PaperTable:
 
     Attributes:
         name: Name of its files.
+        number: The paper's number for it, like "2(a)"; "" for one that the paper does not have.
         caption: What it shows, a sentence or two.
         head: Heading of the first column.
         columns: All others.
@@ -86,12 +87,18 @@ class PaperTable:
     """
 
     name: str
+    number: str
     caption: str
     head: str
     columns: Sequence[Column]
     rows: Sequence[Row]
     notes: Sequence[str] = field(default=())
     published: PaperTable | None = None
+
+    @property
+    def title(self) -> str:
+        """The caption with the paper's number before it."""
+        return f"Table {self.number}: {self.caption}" if self.number else self.caption
 
 
 def csv_of(table: PaperTable) -> str:
@@ -108,7 +115,7 @@ def csv_of(table: PaperTable) -> str:
 def markdown_of(table: PaperTable) -> str:
     """The table as markdown, with its footnotes and the published numbers under it."""
     heads = [table.head, *(f"{column.group} {column.heading}".strip() for column in table.columns)]
-    lines = [f"**{table.caption}**", "", _line(heads), _line(["---", *("---:" for _ in table.columns)])]
+    lines = [f"**{table.title}**", "", _line(heads), _line(["---", *("---:" for _ in table.columns)])]
     for row in table.rows:
         lines.append(_line([row.label, *(f"**{cell.text}**" if cell.bold else cell.text for cell in row.cells)]))
     lines += ["", *(f"- {note}" for note in table.notes)]

@@ -28,9 +28,9 @@ _TITLES = {
 _DIGITS = {"EMO-SIM": 4, "PSNR": 2}
 _DECIMALS = 3
 _ABLATIONS = {
-    "losses": ("table2a", "Table 2(a): the losses, one after another"),
-    "decoding": ("table2b", "Table 2(b): patches decoded alone against whole frames: AED, speed and memory of tuning"),
-    "steps": ("table2c", "Table 2(c): optimization steps"),
+    "losses": ("table2a", "2(a)", "The losses, one after another"),
+    "decoding": ("table2b", "2(b)", "Patches decoded alone against whole frames: AED, speed and memory of tuning"),
+    "steps": ("table2c", "2(c)", "Optimization steps"),
 }
 _MIB = 2**20
 BOLD_NOTE = (
@@ -142,8 +142,8 @@ def table_1(model: ReportModel) -> PaperTable:
         (suite, column.title): metric for (suite, metric, _), column in zip(sources, columns, strict=True) if suite
     }
     notes = [BOLD_NOTE, *measured.notes(named)]
-    caption = "Table 1: methods, what is built on them, and the difference"
-    return PaperTable("table1", caption, "Method", columns, rows, notes, published.table_1())
+    caption = "Methods, what is built on them, and the difference"
+    return PaperTable("table1", "1", caption, "Method", columns, rows, notes, published.table_1())
 
 
 def ablation_table(model: ReportModel, data: RunData) -> PaperTable:
@@ -154,18 +154,18 @@ def ablation_table(model: ReportModel, data: RunData) -> PaperTable:
         data: Its run, for the records of its outputs.
     """
     measured, sweep = Measured(model), str(data.run.config["ablation"])
-    name, caption = _ABLATIONS.get(sweep, (f"ablation_{sweep}", f"Ablation: {sweep}"))
+    name, number, caption = _ABLATIONS.get(sweep, (f"ablation_{sweep}", "", f"Ablation: {sweep}"))
     kinds = [kind for kind in KINDS if measured.suites(kind)]
     columns, sources = _primary_columns(measured, kinds)
     costs = tuning_costs(data)
     rows = []
-    for number, method in enumerate(measured.competitors(), start=1):
+    for index, method in enumerate(measured.competitors(), start=1):
         baseline = measured.baseline.get(method, "")
         cells = []
         for suite, metric, digits in sources:
             cells += [measured.mean(suite, method, metric, digits), measured.delta(suite, method, metric, digits)]
         speed, peak = costs.get(method, (math.nan, math.nan))
-        rows.append(Row(f"{number} {_label(method, baseline)}", [*cells, Cell(speed, 2), Cell(peak / _MIB, 0)]))
+        rows.append(Row(f"{index} {_label(method, baseline)}", [*cells, Cell(speed, 2), Cell(peak / _MIB, 0)]))
     wide = [part for column in columns for part in (column, Column(column.group, "vs. Base"))]
     wide += [Column("Tuning", "it/s", True), Column("Tuning", "MiB", False)]
     named = {(suite, column.title): metric for (suite, metric, _), column in zip(sources, columns, strict=True)}
@@ -174,7 +174,9 @@ def ablation_table(model: ReportModel, data: RunData) -> PaperTable:
         f"process on {data.run.device or 'the run device'}; of the run itself, other work on the machine included."
     )
     notes = [BOLD_NOTE, *measured.notes(named), cost_note]
-    return PaperTable(name, caption, "Row", wide, rows, notes, published.table_2a() if sweep == "losses" else None)
+    return PaperTable(
+        name, number, caption, "Row", wide, rows, notes, published.table_2a() if sweep == "losses" else None
+    )
 
 
 def tuning_costs(data: RunData) -> dict[str, tuple[float, float]]:

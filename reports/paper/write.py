@@ -9,13 +9,16 @@ from pathlib import Path
 from ...core.errors import ConfigError
 from ...core.files import write_text
 from ...harness.store import storing
+from ..ablation import fronts
+from ..front import draw_front
 from ..merge import adopt_suites, merge
 from ..model import ReportModel, model_of
 from ..plots import Panel
 from ..run_data import RunData
+from .drawing import Locate
 from .figures import cost_scatter, save_figure, twin_axes
 from .latex import document, latex_of
-from .pictures import Locate, draw_pictures
+from .pictures import draw_pictures
 from .table import PaperTable, csv_of, markdown_of
 from .tables import ablation_table, table_1, tuning_costs
 
@@ -105,15 +108,18 @@ def _draw_ablation(model: ReportModel, data: RunData, done: Written) -> None:
             done.figures.append((name, f"{suite}: identity and AED against {sweep}, with 95 % intervals."))
         if expression and sweep == "decoding":
             costs = tuning_costs(data)
-            rows = zip(expression.names, expression.spots, strict=True)
             points = [
-                (label.partition("+")[2], spot.mean, costs[label][1], costs[label][0])
-                for label, spot in rows
-                if label in costs
+                (spot.name.partition("+")[2], spot.mean, costs[spot.name][1], costs[spot.name][0])
+                for spot in expression.spots
+                if spot.name in costs
             ]
             unit, name = expression.y_label, f"table2b_{suite}"
             save_figure(lambda p=points, u=unit: cost_scatter(p, u), done.folder / name)  # type: ignore[misc]
             done.figures.append((name, f"{suite}: AED, memory and speed of patch-wise and global decoding."))
+    for suite, spots, pair in fronts(model.ablation):
+        name = f"front_{sweep}_{suite}"
+        save_figure(lambda s=spots, p=pair: draw_front(s, *p), done.folder / name)  # type: ignore[misc]
+        done.figures.append((name, f"{suite}: identity against AED for the rows of {sweep}."))
 
 
 def _starting(panels: Mapping[str, Panel], start: str) -> Panel | None:

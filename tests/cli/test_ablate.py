@@ -9,7 +9,14 @@ import pytest
 
 from portraitbench.core.errors import ConfigError
 from portraitbench.harness.run_file import load_run
-from portraitbench.methods.strucbooth.ablation import decoding_rows, loss_rows, step_rows
+from portraitbench.methods.strucbooth.ablation import (
+    decoding_rows,
+    loss_rows,
+    region_rows,
+    step_rows,
+    weight_rows,
+    window_rows,
+)
 from portraitbench.methods.strucbooth.config import StrucBoothConfig
 from portraitbench.methods.sweeps import SweepSettings
 from portraitbench.reports.ablation import numbers_of
@@ -100,7 +107,12 @@ def test_decoding_compares_patches_halos_and_whole_frames(bench, where, tmp_path
         (["losses", "--values", "1"], "--values: this sweep takes none"),
         (["decoding", "--values", "-2"], "--values"),
         (["step"], "method strucbooth has no sweep 'step': did you mean steps?"),
-        (["weights-of"], "has no sweep 'weights-of': known: losses, steps, decoding"),
+        (["weights-of"], "has no sweep 'weights-of': did you mean weights?"),
+        (["everything"], "has no sweep 'everything': known: losses, steps, decoding, weights, window, regions"),
+        (["weights", "--values", "0"], "--values: give percent of the weights"),
+        (["window", "--values", "120"], "--values: give percent of the sampling steps"),
+        (["window", "--set", "window=0.2"], "--set window"),
+        (["regions", "--values", "1"], "--values: this sweep takes none"),
         (["steps", "--method", "warp"], "--method warp: is no tuner"),
         (["steps", "--method", "strucboot"], "did you mean strucbooth"),
         (["steps", "--set", "steps=9"], "--set steps"),
@@ -136,6 +148,37 @@ def test_rows_of_steps_keep_what_shorter_ones_need():
     rows = step_rows(settings(), [90, 0, 30, 60, 30])
     assert [(row["steps"], row["snapshots"]) for row in rows.values()] == [(30, ()), (60, (30,)), (90, (30, 60))]
     assert list(decoding_rows(settings(), [2, 0])) == ["patch", "patch+halo=2", "global"]
+
+
+def test_weights_cross_gradient_and_identity_around_the_settings_own():
+    rows = weight_rows(settings(gradient_weight=3.0, identity_weight=1.0), [100, 0, 50])
+    assert list(rows) == [f"grad={grad}+id={own}" for grad in ("1.5", "3") for own in ("0", "0.5", "1")]
+    assert rows["grad=1.5+id=0.5"] == {"gradient_weight": 1.5, "identity_weight": 0.5}
+
+
+def test_windows_are_shares_of_the_steps_whatever_the_generator_measures_its_own_in():
+    assert window_rows(settings(), [0, 40])["window=0.4"] == {"window": 0.4, "reuse": True}
+    by_noise = window_rows(settings(window_sigma=2.0), [100])["window=1"]
+    assert StrucBoothConfig(window_sigma=2.0).model_copy(update=by_noise).window_sigma is None
+
+
+def test_regions_stand_alone_and_together():
+    rows = region_rows(settings())
+    assert list(rows) == ["eyes", "brows", "nose", "mouth", "all"]
+    assert sorted(region for label in list(rows)[:4] for region in rows[label]["regions"]) == sorted(
+        rows["all"]["regions"]
+    )
+
+
+def test_windows_share_one_tuning_per_case_and_draw_the_front(bench, where, tmp_path):
+    command = ["ablate", "window", "--values", "40,100", *where, *QUICK, "--set", "steps=1"]
+    done = bench(*command)
+    assert done.code == 0, done.err
+    folder = tmp_path / "runs" / "tiny-ablate-window"
+    reused = [r["detail"]["tuning_reused"] for r in made(folder) if r["method"] != "tiny-v"]
+    assert sorted(reused) == [0, 0, 1, 1]
+    assert numbers_of(load_run(folder)) == {"tiny-v": 0, "tiny-v+window=0.4": 0.4, "tiny-v+window=1": 1.0}
+    assert "generate: 0 to do, 6 reused" in bench(*command).out
 
 
 def test_any_tuner_may_declare_a_sweep(bench, where, tmp_path):

@@ -1,0 +1,171 @@
+"""``bench paper``: numbers where the paper has them, bold where it is earned, and files that compile and repeat."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from portraitbench.reports.merge import merge, read_runs
+from portraitbench.reports.model import model_of
+from portraitbench.reports.paper import published
+from portraitbench.reports.paper.figures import save_figure, twin_axes
+from portraitbench.reports.paper.latex import document, escape, latex_of
+from portraitbench.reports.paper.table import Cell, Column, PaperTable, Row, csv_of, markdown_of
+from portraitbench.reports.paper.tables import table_1
+from portraitbench.reports.plots import Panel, Spot
+
+TINY = Path(__file__).parents[1] / "methods" / "strucbooth" / "tiny_generators.py"
+CASES = [f"{identity}-{driving}" for identity in "abcd" for driving in "wxyz"]
+
+
+@pytest.fixture
+def model(tmp_path, blank):
+    """Cross-Image with ID-SIM unclear and AED clearly better; the metrics are called as Table 1 wants them."""
+    rng = np.random.default_rng(5)
+    for case in CASES:
+        base = rng.uniform(0.4, 0.6)
+        blank.case("base", case, {"up": [base], "down": [base * 10]})
+        up = base + rng.normal(0, 0.05)
+        blank.case("base+ours", case, {"up": [up], "down": [base * 10 - 1 + rng.normal(0, 0.02)]})
+    blank.write()
+    for name in ("run.json", "plan.jsonl"):
+        path = blank.folder / name
+        path.write_text(path.read_text().replace("up/1", "id_sim/1").replace("down/1", "aed_lmk_px512/1"))
+    return model_of(merge(read_runs([blank.folder]), tmp_path / "out"))
+
+
+def row(table, label):
+    return next(one for one in table.rows if one.label == label)
+
+
+def test_table_1_says_what_the_runs_say(model):
+    table = table_1(model)
+    assert [f"{c.group} {c.heading}" for c in table.columns][-2:] == ["Cross-Image ID-SIM↑", "Cross-Image AED↓"]
+    frame = model.frame
+    means = frame[frame["metric"] == "aed_lmk_px512/1"].groupby("method")["value"].mean()
+    assert row(table, "base").cells[-1].value == pytest.approx(means["base"])
+    assert row(table, "+ ours").cells[-1].value == pytest.approx(means["base+ours"])
+    assert row(table, "vs. Base").cells[-1].text == f"{means['base+ours'] - means['base']:+.3f}"
+    assert [cell.text for cell in row(table, "base").cells[:5]] == ["-"] * 5
+
+
+def test_bold_only_where_the_corrected_interval_excludes_zero(model):
+    table = table_1(model)
+    verdicts = model.comparison.set_index("metric")["verdict"]
+    assert verdicts.to_dict() == {"id_sim/1": "unclear", "aed_lmk_px512/1": "better"}
+    bold = {one.label: [cell.bold for cell in one.cells[-2:]] for one in table.rows}
+    assert bold == {"base": [False, False], "+ ours": [False, True], "vs. Base": [False, True]}
+
+
+def test_footnotes_name_metric_protocol_n_and_coverage(model):
+    notes = " ".join(table_1(model).notes)
+    for words in ("id_sim/1 [u]", "toy 1", "weights 01234567", "n = 16", "coverage 100.0%", "16 cases, 64 px", "4 x 4"):
+        assert words in notes
+
+
+def test_published_numbers_stand_in_a_block_of_their_own(model):
+    text = markdown_of(table_1(model))
+    measured, _, theirs = text.partition("**Published")
+    assert "HelloMeme" not in measured
+    assert "| HelloMeme | 0.494 | 0.2572 | 6.37 | 18.89 | 0.78 | 0.721 | 1.16 |" in theirs
+    assert "Definitions of AED differ" in theirs
+
+
+def test_published_differences_are_those_of_the_published_rows():
+    rows = published.table_1().rows
+    for base, ours, delta in (rows[:3], rows[3:]):
+        for first, second, third in zip(base.cells, ours.cells, delta.cells, strict=True):
+            if not math.isnan(third.value):
+                assert second.value - first.value == pytest.approx(third.value, abs=1e-9)
+
+
+def test_csv_holds_all_digits_and_the_printed_numbers_are_its_own(model):
+    table = table_1(model)
+    lines = list(csv.reader(io.StringIO(csv_of(table))))
+    assert lines[0][-1] == "Cross-Image AED"
+    for line, own in zip(lines[1:], table.rows, strict=True):
+        for text, cell in zip(line[1:], own.cells, strict=True):
+            assert (f"{float(text):{'+' if cell.signed else ''}.{cell.digits}f}" if text else "-") == cell.text
+
+
+HOSTILE = r"a_b & 100% $x$ #1 {y} \input{/etc/passwd} ~^<>| é 漢"
+
+
+def test_any_text_is_shown_and_never_run():
+    text = escape(HOSTILE)
+    assert r"\input" not in text
+    assert text.endswith("é ?")
+    assert r"\textbackslash{}input\{/etc/passwd\}" in text
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="needs a TeX")
+def test_latex_compiles_whatever_the_names_and_twice_to_the_same_bytes(tmp_path, model):
+    hostile = PaperTable(
+        "odd",
+        "2(a)",
+        HOSTILE,
+        HOSTILE,
+        [Column(HOSTILE, HOSTILE, True)],
+        [Row(HOSTILE, [Cell(-1.5, bold=True)])],
+        [HOSTILE],
+    )
+    for table in (table_1(model), hostile):
+        (tmp_path / f"{table.name}.tex").write_text(latex_of(table))
+    save_figure(lambda: twin_axes(PANEL, PANEL), tmp_path / "plot")
+    (tmp_path / "paper.tex").write_text(document(["table1", "odd"], [("plot", HOSTILE)]))
+    made = []
+    for _ in range(2):
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=120, check=False)
+        assert done.returncode == 0, done.stdout.decode(errors="replace")[-2000:]
+        made.append((tmp_path / "paper.pdf").read_bytes())
+    assert made[0] == made[1]
+    if shutil.which("pdftotext"):
+        text = subprocess.run(["pdftotext", "-layout", "paper.pdf", "-"], cwd=tmp_path, capture_output=True, check=True)
+        assert row(table_1(model), "base").cells[-1].text in text.stdout.decode()
+
+
+PANEL = Panel("t", "steps", "id_$x$", [Spot(x, x / 10, x / 10 - 1, x / 10 + 1, []) for x in (0.0, 5.0)], 0.0)
+
+
+def test_figures_repeat_byte_for_byte_and_name_no_day_or_version(tmp_path):
+    for name in ("a", "b"):
+        save_figure(lambda: twin_axes(PANEL, PANEL), tmp_path / name)
+    for ending in ("pdf", "svg"):
+        data = (tmp_path / f"a.{ending}").read_bytes()
+        assert data == (tmp_path / f"b.{ending}").read_bytes()
+        assert b"CreationDate" not in data
+        assert b"<dc:date>" not in data
+
+
+def paste_a_mouth(data):
+    data["drivings"][1]["guides"] = {"mouth": {"asset": "d0", "frames": data["drivings"][0]["frames"]}}
+
+
+@pytest.mark.parametrize("kind", ["cross-image", pytest.param("cross-video", marks=pytest.mark.slow)])
+def test_the_command_writes_tables_and_pictures_of_real_runs(bench, tmp_path, make_suite, kind):
+    suite = make_suite(tmp_path / "suite", kind=kind, drivings=2, edit=paste_a_mouth)
+    folders = ["--out", tmp_path / "runs", "--cache", tmp_path / "cache"]
+    flags = ["--suite", suite, "--plugin", TINY, "--faces", "tiny", "--baseline", "tiny-v", *folders]
+    tuner = "strucbooth:steps=1,lora_targets=.*to_q,regions=mouth"
+    made = bench("run", *flags, "--method", tuner, "--name", "one")
+    assert made.code == 0, made.err
+    done = bench("paper", tmp_path / "runs" / "one", "-o", tmp_path / "paper")
+    assert done.code == 0, done.err
+    figures = ["figure2", "figure4" if kind == "cross-image" else "figure3", "figure5"]
+    names = [f"{stem}_tiny_tiny-v-strucbooth" for stem in figures]
+    assert f"figures: {', '.join(names)}" in done.out
+    assert all((tmp_path / "paper" / f"{name}.pdf").read_bytes().startswith(b"%PDF") for name in names)
+    assert "not chosen by result: i0__d1." in (tmp_path / "paper" / "paper.md").read_text()
+    first = {path.name: path.read_bytes() for path in (tmp_path / "paper").glob("*.*")}
+    again = bench("paper", tmp_path / "runs" / "one", "-o", tmp_path / "again")
+    assert again.code == 0, again.err
+    assert {path.name: path.read_bytes() for path in (tmp_path / "again").glob("*.*")} == first
+    assert bench("paper", tmp_path / "runs" / "one", "-o", tmp_path / "runs" / "one").code == 2
