@@ -62,7 +62,8 @@ class Gallery:
         order = {key: index for index, key in enumerate(self._items)}
         found: dict[int, Curves] = defaultdict(dict)
         groups = timed.groupby(["suite", "case", "metric", "method"], sort=False, observed=True)["value"]
-        for (suite, case, metric, method), values in groups:
+        for key, values in groups:
+            suite, case, metric, method = map(str, key)
             found[order[suite, case]].setdefault(metric, {})[method] = [_short(value) for value in values]
         return dict(found)
 
