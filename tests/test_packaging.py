@@ -12,6 +12,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+NOT_DATA = ("reports/reference/",)
+"""Measured files that the README speaks of; nothing reads them."""
 NOT_INSTALLED = {"tests", "build", "docs", "examples"}
 
 
@@ -29,6 +31,22 @@ def test_both_lists_hold_every_package():
     assert len(found) > 15
     assert SETUPTOOLS["package-dir"] == found
     assert sorted(SETUPTOOLS["packages"]) == sorted(found)
+
+
+def test_data_files_are_listed():
+    """Whatever lies in a package and is no module is installed: a page without its template would not be written."""
+    told = SETUPTOOLS["package-data"]
+    missing = []
+    for package, folder in packages().items():
+        patterns = [*told["*"], *told.get(package, [])]
+        listed = {path for pattern in patterns for path in (ROOT / folder).glob(pattern)}
+        assert all(any((ROOT / folder).glob(pattern)) for pattern in told.get(package, [])), package
+        inner = {ROOT / other for other in packages().values()}
+        for path in (ROOT / folder).rglob("*"):
+            owner = next(parent for parent in path.parents if parent in inner)
+            if owner == ROOT / folder and path.is_file() and path.suffix not in (".py", ".pyc"):
+                missing += [path.relative_to(ROOT).as_posix()] if path not in listed else []
+    assert [name for name in missing if not name.startswith(NOT_DATA)] == []
 
 
 def test_names_in_the_front_are_no_rooms():
@@ -62,6 +80,7 @@ def test_a_wheel_holds_all_of_it_and_works_by_itself(tmp_path):
     }
     assert {name for name in names if name.endswith(".py")} == expected
     assert "portraitbench/py.typed" in names
+    assert "portraitbench/reports/html/templates/page.html.j2" in names
     assert any(name.startswith("portraitbench/methods/pocket/weights/") for name in names)
     path = f"import sys; sys.path.insert(0, {str(tmp_path / 'site')!r})"
     program = f"{path}; import portraitbench as pb; print(pb.__file__, pb.Run.__module__)"

@@ -45,6 +45,7 @@ class Gallery:
         self._items: dict[tuple[str, str], list[PlanItem]] = defaultdict(list)
         for item in data.plan:
             self._items[item.suite, item.case].append(item)
+        self._baselines = {item.baseline for item in data.plan}
         self._by_suite: dict[str, list[str]] = {}
         self.sources: dict[str, Load] = {}
         """How to read what is shown, by digest."""
@@ -61,7 +62,8 @@ class Gallery:
         order = {key: index for index, key in enumerate(self._items)}
         found: dict[int, Curves] = defaultdict(dict)
         groups = timed.groupby(["suite", "case", "metric", "method"], sort=False, observed=True)["value"]
-        for (suite, case, metric, method), values in groups:
+        for key, values in groups:
+            suite, case, metric, method = map(str, key)
             found[order[suite, case]].setdefault(metric, {})[method] = [_short(value) for value in values]
         return dict(found)
 
@@ -132,7 +134,9 @@ class Gallery:
 
     def _place(self, item: PlanItem) -> int:
         """The baseline first, references last."""
-        return 2 if self._model.run.is_control(item.method) else 1 if item.baseline else 0
+        if item.method in self._baselines:
+            return 0
+        return 2 if self._model.run.is_control(item.method) else 1
 
     def _values(self, item: PlanItem) -> list[float | None]:
         keys = ((item.suite, item.method, metric, item.case) for metric in self._metrics(item.suite))

@@ -11,6 +11,7 @@ import pandas as pd
 from ..model import ReportModel
 from ..render.numbers import (
     MISSING,
+    Row,
     count_text,
     delta_text,
     interval_text,
@@ -62,7 +63,8 @@ class Table:
 def table(model: ReportModel, suite: str, *, primary: bool) -> Table:
     """The primary or the exploratory metrics of a suite."""
     part = model.summary[(model.summary["suite"] == suite) & (model.summary["primary"] == primary)]
-    compared = model.comparison[model.comparison["suite"] == suite].set_index(["method", "metric"])
+    compared = {(row["method"], row["metric"]): row for row in _rows(model.comparison, suite)}
+    means = {(row["method"], row["metric"]): row for row in _rows(model.summary, suite)}
     metrics = list(dict.fromkeys(part["metric"]))
     heads = []
     for metric in metrics:
@@ -70,8 +72,8 @@ def table(model: ReportModel, suite: str, *, primary: bool) -> Table:
         heads.append({"name": stamped_metric(first), "title": model.run.metrics[metric].title, "unit": first["unit"]})
     rows = []
     for method in dict.fromkeys(part["method"]):
-        own = part[part["method"] == method].set_index("metric", drop=False)
-        cells = [_cell(own, compared, method, metric) for metric in metrics]
+        own = part[part["method"] == method]
+        cells = [_cell(means.get((method, metric)), compared.get((method, metric))) for metric in metrics]
         count = count_text(int(own["n"].min()), int(own["cases"].max()))
         rows.append((method_text(own.iloc[0]), cells, count))
     return Table(heads, rows)
@@ -83,12 +85,13 @@ def forest(model: ReportModel, suite: str) -> list[dict[str, Any]]:
     Returns:
         A row per metric and method: names, texts, and x positions of low, delta and high (None without an interval).
     """
-    part = model.comparison[(model.comparison["suite"] == suite) & model.comparison["primary"].astype(bool)]
-    rows = []
-    for metric, own in part.groupby("metric", sort=False):
-        ends = own[["low", "delta", "high"]].abs().to_numpy(dtype=float)
-        widest = max((end for end in ends.ravel() if not math.isnan(end)), default=0.0)
-        for row in own.to_dict("records"):
+    part = [row for row in _rows(model.comparison, suite) if row["primary"]]
+    rows: list[dict[str, Any]] = []
+    for metric in dict.fromkeys(row["metric"] for row in part):
+        own = [row for row in part if row["metric"] == metric]
+        ends = [abs(float(row[name])) for row in own for name in ("low", "delta", "high")]
+        widest = max((end for end in ends if not math.isnan(end)), default=0.0)
+        for row in own:
             sign = 1 if row["higher_is_better"] else -1
             low, delta, high = (_place(sign * row[name], widest) for name in ("low", "delta", "high"))
             ends_x = (low, high) if sign > 0 else (high, low)
@@ -110,7 +113,7 @@ def forest(model: ReportModel, suite: str) -> list[dict[str, Any]]:
 
 def comparison_rows(model: ReportModel, suite: str) -> list[dict[str, str]]:
     """All differences of a suite, primary metrics first."""
-    part = model.comparison[model.comparison["suite"] == suite].sort_values("primary", ascending=False, kind="stable")
+    part = sorted(_rows(model.comparison, suite), key=lambda row: not row["primary"])
     return [
         {
             "method": method_text(row),
@@ -124,18 +127,24 @@ def comparison_rows(model: ReportModel, suite: str) -> list[dict[str, str]]:
             "coverage": percent(row["coverage"], 1),
             "gap closed": percent(row["gap_closed"]),
         }
-        for row in part.to_dict("records")
+        for row in part
     ]
 
 
-def _cell(own: pd.DataFrame, compared: pd.DataFrame, method: str, metric: str) -> Cell:
-    if metric not in own.index:
+def _cell(own: Row | None, compared: Row | None) -> Cell:
+    if own is None:
         return Cell(MISSING)
-    mean = mean_text(own.loc[metric])
-    if (method, metric) not in compared.index:
-        return Cell(mean)
-    row = compared.loc[(method, metric)]
-    return Cell(mean, delta_text(row), interval_text(row), str(row["verdict"]), percent(row["win_rate"]))
+    if compared is None:
+        return Cell(mean_text(own))
+    verdict, win = str(compared["verdict"]), percent(compared["win_rate"])
+    return Cell(mean_text(own), delta_text(compared), interval_text(compared), verdict, win)
+
+
+def _rows(table: pd.DataFrame, suite: str) -> list[dict[str, Any]]:
+    """A suite's rows of a table of the model, as dicts."""
+    return [
+        {str(name): value for name, value in row.items()} for row in table[table["suite"] == suite].to_dict("records")
+    ]
 
 
 def _place(value: float, widest: float) -> float | None:
