@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+import typer
 import yaml
 from PIL import Image
 
 import portraitbench as pb
+from portraitbench.cli.app import app
 
 TOYS = Path(__file__).parents[1] / "toys.py"
 CASES = [f"i{i}__d{d}" for i in range(3) for d in range(3)]
@@ -171,3 +176,35 @@ def test_wrong_usage_ends_with_4_and_one_line(system, tmp_path):
         done = system.gate(folder, *flags)
         assert (done.code, said in " ".join(done.err.split())) == (4, True), done.err
     assert system.gate(tmp_path).code == 4
+
+
+def test_the_action_uses_its_inputs_as_data_and_flags_that_exist():
+    action = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text())
+    steps = action["runs"]["steps"]
+    assert action["runs"]["using"] == "composite"
+    assert "${{" not in "".join(step.get("run", "") for step in steps)  # a script must not be put together from inputs
+    used = set(re.findall(r"inputs\.([a-z-]+)", yaml.safe_dump(steps)))
+    assert used == action["inputs"].keys()
+    command = typer.main.get_command(app)
+    flags = {flag for option in command.commands["gate"].params for flag in option.opts}
+    assert set(re.findall(r"(--[a-z]+)", steps[0]["run"])) <= flags
+    assert action["outputs"]["exit-code"]["value"] == "${{ steps.gate.outputs.exit-code }}"
+
+
+@pytest.mark.skipif(not shutil.which("bash"), reason="needs bash")
+@pytest.mark.parametrize("code", [0, 3])
+def test_the_action_keeps_the_exit_code_and_the_summary(tmp_path, code):
+    steps = yaml.safe_load((Path(__file__).parents[2] / "action.yml").read_text())["runs"]["steps"]
+    stub = tmp_path / "bench"
+    told = 'printf "%s\\n" "$@" >args; mkdir -p "$2/gate"; echo verdict >"$2/gate/summary.md"'
+    stub.write_text(f"#!/bin/sh\n{told}\nexit {code}\n")
+    stub.chmod(0o755)
+    given = {"RUN": "a run; rm x", "BASELINE": "b.json", "RULES": "", "BENCH": str(stub)}
+    places = {"GITHUB_OUTPUT": "output", "GITHUB_STEP_SUMMARY": "summary", "PATH": os.environ["PATH"]}
+    shell = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
+    done = subprocess.run([*shell, steps[0]["run"]], cwd=tmp_path, env=given | places, check=False)
+    assert done.returncode == 0
+    assert (tmp_path / "args").read_text().splitlines() == ["gate", "a run; rm x", "--against", "b.json"]
+    assert (tmp_path / "output").read_text() == f"exit-code={code}\n"
+    assert (tmp_path / "summary").read_text() == "verdict\n"
+    assert subprocess.run([*shell, steps[-1]["run"]], env=places | {"CODE": str(code)}, check=False).returncode == code
