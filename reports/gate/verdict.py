@@ -98,7 +98,8 @@ class CaseNote:
 
     def __str__(self) -> str:
         what = f"{self.suite}: {self.case} of {self.method}: {self.status}"
-        return f"{what} ({self.reason})" if self.reason else what
+        text = f"{what} ({self.reason})" if self.reason else what
+        return "".join(sign if sign.isprintable() else " " for sign in text)  # a reason may hold anything
 
 
 @dataclass(frozen=True)
