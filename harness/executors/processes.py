@@ -77,7 +77,8 @@ class ProcessExecutor(ExecutorBase):
 
     def _outcome(self, future: ProcessFuture[list[Record]], job: Job) -> list[Record]:
         try:
-            return future.result()
+            records: list[Record] = future.result()
+            return records
         except CancelledError:
             limit = self._config.case_timeout or 0.0
             return _lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit)

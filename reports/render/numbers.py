@@ -11,7 +11,7 @@ from ...methods.base import MethodRole
 if TYPE_CHECKING:
     import pandas as pd
 
-Row: TypeAlias = "Mapping[str, Any] | pd.Series[Any]"
+Row: TypeAlias = "Mapping[Any, Any] | pd.Series[Any]"
 """A row of a table of the report model, as a dict or a pandas Series."""
 MISSING = "-"
 
