@@ -64,7 +64,8 @@ def docs(c: Context) -> None:
     from portraitbench.metrics.page import metrics_page
 
     folder = Path("docs")
-    (folder / "metrics.md").write_text(metrics_page((folder / "metrics_measured.md").read_text()))
+    measured = [(folder / name).read_text() for name in ("metrics_calibration.md", "metrics_measured.md")]
+    (folder / "metrics.md").write_text(metrics_page("\n".join(measured)))
     c.run("python docs/reference.py")
 
 
@@ -73,6 +74,13 @@ def metric_facts(c: Context, portraits: str, runs: str) -> None:
     """Measure docs/metrics_measured.md: --portraits FOLDER --runs RUN,RUN (the first of public-cross-image)."""
     given = " ".join(f"--run {run}" for run in runs.split(","))
     c.run(f"python docs/measure_metrics.py --portraits {portraits} {given}")
+    docs(c)
+
+
+@task
+def metric_calibration(c: Context, facekit: str, portraits: str) -> None:
+    """Measure docs/metrics_calibration.md and its figure: --facekit FILE --portraits FOLDER."""
+    c.run(f"python docs/calibrate_metrics.py --facekit {facekit} --portraits {portraits}")
     docs(c)
 
 

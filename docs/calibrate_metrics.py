@@ -74,8 +74,9 @@ def angles(sitters: Sitters, observer: Observer) -> pd.DataFrame:
             found = ~np.isnan(turns[:, 0, 0])
             own = np.full(len(turns), np.nan)
             own[found] = euler_degrees(turns[found])[:, ("yaw", "pitch", "roll").index(axis)]
-            own -= own[list(ANGLES).index(0)]  # the resting attitude of the face model's head is not the reader's
+            own -= own[list(ANGLES).index(0)]  # at rest the face model's head is not the reader's zero
             # The renderer rolls towards the person's left shoulder, the reader counter-clockwise as seen.
+            own *= -1 if axis == "roll" else 1
             rows += [
                 {"person": person, "axis": axis, "known": known, "read": value}
                 for known, value in zip(ANGLES, own, strict=True)
@@ -97,7 +98,7 @@ def expressions(sitters: Sitters, observer: Observer) -> Iterator[dict[str, obje
         driving = view(observer, sitters.film(person + 100, [(full, Pose())])[0])
         for share in SHARES:
             own = view(observer, sitters.film(person, [(share * full + (1 - share) * rest, Pose())])[0])
-            scene = Scene(SuiteKind.CROSS_IMAGE, own, driving, own, None)
+            scene = Scene(SuiteKind.CROSS_IMAGE, own, identity=own, driving=driving, target=None)
             yield {"grade": share} | {name: resolve(name)(scene).values[0] for name in STILL}
 
 
@@ -113,7 +114,9 @@ def gazes(sitters: Sitters, observer: Observer) -> Iterator[dict[str, object]]:
             own = view(observer, sitters.film(person, [(share * full, Pose())])[0])
             yield {
                 "grade": share,
-                "gaze_deg": resolve("gaze_deg")(Scene(SuiteKind.CROSS_IMAGE, own, driving, own, None)).values[0],
+                "gaze_deg": resolve("gaze_deg")(
+                    Scene(SuiteKind.CROSS_IMAGE, own, identity=own, driving=driving, target=None)
+                ).values[0],
             }
 
 
@@ -130,7 +133,7 @@ def motions(sitters: Sitters, observer: Observer) -> Iterator[dict[str, object]]
         made |= {("lag", lag): acts[late - lag : len(acts) - lag] for lag in LAGS[1:]}
         for (change, grade), own_acts in made.items():
             own = clip_view(observer, sitters.film(person, own_acts))
-            scene = Scene(SuiteKind.CROSS_VIDEO, own, driving, own, None)
+            scene = Scene(SuiteKind.CROSS_VIDEO, own, identity=own, driving=driving, target=None)
             yield {"change": change, "grade": grade} | {
                 name: float(np.mean(resolve(name)(scene).values)) for name in MOVING
             }
@@ -149,7 +152,9 @@ def warps(portraits: Path, observer: Observer) -> Iterator[dict[str, object]]:
                 continue
             for share in SHARES:
                 moved = warp_image(person, source[0], follow(source[0], goal, share)[0], "affine")
-                scene = Scene(SuiteKind.CROSS_IMAGE, view(observer, moved), driving, identity, None)
+                scene = Scene(
+                    SuiteKind.CROSS_IMAGE, view(observer, moved), identity=identity, driving=driving, target=None
+                )
                 yield {"grade": share} | {name: resolve(name)(scene).values[0] for name in (*STILL, "id_dlib_l2")}
 
 
@@ -171,7 +176,7 @@ def draw(read_angles: pd.DataFrame, graded: dict[str, pd.DataFrame], path: Path)
     mpl.use("svg")
     from matplotlib import pyplot as plt
 
-    figure, axes = plt.subplots(1, 1 + len(graded), figsize=(4 * (1 + len(graded)), 3.6), layout="constrained")
+    figure, axes = plt.subplots(1, 1 + len(graded), figsize=(4 * (1 + len(graded)), 3.4), layout="constrained")
     for axis, own in read_angles.groupby("axis", sort=False):
         mean = own.groupby("known")["read"].mean()
         axes[0].plot(mean.index, mean, marker="o", label=axis)

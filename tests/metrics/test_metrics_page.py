@@ -15,7 +15,8 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 def test_the_committed_page_is_current():
     if not (DOCS / "metrics_measured.md").is_file():
         pytest.skip("needs the checkout's docs")
-    expected = metrics_page((DOCS / "metrics_measured.md").read_text())
+    measured = [(DOCS / name).read_text() for name in ("metrics_calibration.md", "metrics_measured.md")]
+    expected = metrics_page("\n".join(measured))
     assert (DOCS / "metrics.md").read_text() == expected, "run: invoke docs"
 
 
