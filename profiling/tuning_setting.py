@@ -8,10 +8,10 @@ from typing import Any
 
 from ..core.errors import ConfigError
 from ..methods.hellomeme import architecture as hellomeme
-from ..methods.hellomeme.architecture import PRECISIONS
 from ..methods.hellomeme.samplers import WINDOW
 from ..methods.hunyuanportrait import architecture as hunyuanportrait
 from ..methods.hunyuanportrait.sampler import Windows
+from ..methods.published import PRECISIONS
 
 _SIDES = range(64, 513, 64)
 """Sides in pixels that the UNets halve without a rest; HelloMeme's reference adapter knows no larger maps."""

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from .inputs import CANVAS
 
 HEADS = 8
@@ -16,8 +14,6 @@ STRIDE = 8
 LATENT_CHANNELS = 4
 TOKENS = 77
 """Of every prompt, filled up or cut off."""
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""What the networks can be held in; values of the option ``precision``."""
 TIME_WIDTH = 1280
 """Width of the UNets' time embedding; the motion adapter's files fix it, and with it the first block's 320 channels."""
 DOWN_STRIDES, UP_STRIDES = (2, 4, 8, 8), (8, 4, 2, 1)

@@ -6,8 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...core.options import Options
-from ..base import RANDOM_TINY
+from ..published import PublishedOptions
 from .inputs import Control, FaceSettings
 
 PROMPT = (
@@ -15,8 +14,6 @@ PROMPT = (
     "looking at the viewer, centered composition, sharp focus, realistic skin texture"
 )
 """What version 3 always asks for; plain words to CLIP, its brackets are no weights."""
-
-_STEPS, _DRY_STEPS = 25, 2
 
 # Names of the UNet's layers from the block down, for both kinds of attention.
 _TRANSFORMERS = r"(down_blocks\.\d+|mid_block|up_blocks\.\d+)\.attentions\.\d+\."
@@ -29,7 +26,7 @@ LORA_TARGETS = {
 """Regular expressions over the UNet's layers: 128 of its attention, or 192 with feed-forward and projections."""
 
 
-class HelloMemeOptions(Options):
+class HelloMemeOptions(PublishedOptions):
     """Options of HelloMeme.
 
     Attributes:
@@ -52,30 +49,17 @@ class HelloMemeOptions(Options):
         precision: Precision of the networks; None is float32 on a CPU, bfloat16 elsewhere. Upstream's is fp16.
     """
 
-    weights: str | None = None
     style: Literal["x1", "x2"] = "x1"
     control: Control = Control.CNTRL2
     translation_ratio: float = Field(default=0.5, ge=0, le=1)
     crop_reference: bool = True
     prompt: str = ""
     guidance: float = Field(default=1.5, ge=1)
-    steps: int | None = Field(default=None, ge=1)
     fps: float = Field(default=8.0, ge=0)
     video_scheduler: Literal["euler", "dpm-sde"] = "euler"
     lora_targets: Literal["attention", "transformer"] = "attention"
     lora_keyframes: bool = True
     fresh_pads: bool = True
-    precision: Literal["fp32", "bf16", "fp16"] | None = None
-
-    @property
-    def is_random(self) -> bool:
-        """Whether nothing it makes is a measurement."""
-        return self.weights == RANDOM_TINY
-
-    @property
-    def sampling_steps(self) -> int:
-        """How many there are."""
-        return self.steps or (_DRY_STEPS if self.is_random else _STEPS)
 
     @property
     def words(self) -> str:

@@ -11,8 +11,9 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 
 from ...core.onnx_session import providers
 from ...core.weights import content_digest
+from ..published import PRECISIONS, PublishedParts
 from .adapters import MotionKnits, ReferenceAdapter
-from .architecture import PRECISIONS, REAL
+from .architecture import REAL
 from .control import ControlNetwork
 from .dry_run import random_networks
 from .dry_run_faces import dry_run_models
@@ -26,22 +27,8 @@ from .pdfgc import PdFgcEncoder
 from .weights import BASE, EXTRA, OWNER, PLAIN, VISION, missing, needed, part_folder, part_named
 
 
-class Parts:
-    """Finds and loads what the options ask for.
-
-    Args:
-        options: The method's options.
-        device: Where the networks go.
-    """
-
-    def __init__(self, options: HelloMemeOptions, device: str) -> None:
-        self._options = options
-        self._device = device
-
-    @property
-    def precision(self) -> str:
-        """The networks' precision by name."""
-        return self._options.precision or ("fp32" if self._device == "cpu" else "bf16")
+class Parts(PublishedParts[HelloMemeOptions]):
+    """HelloMeme's files, and the networks made of them; see :class:`PublishedParts`."""
 
     @cached_property
     def weights_digests(self) -> dict[str, str]:
@@ -70,11 +57,6 @@ class Parts:
             WeightsError: When it is missing; says what to fetch, how large it is and from where.
         """
         return part_folder(part_named(part), self._folder)
-
-    @property
-    def _folder(self) -> Path | None:
-        given = self._options.weights
-        return Path(given) if given else None
 
     def load_tools(self, settings: FaceSettings) -> FaceTools:
         """The face tools.

@@ -17,9 +17,10 @@ from torch import Tensor, nn
 from ...datasets.clip import Clip
 from ...faces.base import Grade
 from ..base import MethodContext
+from ..published import PRECISIONS
 from ..random_weights import absent, draw_weights, resident_bytes
 from .adapters import MotionKnits, ReferenceAdapter
-from .architecture import DOWN_STRIDES, LATENT_CHANNELS, PRECISIONS, STRIDE, TOKENS, UP_STRIDES, Architecture
+from .architecture import DOWN_STRIDES, LATENT_CHANNELS, STRIDE, TOKENS, UP_STRIDES, Architecture
 from .conditions import Conditions
 from .control import ControlNetwork
 from .feature_maps import Maps

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
-
 from .preprocessing import CANVAS
 
 STRIDE = 8
@@ -14,8 +12,6 @@ STRIDE = 8
 LATENT_CHANNELS = 4
 ANGLES = 6
 """Numbers of the head pose at the end of every motion token: three angles, and three zeros for the place."""
-PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
-"""What the networks can be held in; values of the option ``precision``."""
 
 
 @dataclass(frozen=True)

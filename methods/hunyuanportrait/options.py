@@ -6,11 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from ...core.options import Options
-from ..base import RANDOM_TINY
+from ..published import PublishedOptions
 from .schedule import NoiseLevels
-
-_STEPS, _DRY_STEPS = 25, 2
 
 _ATTENTION = r"(down_blocks\.\d+|mid_block|up_blocks\.\d+)\.attentions\.\d+\.(temporal_)?transformer_blocks\.0\."
 _PROJECTIONS = r"attn[12]\.(to_q|to_k|to_v|to_out\.0)"
@@ -21,7 +18,7 @@ LORA_TARGETS_WITH_MOTION = _ATTENTION + rf"({_PROJECTIONS}|{_MOTION_ADAPTER})"
 """The same and the 64 layers that read the motion tokens."""
 
 
-class HunyuanPortraitOptions(Options):
+class HunyuanPortraitOptions(PublishedOptions):
     """Options of HunyuanPortrait.
 
     Attributes:
@@ -40,25 +37,12 @@ class HunyuanPortraitOptions(Options):
             Upstream's is fp16.
     """
 
-    weights: str | None = None
     face_boxes: Literal["yolo", "run"] = "yolo"
     appearance_guidance: float = Field(default=2.0, ge=0)
     motion_guidance: float = Field(default=2.0, ge=0)
-    steps: int | None = Field(default=None, ge=1)
     noise_levels: NoiseLevels = NoiseLevels.KARRAS
     motion_adapter: bool = False
     paste_back: bool = False
-    precision: Literal["fp32", "bf16", "fp16"] | None = None
-
-    @property
-    def is_random(self) -> bool:
-        """Whether nothing it makes is a measurement."""
-        return self.weights == RANDOM_TINY
-
-    @property
-    def sampling_steps(self) -> int:
-        """How many there are."""
-        return self.steps or (_DRY_STEPS if self.is_random else _STEPS)
 
     @property
     def lora_targets(self) -> str:

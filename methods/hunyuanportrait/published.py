@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from ...core.checkpoints import load_state, load_strictly
 from ...core.errors import WeightsError
 from ...core.weights import content_digest
-from .architecture import PRECISIONS, REAL
+from ..published import PRECISIONS, PublishedParts
+from .architecture import REAL
 from .dry_run import build, random_networks
 from .networks import Networks
 from .options import HunyuanPortraitOptions
@@ -34,22 +35,8 @@ from .weights import (
 )
 
 
-class Parts:
-    """Finds and loads what the options ask for.
-
-    Args:
-        options: The method's options.
-        device: Where the networks go.
-    """
-
-    def __init__(self, options: HunyuanPortraitOptions, device: str) -> None:
-        self._options = options
-        self._device = device
-
-    @property
-    def precision(self) -> str:
-        """The networks' precision by name."""
-        return self._options.precision or ("fp32" if self._device == "cpu" else "bf16")
+class Parts(PublishedParts[HunyuanPortraitOptions]):
+    """HunyuanPortrait's files, and the networks made of them; see :class:`PublishedParts`."""
 
     @cached_property
     def weights_digests(self) -> dict[str, str]:
@@ -80,11 +67,6 @@ class Parts:
         networks = random_networks() if self._options.is_random else self._published()
         networks.settle(self._device, PRECISIONS[self.precision])
         return networks
-
-    @property
-    def _folder(self) -> Path | None:
-        given = self._options.weights
-        return Path(given) if given else None
 
     def _published(self) -> Networks:
         from ...core.onnx_torch import OnnxModule

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from ...datasets.clip import Clip
 from ...faces.base import Grade
 from ..base import MethodContext
+from ..published import PRECISIONS
 from ..random_weights import absent, draw_weights, resident_bytes
-from .architecture import LATENT_CHANNELS, PRECISIONS, STRIDE, Architecture
+from .architecture import LATENT_CHANNELS, STRIDE, Architecture
 from .conditions import Conditions
 from .dry_run import build
 from .generator import HunyuanPortrait

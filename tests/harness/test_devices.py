@@ -201,3 +201,9 @@ def test_memory_is_read_of_the_workers_own_card_and_only_there(cards, monkeypatc
         pass
     assert len(asked) == 2
     assert meter.peak_bytes > 1_000_000 or sys.platform == "win32"
+
+
+def test_libraries_that_a_method_needs_are_recorded():
+    from portraitbench.harness.provenance import package_versions
+
+    assert {"torch", "diffusers", "transformers", "peft"} <= package_versions().keys()

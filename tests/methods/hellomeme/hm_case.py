@@ -46,7 +46,11 @@ def tokenizer():
     return CLIPTokenizer(str(folder / "vocab.json"), str(folder / "merges.txt"), model_max_length=77)
 
 
-def text_encoder():
+OTHER = "other."
+"""Before the names of the second base model's weights, which reads the reference, makes keyframes and encodes."""
+
+
+def text_encoder(base=""):
     words = 2 * 94 + 2
     config = CLIPTextConfig(
         vocab_size=words,
@@ -59,11 +63,11 @@ def text_encoder():
         eos_token_id=words - 1,
         pad_token_id=words - 1,
     )
-    return fill(CLIPTextModel(config), "text.")
+    return fill(CLIPTextModel(config), base + "text.")
 
 
-def autoencoder():
-    return fill(AutoencoderKL(**TINY.codec()), "vae.")
+def autoencoder(base=""):
+    return fill(AutoencoderKL(**TINY.codec()), base + "vae.")
 
 
 def picture():
@@ -90,20 +94,20 @@ def written(codes):
     return faces
 
 
-def networks():
-    words = ClipWords(tokenizer(), text_encoder())
+def networks(base=""):
+    """All of them; of two base models when the second one's ``base`` is OTHER."""
     return Networks(
         denoiser=native.unet(),
-        helper=native.unet(),
+        helper=fill(native.unet(), base + "unet."),
         reference=native.reference_adapter(),
         motion=native.motion_knits(),
         animatediff=native.animatediff(),
         control=native.control_network(),
         expression=WrittenCode(),
         vision=None,
-        words=words,
-        reference_words=words,
-        encoder=autoencoder(),
+        words=ClipWords(tokenizer(), text_encoder()),
+        reference_words=ClipWords(tokenizer(), text_encoder(base)),
+        encoder=autoencoder(base),
         decoder=autoencoder(),
     )
 
@@ -120,10 +124,10 @@ def inputs(frames):
     )
 
 
-def sample(kind):
+def sample(kind, base=""):
     """Latents of a whole case, scaled as a decoder wants them, shape (F, 4, h, w)."""
     frames, steps = FRAMES[kind], STEPS.get(kind, 1)
-    parts, random = networks(), torch.Generator().manual_seed(SEED)
+    parts, random = networks(base), torch.Generator().manual_seed(SEED)
     conditions = compute_conditions(parts, inputs(frames), PROMPT, range(frames), random)
     added = torch.Generator().manual_seed(NOISE_SEED)
     with torch.no_grad():

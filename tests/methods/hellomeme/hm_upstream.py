@@ -180,7 +180,7 @@ def keys(part):
     return {name: tuple(value.shape) for name, value in module.state_dict().items()}
 
 
-def pipeline(kind):
+def pipeline(kind, base=""):
     """Upstream's whole pipeline on a tiny Stable Diffusion; PNDM is that model's own scheduler."""
     load()
     import hellomeme.pipelines.pipline_hm3_video as video_module
@@ -199,6 +199,10 @@ def pipeline(kind):
     )
     pipe.set_progress_bar_config(disable=True)
     pipe.caryomitosis(version="v3")
+    others = [("unet_ref", "unet."), ("unet_pre", "unet."), ("vae", "vae."), ("text_encoder_ref", "text.")]
+    for name, prefix in others if base else ():
+        if hasattr(pipe, name):
+            fill(getattr(pipe, name), base + prefix)
     reference, motion = adapters()
     pipe.unet.insert_reference_adapter(reference)
     if kind != "image":
@@ -212,10 +216,10 @@ def pipeline(kind):
     return pipe
 
 
-def sample(kind):
+def sample(kind, base=""):
     """Latents as a decoder wants them, shape (F, 4, h, w)."""
     heat_maps, codes = hm_case.case(hm_case.FRAMES[kind])
-    pipe = pipeline(kind)
+    pipe = pipeline(kind, base)
     torch.manual_seed(hm_case.NOISE_SEED)  # the noise that the image sampler adds comes from the global stream
     _, latents = pipe(
         prompt=[hm_case.PROMPT],

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+import hm_case
 import pytest
 import torch
 from diffusers import UNet2DConditionModel
 from hm_weights import fill, normal
 from torch import nn
 
-from portraitbench.core.errors import ConfigError, WeightsError
+from portraitbench.core.errors import ConfigError, DivergedError, WeightsError
 from portraitbench.faces.base import Grade
 from portraitbench.methods.base import DiffusionGenerator, MethodContext
 from portraitbench.methods.hellomeme.architecture import REAL, TINY
@@ -204,3 +206,33 @@ def test_missing_weights_are_one_line_that_says_what_to_fetch(tmp_path):
 def test_unknown_values_are_refused(make_generator):
     with pytest.raises(ConfigError, match="style"):
         make_generator(style="x3")
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_a_decoder_without_an_answer_is_a_failed_case(make_generator, make_inputs, monkeypatch, bad):
+    """As a pixel it would be black, which looks like a result."""
+    generator = make_generator(steps=1)
+    monkeypatch.setattr(generator, "decode", lambda latents, run=1: torch.full((1, 3, 128, 128), bad))
+    with pytest.raises(DivergedError, match="not finite"):
+        generator.animate(make_inputs())
+
+
+def test_coefficients_keep_their_digits_in_16_bit(random_tiny, monkeypatch):
+    """They are multiplied by 500 before their sines are taken: in 16 bit the phase would be off by nearly a radian."""
+    from portraitbench.methods.hellomeme.dry_run import random_networks
+    from portraitbench.methods.hellomeme.inputs import Control
+
+    networks, seen = random_networks("x1", Control.CNTRL1), []
+    networks.settle("cpu", torch.bfloat16)
+    monkeypatch.setattr(
+        networks.control, "coefficient_tokens", lambda coefficients, parts: seen.append((coefficients, parts))
+    )
+    found = hm_case.inputs(1)
+    coefficients = torch.linspace(0, 1, 51)[None]
+    given = replace(found, expression_faces=None, coefficients=coefficients, face_parts=torch.zeros(1, 3, 3, 224, 224))
+    with torch.no_grad():
+        networks._tokens(given, slice(0, 1), lambda code: code)
+    ((own, parts),) = seen
+    assert torch.equal(own, coefficients)
+    assert own.dtype == torch.float32
+    assert parts.dtype == torch.bfloat16

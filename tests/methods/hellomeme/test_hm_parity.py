@@ -42,3 +42,12 @@ def test_whole_cases_are_upstreams(kind):
     """Image, one window, windows with keyframes between, and a last window of two; 23 frames make upstream fail."""
     expected, found = hm_upstream.sample(kind)["latents"], hm_case.sample(kind)["latents"]
     assert difference(found.numpy(), expected.numpy()) <= 5e-6
+
+
+@pytest.mark.parametrize("kind", ["image", "video", "long"])
+def test_each_of_two_base_models_does_its_own_part(kind):
+    """Upstream loads them from different checkpoints; with the same weights one taken for the other would not show."""
+    expected = hm_upstream.sample(kind, hm_case.OTHER)["latents"]
+    found = hm_case.sample(kind, hm_case.OTHER)["latents"]
+    assert difference(found.numpy(), expected.numpy()) <= 5e-6
+    assert difference(hm_case.sample(kind)["latents"].numpy(), expected.numpy()) > 1e-2

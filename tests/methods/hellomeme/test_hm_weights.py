@@ -230,3 +230,16 @@ def test_doctor_lists_every_file(bench, complete, tmp_path):
     assert re.search(rf"damaged +{re.escape(str(path))} ", listed)
     assert "is cut short: its header says" in listed
     assert "bench data fetch --weights hellomeme --to" in listed
+
+
+@pytest.mark.parametrize(("numbers", "says"), [(417_700_800, ""), (453_813_440, ""), (417_000_000, "is cut short")])
+def test_an_old_file_of_motion_modules_may_lack_the_middle_block(tmp_path, numbers, says):
+    """Only the length of a torch file is judged; 16 bit without a middle block is the shortest whole one."""
+    folder = tmp_path / "hm3_animatediff"
+    folder.mkdir()
+    (folder / "config.json").write_text("{}")
+    (folder / "diffusion_pytorch_model.bin").touch()
+    os.truncate(folder / "diffusion_pytorch_model.bin", 2 * numbers)
+    found = inspect(part_named("hm3_animatediff"), tmp_path)[1]
+    assert found.status == ("damaged" if says else "found")
+    assert says in found.problem

@@ -53,6 +53,18 @@ def pair():
     return ours, theirs | {"codec": ours.codec}
 
 
+def test_no_two_parts_share_weights(pair):
+    """Parts of different files have different numbers, so that one taken for another is seen."""
+    ours, theirs = pair
+    for parts in (ours.modules(), theirs):
+        seen = {}
+        for name, module in parts.items():
+            for tensor in module.state_dict().values():
+                if tensor.is_floating_point() and tensor.ndim > 1:
+                    assert seen.setdefault(float(tensor.double().sum()), name) == name
+        assert set(seen.values()) >= set(theirs) - {"identity"}
+
+
 @pytest.mark.parametrize("steps", [1, 2, 4, 25, 50])
 def test_levels_and_times(steps):
     theirs, path = hp_upstream.scheduler(), VideoNoise()

@@ -100,6 +100,20 @@ def test_half_precision_is_for_the_networks_only(tiny, context, case, monkeypatc
     assert {dtype for name, dtype in seen if name == "embed"} == {torch.float32}
 
 
+def test_a_generator_in_half_precision_is_refused_in_one_line(tiny, context, case):
+    """Small gradients are zero in fp16, and nothing scales the loss."""
+    generator, inputs = tiny(), case()
+    conditions = generator.condition(inputs)
+    base = generator.sample(conditions, seed=inputs.seed)
+    generator.denoiser.half()
+    with (
+        pytest.raises(ConfigError, match=r"precision=bf16 or fp32") as refused,
+        StrucBooth(FAST, context).tune(generator, conditions, inputs, base=base),
+    ):
+        pass
+    assert "\n" not in str(refused.value)
+
+
 def test_compiling_is_asked_for_and_undone(tiny, context, case, monkeypatch):
     generator, inputs = tiny(), case()
     calls = []
