@@ -87,7 +87,7 @@ def _exit_is_a_failure() -> Iterator[None]:
             real(status)
         raise SystemExit(f"os._exit({status}) was called")
 
-    os._exit = refuse  # type: ignore[assignment]
+    os._exit = refuse
     try:
         yield
     finally:

@@ -85,8 +85,10 @@ class GenerateJob:
         try:
             with isolated(session.config.seed, "generate", self.suite, self.case, self.method):
                 method = session.method(self.method)
-                tuned = isinstance(method, TunedMethod)
-                animation = method.animate(inputs, base=base) if tuned else method.animate(inputs)
+                if isinstance(method, TunedMethod):
+                    animation = method.animate(inputs, base=base)
+                else:
+                    animation = method.animate(inputs)
         except CaseError:
             raise
         except BaseException:
