@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import io
 import signal
 import sys
@@ -84,6 +85,8 @@ def main() -> None:
             stream.reconfigure(errors="replace")  # an arrow must not end a run on a terminal that has none
     errors = Console(stderr=True, highlight=False)
     settings = Settings()
+    if not faulthandler.is_enabled() and sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)  # a segmentation fault names the method it happened in
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, settings.terminate)
     try:

@@ -107,3 +107,14 @@ def test_a_clock_that_goes_backwards_changes_nothing(bench, arguments, tmp_path,
     cost = (tmp_path / "runs" / "tiny" / "report" / "cost.csv").read_text()
     assert "-" not in [cell[:1] for line in cost.splitlines() for cell in line.split(",")]
     assert_resumes(bench, arguments, tmp_path)
+
+
+def test_a_segmentation_fault_in_this_process_names_the_method_and_loses_nothing(bench, bench_process, where, suite):
+    arguments = ["run", "-s", suite, "-m", "toy", "-m", "bad:how=segfault,only=*d1", *where]
+    outcome = bench_process(*arguments)
+    assert outcome.code == -signal.SIGSEGV
+    assert "Fatal Python error: Segmentation fault" in outcome.err
+    assert "toys.py" in outcome.err
+    mended = bench(*arguments, "--executor", "processes")
+    assert mended.code == 0
+    assert "1 crash" in mended.out
