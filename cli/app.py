@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import faulthandler
+import signal
 import sys
+import threading
 import traceback
 from dataclasses import dataclass
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -17,6 +21,8 @@ from .terminal import make_console
 
 INTERRUPTED = 130
 """Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
+TERMINATED = 128 + signal.SIGTERM
+"""Exit code after the signal by which job schedulers and service managers end a process."""
 
 app = typer.Typer(
     name="bench",
@@ -51,9 +57,16 @@ class Settings:
 
     Attributes:
         debug: Whether a user's mistake also shows where it was found.
+        terminated: Whether the signal to end has come.
     """
 
     debug: bool = False
+    terminated: bool = False
+
+    def terminate(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signals call it
+        """Answer the signal to end as Control-C is answered: workers are stopped, what is finished is kept."""
+        self.terminated = True
+        raise KeyboardInterrupt
 
 
 @app.callback(invoke_without_command=True)
@@ -75,6 +88,10 @@ def main() -> None:
     settle_streams()
     errors = make_console(stderr=True)
     settings = Settings()
+    if not faulthandler.is_enabled() and sys.__stderr__ is not None:
+        faulthandler.enable(sys.__stderr__)  # a segmentation fault names the method it happened in
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, settings.terminate)
     try:
         app(prog_name="bench", obj=settings)
     except (BenchError, OSError) as error:  # the latter where a disk gave way and nobody counted with it
@@ -85,5 +102,7 @@ def main() -> None:
     except (KeyboardInterrupt, SystemExit) as stop:
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)  # the second one of an impatient person
         errors.print("bench: stopped; what is finished is kept, the same command goes on from there", soft_wrap=True)
-        sys.exit(INTERRUPTED)
+        sys.exit(TERMINATED if settings.terminated else INTERRUPTED)

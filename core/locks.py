@@ -48,7 +48,7 @@ def try_lock(file: int, path: Path, *, shared: bool = False) -> bool:
 def opened(path: Path) -> Iterator[int]:
     """Open a file for locking; it is made if it is not there."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    file = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         yield file
     finally:
@@ -101,10 +101,12 @@ def _join(file: int, path: Path, about: Mapping[str, str], deadline: float) -> d
     while True:
         if try_lock(file, path):
             os.ftruncate(file, 0)
-            os.pwrite(file, json.dumps(about).encode(), 0)
+            os.lseek(file, 0, os.SEEK_SET)
+            os.write(file, json.dumps(about).encode())
             # To let others in gives the lock up for a moment: whoever comes first then has written his own work.
         if try_lock(file, path, shared=True):
-            found = os.pread(file, 65536, 0)
+            os.lseek(file, 0, os.SEEK_SET)
+            found = os.read(file, 65536)
             try:
                 other = json.loads(found)
             except ValueError:

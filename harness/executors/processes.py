@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -50,8 +51,9 @@ class ProcessExecutor(ExecutorBase):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._pool is not None:
-            self._pool.stop()
-            self._pool.join()
+            with _interrupts_ignored():
+                self._pool.stop()
+                self._pool.join()
         super().__exit__(kind, error, traceback)
 
     def run(self, jobs: Sequence[Job]) -> Iterator[list[Record]]:
@@ -78,7 +80,6 @@ class ProcessExecutor(ExecutorBase):
     def _outcome(self, future: ProcessFuture[list[Record]], job: Job) -> list[Record]:
         try:
             records: list[Record] = future.result()
-            return records
         except CancelledError:
             limit = self._config.case_timeout or 0.0
             return _lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit)
@@ -86,6 +87,7 @@ class ProcessExecutor(ExecutorBase):
             return _lost(job, Status.CRASH, _how_it_died(error.exitcode), 0.0)
         except BrokenProcessPool as error:
             raise BenchError("the worker processes end before they begin: see why with --workers 1") from error
+        return records
 
 
 def _how_it_died(code: int | None) -> str:
@@ -106,6 +108,20 @@ def _interrupts_held() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Let a second Control-C, or one more signal to end, not cut short what the first one has begun."""
+    if threading.current_thread() is not threading.main_thread():  # signals are not this thread's
+        yield
+        return
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _start(config: RunConfig, pids: Any) -> None:
