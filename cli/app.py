@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
-from . import ablate, animate, config, data, doctor, gate, listing, profile, run, why
+from . import ablate, animate, config, data, doctor, estimate, gate, listing, profile, run, why
 
 INTERRUPTED = 130
 """Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
@@ -30,6 +30,7 @@ app.command("score")(run.score)
 app.command("report")(run.report)
 app.command("animate")(animate.animate_case)
 app.command("ablate")(ablate.ablate)
+app.command("estimate")(estimate.estimate)
 app.command("gate", cls=gate.GateCommand)(gate.gate)
 app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)
