@@ -19,6 +19,9 @@ from .flags import FLAGS, ConfigOption, Given, takes
 
 LONG_SECONDS = 600
 """A run that will take longer says so before it begins."""
+MANY = 50
+"""Outputs of a method without records from which a run says that it could take long: to make one unasked, where it
+could crash this very process, is not a run's business."""
 
 
 @takes(*FLAGS)
@@ -41,11 +44,14 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
 
 
 def before_a_long_run(session: Session, console: Console) -> None:
-    """Print an estimate where records say that the run will take longer than :data:`LONG_SECONDS`."""
+    """Print an estimate where records say that the run will take long, or where none speak of its many outputs."""
     costs = from_records(session, make_plan(session))
     if _seconds(session, costs) > LONG_SECONDS:
         for line in lines(session, costs):
             console.print(line, soft_wrap=True)
+    elif many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]:
+        hint = "bench estimate with the same flags makes one case and says how long all take"
+        console.print(f"no records of {', '.join(many)} here: {hint}", soft_wrap=True)
 
 
 def lines(session: Session, costs: Sequence[MethodCost]) -> list[str]:

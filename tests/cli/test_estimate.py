@@ -93,6 +93,9 @@ def test_the_command_says_which_and_a_long_run_says_it_before(bench, make_suite,
     assert re.search(r"copy-driving: 3 outputs, [\d.]+ s, .* \(from a probe of case i0__d0\)", first.out)
     assert "in all" in first.out
     assert "in all" not in bench("run", *flags, "--name", "one").out
+    monkeypatch.setattr(command, "MANY", 3)
+    other = bench("run", *flags, "--name", "other", "--threads", "2").out
+    assert "no records of copy-driving here: bench estimate" in other
     retold(tmp_path / "runs" / "one", lambda _: {"seconds": 250.0})
     second = bench("run", *flags, "--name", "two", "--seed", "1")
     assert second.code == 0, second.err
