@@ -20,7 +20,7 @@ from .runner import Runner
 from .session import Session
 from .store import Record, Store
 
-RUNS_READ = 20
+RUNS_READ = 10
 """Earlier run folders that are looked through, the latest first."""
 _FILES = ("output", "canvas", "state", "pasted")
 
@@ -78,7 +78,8 @@ def estimate(session: Session, items: Sequence[PlanItem], folders: Iterable[Path
         One for each method, in table order; without ``seconds`` for methods that no record is about.
     """
     own = session.config.folder
-    found = _known(_latest(own) if folders is None else folders)
+    wanted = {_key(item.fingerprint) for item in items}
+    found = _known(_latest(own) if folders is None else folders, wanted)
     done = _done(own)
     left: dict[str, list[PlanItem]] = {item.method: [] for item in items}
     for item in items:
@@ -145,38 +146,48 @@ def _latest(own: Path) -> list[Path]:
 
 def _done(folder: Path) -> set[str]:
     store = Store(folder)
-    store.load()
+    try:
+        store.load()
+    except StoreError:
+        return set()  # the run that goes on there says what is wrong with it
     return {key for (stage, key), record in store.records.items() if stage == "generate" and record["status"] == "ok"}
 
 
-def _known(folders: Iterable[Path]) -> dict[str, list[_Known]]:
-    """Outputs made on this machine, by :func:`_key`."""
+def _known(folders: Iterable[Path], wanted: set[str]) -> dict[str, list[_Known]]:
+    """Outputs made on this machine, by :func:`_key`, from no more folders than it takes to know all that are wanted."""
     found: dict[str, list[_Known]] = defaultdict(list)
     for folder in folders:
+        if wanted <= found.keys():
+            break
         try:
             run = load_run(folder)
             store = Store(folder)
             store.load()
         except StoreError:
             continue  # of another version, damaged, or none yet: nothing is known from there
-        if (run.provenance.system, run.provenance.machine) != (platform.platform(), platform.machine()):
-            continue
-        records = list(store.records.values())
-        made = [one for one in records if one["stage"] == "generate" and one["status"] == Status.OK]
-        frames = sum(one["frames"] for one in made)
-        looking = sum(one["seconds"] for one in records if one["stage"] != "generate") / frames if frames else 0.0
-        for record, fingerprint in _told(made):
-            found[_key(fingerprint)].append(
-                _Known(
-                    record["frames"],
-                    fingerprint["driving"]["size"],
-                    record["seconds"] + looking * record["frames"],
-                    sum((record.get(part) or {}).get("bytes", 0) for part in _FILES),
-                    record["peak_bytes"],
-                    folder.name,
-                )
-            )
+        if (run.provenance.system, run.provenance.machine) == (platform.platform(), platform.machine()):
+            for key, known in _outputs(list(store.records.values()), folder.name):
+                found[key].append(known)
     return found
+
+
+def _outputs(records: Sequence[Record], run: str) -> Iterator[tuple[str, _Known]]:
+    """What each output of a run cost; the looks and scores of the run are dealt out evenly over its frames."""
+    made = [one for one in records if one["stage"] == "generate" and one["status"] == Status.OK]
+    frames = sum(one["frames"] for one in made)
+    looking = sum(one["seconds"] for one in records if one["stage"] != "generate") / frames if frames else 0.0
+    for record, fingerprint in _told(made):
+        yield (
+            _key(fingerprint),
+            _Known(
+                frames=record["frames"],
+                size=fingerprint["driving"]["size"],
+                seconds=record["seconds"] + looking * record["frames"],
+                disk_bytes=sum((record.get(part) or {}).get("bytes", 0) for part in _FILES),
+                peak_bytes=record["peak_bytes"],
+                run=run,
+            ),
+        )
 
 
 def _told(made: Sequence[Record]) -> Iterator[tuple[Record, Mapping[str, Any]]]:
@@ -187,5 +198,6 @@ def _told(made: Sequence[Record]) -> Iterator[tuple[Record, Mapping[str, Any]]]:
 
 
 def _key(fingerprint: Mapping[str, Any]) -> str:
-    """What must be the same for costs to be the same, besides the frames."""
-    return digest([fingerprint["method"], fingerprint["device"], fingerprint["threads"]])
+    """What must be the same for costs to be the same, besides the frames: not the files that a method reads by case."""
+    method = {name: value for name, value in fingerprint["method"].items() if name != "sha256"}
+    return digest([method, fingerprint["device"], fingerprint["threads"]])

@@ -102,3 +102,22 @@ def test_the_command_says_which_and_a_long_run_says_it_before(bench, make_suite,
     assert re.search(r"copy-driving: 3 outputs, .* \(from 3 outputs of one\)\nin all \d+ min", second.out)
     monkeypatch.setattr(command, "LONG_SECONDS", 10**9)
     assert "in all" not in bench("run", *flags, "--name", "three", "--seed", "2").out
+
+
+def test_results_made_elsewhere_are_alike_whatever_is_in_them(make_session, perform, tmp_path):
+    perform(methods=["copy-driving"], cases=["i0__d0"], metrics=["id_sim"], name="made")
+    results = tmp_path / "results"
+    results.mkdir()
+    for case in ("i0__d0", "i0__d1"):
+        picture = (tmp_path / "runs" / "made" / "outputs" / "tiny" / "i0__d0" / "copy-driving.png").read_bytes()
+        (results / f"{case}.png").write_bytes(picture)
+    own = {"methods": [{"name": "outputs", "options": {"dir": str(results)}}], "metrics": ["id_sim"]}
+    perform(**own, cases=["i0__d0"], name="scored")
+    session = make_session(**own, name="more", cases=["i0__d0", "i0__d1"])
+    assert estimate(session, make_plan(session))[0].seconds is not None
+
+
+def test_a_folder_that_cannot_be_read_is_left_to_the_run(make_session, earlier):
+    next((earlier / "records").glob("*.jsonl")).write_text("nonsense\n")
+    session = make_session(methods=METHODS, metrics=["id_sim"], name="earlier")
+    assert [cost.outputs for cost in estimate(session, make_plan(session))] == [3, 3]
