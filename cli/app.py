@@ -15,7 +15,7 @@ import typer
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
-from . import ablate, animate, compare, config, data, doctor, gate, listing, paper, profile, run, runs, why
+from . import ablate, animate, compare, config, data, doctor, estimate, gate, listing, paper, profile, run, runs, why
 from .streams import settle_streams
 from .terminal import make_console
 
@@ -38,6 +38,7 @@ app.command("compare")(compare.compare)
 app.command("paper")(paper.paper)
 app.command("animate")(animate.animate_case)
 app.command("ablate")(ablate.ablate)
+app.command("estimate")(estimate.estimate)
 app.command("gate", cls=gate.GateCommand)(gate.gate)
 app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)

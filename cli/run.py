@@ -15,6 +15,7 @@ from ..harness.runner import RETRIABLE, Progress, Summary
 from ..reports.render.numbers import duration
 from ..reports.render.terminal import print_closing, print_cost, print_results
 from ..running import Planned, Run
+from .estimate import before_a_long_run
 from .flags import (
     FLAGS,
     HOW,
@@ -44,7 +45,9 @@ def run(
     if dry_run:
         _print_plan(running.plan(config, **given))
         return
-    finish(lambda progress: running.run(config, progress=progress, report=False, **given))
+    session = running.session_for(config, given)
+    before_a_long_run(session, Console(highlight=False, markup=False))
+    finish(lambda progress: running.carry_out(session, None, progress, report=False))
 
 
 @takes("faces", "metrics", "primary", "workers", "plugins", "cache")

@@ -1,0 +1,82 @@
+"""``bench estimate``: time, disk and memory of a run before it is made."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from ..core.files import human_size
+from ..harness.estimate import MethodCost, probe
+from ..harness.estimate import estimate as from_records
+from ..harness.plan import make_plan
+from ..harness.session import Session
+from ..reports.render.numbers import duration
+from ..running import session_for
+from .flags import FLAGS, ConfigOption, Given, takes
+
+LONG_SECONDS = 600
+"""A run that will take longer says so before it begins."""
+MANY = 50
+"""Outputs of a method without records from which a run says that it could take long: to make one unasked, where it
+could crash this very process, is not a run's business."""
+
+
+@takes(*FLAGS)
+def estimate(given: Given, config: ConfigOption = None) -> None:
+    """Say how long a run will take, and the disk and memory it needs: takes the flags of bench run, keeps no result.
+
+    From records of the same methods on this machine, in the latest run folders below --out; for methods without records
+    one case is made as a probe.
+    """
+    session = session_for(config, given)
+    items = make_plan(session)
+    costs = from_records(session, items)
+    console = Console(highlight=False, markup=False)
+    if unknown := [cost.method for cost in costs if cost.seconds is None]:
+        console.print(f"no records of {', '.join(unknown)} here: one case is made as a probe", soft_wrap=True)
+        probed = {cost.method: cost for cost in probe(session, items, unknown)}
+        costs = [probed[cost.method] if cost.method in unknown else cost for cost in costs]
+    for line in lines(session, costs):
+        console.print(line, soft_wrap=True)
+
+
+def before_a_long_run(session: Session, console: Console) -> None:
+    """Print an estimate where records say that the run will take long, or where none speak of its many outputs."""
+    costs = from_records(session, make_plan(session))
+    if _seconds(session, costs) > LONG_SECONDS:
+        for line in lines(session, costs):
+            console.print(line, soft_wrap=True)
+    elif many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]:
+        hint = "bench estimate with the same flags makes one case and says how long all take"
+        console.print(f"no records of {', '.join(many)} here: {hint}", soft_wrap=True)
+
+
+def lines(session: Session, costs: Sequence[MethodCost]) -> list[str]:
+    """An estimate for people: a line per method, and the sum."""
+    told = []
+    for cost in costs:
+        if cost.seconds is None:
+            told.append(f"{cost.method}: {cost.outputs} outputs, nothing is known of them (bench estimate makes one)")
+            continue
+        figures = [duration(cost.seconds), human_size(cost.disk_bytes), f"{human_size(cost.peak_bytes)} of memory"]
+        told.append(f"{cost.method}: {cost.outputs} outputs, {', '.join(figures)} (from {cost.source})")
+    workers = session.config.workers
+    disk, peak = sum(cost.disk_bytes for cost in costs), max((cost.peak_bytes for cost in costs), default=0)
+    free = shutil.disk_usage(_existing(session.config.out)).free
+    at_least = "at least " if any(cost.seconds is None for cost in costs) else ""
+    time = f"{at_least}{duration(_seconds(session, costs))} on {workers} worker{'s' if workers > 1 else ''}"
+    told.append(f"in all {time}, {human_size(disk)} of {human_size(free)} free, {human_size(workers * peak)} of memory")
+    return told + ["there is not enough room on the disk"] * (disk > free)
+
+
+def _seconds(session: Session, costs: Sequence[MethodCost]) -> float:
+    """Wall time of this process's shard."""
+    _, shards = session.config.shard_of
+    return sum(cost.seconds or 0.0 for cost in costs) / session.config.workers / shards
+
+
+def _existing(path: Path) -> Path:
+    return next(folder for folder in (path.absolute(), *path.absolute().parents) if folder.exists())

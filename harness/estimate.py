@@ -1,0 +1,203 @@
+"""What a plan will cost, from records of the same methods on this machine, or from a probe of one case."""
+
+from __future__ import annotations
+
+import platform
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from ..core.digest import digest
+from ..core.errors import Status, StoreError
+from .component import ComponentSpec
+from .plan import PlanItem
+from .run_file import load_run
+from .runner import Runner
+from .session import Session
+from .store import Record, Store
+
+RUNS_READ = 10
+"""Earlier run folders that are looked through, the latest first."""
+_FILES = ("output", "canvas", "state", "pasted")
+
+
+@dataclass(frozen=True)
+class MethodCost:
+    """What the outputs of one method will cost that are not made yet.
+
+    Attributes:
+        method: Row label.
+        outputs: How many are left.
+        seconds: Of work, on one worker; None where nothing is known.
+        disk_bytes: Files of the outputs.
+        peak_bytes: Memory of one worker (on a graphics card: of the card).
+        source: From what this is known.
+    """
+
+    method: str
+    outputs: int
+    seconds: float | None = None
+    disk_bytes: int = 0
+    peak_bytes: int = 0
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class _Known:
+    """One output that was made before.
+
+    Attributes:
+        seconds: Making it, looking at it and scoring it.
+    """
+
+    frames: int
+    size: int
+    seconds: float
+    disk_bytes: int
+    peak_bytes: int
+    run: str
+
+
+def estimate(session: Session, items: Sequence[PlanItem], folders: Iterable[Path] | None = None) -> list[MethodCost]:
+    """Estimate what a plan will cost, from records.
+
+    A record counts where everything that its method says decides an output is the same (options, weights, code), on the
+    same kind of device, number of threads and machine. Of outputs with other numbers of frames the seconds per frame
+    count.
+
+    Args:
+        session: The parts of the run.
+        items: The plan.
+        folders: Run folders with records; None takes the run's own folder and the latest ones beside it.
+
+    Returns:
+        One for each method, in table order; without ``seconds`` for methods that no record is about.
+    """
+    own = session.config.folder
+    wanted = {_key(item.fingerprint) for item in items}
+    found = _known(_latest(own) if folders is None else folders, wanted)
+    done = _done(own)
+    left: dict[str, list[PlanItem]] = {item.method: [] for item in items}
+    for item in items:
+        if item.key not in done:
+            left[item.method].append(item)
+    return [_cost(label, parts, found) for label, parts in left.items()]
+
+
+def probe(session: Session, items: Sequence[PlanItem], methods: Sequence[str]) -> list[MethodCost]:
+    """Estimate from one case, which is made for this purpose in a temporary folder.
+
+    Args:
+        session: The parts of the run.
+        items: The plan.
+        methods: What must be known afterwards; other methods are estimated too, from the same case.
+
+    Raises:
+        BenchError: When the case cannot be made.
+    """
+    first = next(item for item in items if item.method in methods)
+    with tempfile.TemporaryDirectory(prefix="bench-estimate-") as folder:
+        changes = {"cases": [first.case], "out": Path(folder), "name": "probe", "workers": 1, "shard": "1/1"}
+        changes |= {"executor": ComponentSpec(name="serial"), "limit": None, "suites": _suite(session, first.suite)}
+        config = session.config.model_copy(update=changes)
+        Runner(Session(config)).run()
+        costs = estimate(session, items, [config.folder])
+    return [replace(cost, source=f"a probe of case {first.case}" if cost.source else "") for cost in costs]
+
+
+def _suite(session: Session, name: str) -> list[str]:
+    """How the configuration spells the suite of this name: one of its suites, or all where they come as a group."""
+    spelled = [text for text in session.config.suites if text == name or Path(text).stem == name]
+    return spelled or list(session.config.suites)
+
+
+def _cost(label: str, left: Sequence[PlanItem], found: Mapping[str, Sequence[_Known]]) -> MethodCost:
+    seconds, disk, peak, sources = 0.0, 0, 0, dict[str, int]()
+    for item in left:
+        alike = _alike(item, found.get(_key(item.fingerprint), ()))
+        if not alike:
+            return MethodCost(label, len(left))
+        frames = item.fingerprint["driving"]["frames"]
+        seconds += frames * median(one.seconds / one.frames for one in alike)
+        disk += round(frames * median(one.disk_bytes / one.frames for one in alike))
+        peak = max(peak, *(one.peak_bytes for one in alike))
+        sources |= {one.run: sum(other.run == one.run for other in alike) for one in alike}
+    told = ", ".join(f"{count} output{'s' * (count > 1)} of {run}" for run, count in sources.items())
+    return MethodCost(label, len(left), seconds, disk, peak, told or "nothing is left to do")
+
+
+def _alike(item: PlanItem, known: Sequence[_Known]) -> Sequence[_Known]:
+    """Records of the same picture size, and of the same number of frames where there are any."""
+    driving = item.fingerprint["driving"]
+    sized = [one for one in known if one.size == driving["size"]]
+    return [one for one in sized if one.frames == driving["frames"]] or sized
+
+
+def _latest(own: Path) -> list[Path]:
+    """The run's own folder and the latest ones beside it."""
+    beside = [path for path in own.parent.glob("*/run.json") if path.parent != own]
+    beside.sort(key=lambda path: path.stat().st_mtime, reverse=True)
+    return [own, *(path.parent for path in beside[: RUNS_READ - 1])]
+
+
+def _done(folder: Path) -> set[str]:
+    store = Store(folder)
+    try:
+        store.load()
+    except StoreError:
+        return set()  # the run that goes on there says what is wrong with it
+    return {key for (stage, key), record in store.records.items() if stage == "generate" and record["status"] == "ok"}
+
+
+def _known(folders: Iterable[Path], wanted: set[str]) -> dict[str, list[_Known]]:
+    """Outputs made on this machine, by :func:`_key`, from no more folders than it takes to know all that are wanted."""
+    found: dict[str, list[_Known]] = defaultdict(list)
+    for folder in folders:
+        if wanted <= found.keys():
+            break
+        try:
+            run = load_run(folder)
+            store = Store(folder)
+            store.load()
+        except StoreError:
+            continue  # of another version, damaged, or none yet: nothing is known from there
+        if (run.provenance.system, run.provenance.machine) == (platform.platform(), platform.machine()):
+            for key, known in _outputs(list(store.records.values()), folder.name):
+                found[key].append(known)
+    return found
+
+
+def _outputs(records: Sequence[Record], run: str) -> Iterator[tuple[str, _Known]]:
+    """What each output of a run cost; the looks and scores of the run are dealt out evenly over its frames."""
+    made = [one for one in records if one["stage"] == "generate" and one["status"] == Status.OK]
+    frames = sum(one["frames"] for one in made)
+    looking = sum(one["seconds"] for one in records if one["stage"] != "generate") / frames if frames else 0.0
+    for record, fingerprint in _told(made):
+        yield (
+            _key(fingerprint),
+            _Known(
+                frames=record["frames"],
+                size=fingerprint["driving"]["size"],
+                seconds=record["seconds"] + looking * record["frames"],
+                disk_bytes=sum((record.get(part) or {}).get("bytes", 0) for part in _FILES),
+                peak_bytes=record["peak_bytes"],
+                run=run,
+            ),
+        )
+
+
+def _told(made: Sequence[Record]) -> Iterator[tuple[Record, Mapping[str, Any]]]:
+    """Records that say what decided them, with that."""
+    for record in made:
+        if {"method", "driving", "device", "threads"} <= record.get("fingerprint", {}).keys():
+            yield record, record["fingerprint"]
+
+
+def _key(fingerprint: Mapping[str, Any]) -> str:
+    """What must be the same for costs to be the same, besides the frames: not the files that a method reads by case."""
+    method = {name: value for name, value in fingerprint["method"].items() if name != "sha256"}
+    return digest([method, fingerprint["device"], fingerprint["threads"]])

@@ -1,0 +1,123 @@
+"""``bench estimate``: from records where there are any, else from a probe, and which of the two is said."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from portraitbench.cli import estimate as command
+from portraitbench.harness.estimate import estimate, probe
+from portraitbench.harness.plan import make_plan
+
+METHODS = [{"name": "toy", "label": "slow"}, {"name": "copy-driving"}]
+
+
+def retold(folder, change):
+    """Write the records of a run again, changed."""
+    path = next((folder / "records").glob("*.jsonl"))
+    records = [json.loads(line) for line in path.read_text().splitlines()]
+    path.write_text("".join(json.dumps(record | change(record)) + "\n" for record in records))
+
+
+@pytest.fixture
+def earlier(perform):
+    """A run of one of three cases, in which each look took no time and each output of the slow method ten seconds."""
+    session, _ = perform(methods=METHODS, cases=["i0__d0"], metrics=["id_sim"], name="earlier")
+    folder = session.config.folder
+    retold(
+        folder,
+        lambda record: {
+            "seconds": 10.0 if record.get("method") == "slow" and record["stage"] == "generate" else 0.0,
+            "peak_bytes": 7 * 2**20,
+        },
+    )
+    return folder
+
+
+def test_records_of_the_same_method_are_taken_per_output(make_session, earlier):
+    session = make_session(methods=METHODS, metrics=["id_sim"], name="whole")
+    slow, copy = estimate(session, make_plan(session))
+    assert (slow.method, slow.outputs, slow.seconds, slow.peak_bytes) == ("slow", 3, 30.0, 7 * 2**20)
+    assert slow.source == "1 output of earlier"
+    size = (earlier / "outputs" / "tiny" / "i0__d0" / "slow.png").stat().st_size
+    assert slow.disk_bytes == 3 * size
+    assert (copy.outputs, copy.seconds) == (3, 0.0)
+
+
+def test_what_is_done_is_not_counted(make_session, earlier):
+    session = make_session(methods=METHODS, metrics=["id_sim"], name="earlier")
+    assert [cost.outputs for cost in estimate(session, make_plan(session))] == [2, 2]
+
+
+def test_other_numbers_of_frames_are_scaled(make_session, earlier):
+    session = make_session(methods=METHODS, metrics=["id_sim"], name="long")
+    items = make_plan(session)
+    driving = {"driving": {**items[0].fingerprint["driving"], "frames": 6}}
+    longer = [replace(item, key=f"{item.key}x", fingerprint={**item.fingerprint, **driving}) for item in items]
+    assert estimate(session, longer)[0].seconds == pytest.approx(180)
+
+
+@pytest.mark.parametrize("changes", [{"methods": [METHODS[0] | {"options": {"mix": 0.6}}]}, {"threads": 2}])
+def test_other_options_or_threads_are_another_method(make_session, earlier, changes):
+    session = make_session(**{"methods": METHODS[:1], "metrics": ["id_sim"], "name": "other", **changes})
+    assert estimate(session, make_plan(session))[0].seconds is None
+
+
+def test_records_of_another_machine_say_nothing(make_session, earlier):
+    path = earlier / "run.json"
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"provenance": data["provenance"] | {"system": "another"}}))
+    session = make_session(methods=METHODS, metrics=["id_sim"], name="whole")
+    assert {cost.seconds for cost in estimate(session, make_plan(session))} == {None}
+
+
+def test_a_probe_makes_one_case_and_leaves_nothing(make_session, tmp_path):
+    session = make_session(methods=METHODS, metrics=["id_sim"], name="new", limit=2)
+    costs = probe(session, make_plan(session), ["slow"])
+    assert [(cost.method, cost.outputs) for cost in costs] == [("slow", 2), ("copy-driving", 2)]
+    assert all(cost.seconds > 0 and cost.source.startswith("a probe of case i0__d") for cost in costs)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_the_command_says_which_and_a_long_run_says_it_before(bench, make_suite, tmp_path, monkeypatch):
+    suite = make_suite(tmp_path / "suite")
+    flags = ["-s", suite, "-m", "copy-driving", "-f", "toy", "--plugin", Path(__file__).parents[1] / "toys.py"]
+    flags += ["--metric", "id_sim", "--out", tmp_path / "runs", "--cache", tmp_path / "cache"]
+    first = bench("estimate", *flags)
+    assert first.code == 0, first.err
+    assert "no records of copy-driving here: one case is made as a probe" in first.out
+    assert re.search(r"copy-driving: 3 outputs, [\d.]+ s, .* \(from a probe of case i0__d0\)", first.out)
+    assert "in all" in first.out
+    assert "in all" not in bench("run", *flags, "--name", "one").out
+    monkeypatch.setattr(command, "MANY", 3)
+    other = bench("run", *flags, "--name", "other", "--threads", "2").out
+    assert "no records of copy-driving here: bench estimate" in other
+    retold(tmp_path / "runs" / "one", lambda _: {"seconds": 250.0})
+    second = bench("run", *flags, "--name", "two", "--seed", "1")
+    assert second.code == 0, second.err
+    assert re.search(r"copy-driving: 3 outputs, .* \(from 3 outputs of one\)\nin all \d+ min", second.out)
+    monkeypatch.setattr(command, "LONG_SECONDS", 10**9)
+    assert "in all" not in bench("run", *flags, "--name", "three", "--seed", "2").out
+
+
+def test_results_made_elsewhere_are_alike_whatever_is_in_them(make_session, perform, tmp_path):
+    perform(methods=["copy-driving"], cases=["i0__d0"], metrics=["id_sim"], name="made")
+    results = tmp_path / "results"
+    results.mkdir()
+    for case in ("i0__d0", "i0__d1"):
+        picture = (tmp_path / "runs" / "made" / "outputs" / "tiny" / "i0__d0" / "copy-driving.png").read_bytes()
+        (results / f"{case}.png").write_bytes(picture)
+    own = {"methods": [{"name": "outputs", "options": {"dir": str(results)}}], "metrics": ["id_sim"]}
+    perform(**own, cases=["i0__d0"], name="scored")
+    session = make_session(**own, name="more", cases=["i0__d0", "i0__d1"])
+    assert estimate(session, make_plan(session))[0].seconds is not None
+
+
+def test_a_folder_that_cannot_be_read_is_left_to_the_run(make_session, earlier):
+    next((earlier / "records").glob("*.jsonl")).write_text("nonsense\n")
+    session = make_session(methods=METHODS, metrics=["id_sim"], name="earlier")
+    assert [cost.outputs for cost in estimate(session, make_plan(session))] == [3, 3]
