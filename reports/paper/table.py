@@ -53,7 +53,8 @@ class Cell:
         """The number as it stands in the table; the csv has all of its digits."""
         if math.isnan(self.value):
             return MISSING
-        return f"{self.value:{'+' if self.signed else ''}.{self.digits}f}"
+        value = round(self.value, self.digits) + 0.0  # no "-0.000"
+        return f"{value:{'+' if self.signed else ''}.{self.digits}f}"
 
 
 @dataclass(frozen=True)

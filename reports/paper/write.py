@@ -19,6 +19,7 @@ from .drawing import Locate
 from .figures import cost_scatter, save_figure, twin_axes
 from .latex import document, latex_of
 from .pictures import draw_pictures
+from .plots import draw_plots
 from .table import PaperTable, csv_of, markdown_of
 from .tables import ablation_table, table_1, tuning_costs
 
@@ -31,12 +32,14 @@ class Written:
         folder: Where.
         tables: Names of the tables' files, without endings.
         figures: Names of the figures' files, without endings, with their captions.
+        plots: As many of the plots beside the paper's own figures.
         notes: What could not be shown, and why; a sentence each.
     """
 
     folder: Path
     tables: list[str] = field(default_factory=list)
     figures: list[tuple[str, str]] = field(default_factory=list)
+    plots: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -64,10 +67,12 @@ def write_paper(runs: Mapping[str, RunData], folder: Path, locate: Locate, cases
         if plain:
             data = merge(plain, folder)
             adopt_suites(plain.values(), folder)
-            texts.append(_write_table(table_1(model_of(data)), done))
+            model = model_of(data)
+            texts.append(_write_table(table_1(model), done))
             figures, notes = draw_pictures(data, folder, locate, cases)
             done.figures += figures
             done.notes += notes
+            done.plots += draw_plots(model, data, folder)
         seen: dict[str, str] = {}
         for name, data in runs.items():
             if name in plain:
@@ -128,6 +133,6 @@ def _starting(panels: Mapping[str, Panel], start: str) -> Panel | None:
 
 def _page(texts: Sequence[str], done: Written) -> str:
     parts = ["# Tables and figures\n", *texts]
-    parts += [f"![{caption}]({name}.svg)\n\n{caption}\n" for name, caption in done.figures]
+    parts += [f"![{caption}]({name}.svg)\n\n{caption}\n" for name, caption in (*done.figures, *done.plots)]
     parts += [f"- {note}" for note in done.notes]
     return "\n".join(parts).rstrip() + "\n"
