@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+_SHORT = {"ldm": "ldm", "gradient": "grad", "identity": "id"}
+"""Losses as the paper calls them, in its order."""
+_ORDER = {name: index for index, name in enumerate(_SHORT)}
 _WIDTH, _HEIGHT = 3.6, 3.0
 """Size of a panel, in inches."""
 
@@ -60,7 +63,7 @@ def losses_of(data: RunData, suite: str, method: str) -> dict[str, list[list[flo
         for name, value in sorted(made["detail"].items()):
             if name.endswith("_trace"):
                 curves.setdefault(name.removesuffix("_trace"), []).append(json.loads(str(value)))
-    return curves
+    return {name: curves[name] for name in sorted(curves, key=lambda name: (_ORDER.get(name, len(_ORDER)), name))}
 
 
 def forest(comparison: pd.DataFrame) -> Figure:
@@ -144,10 +147,6 @@ def loss_curves(losses: Mapping[str, Sequence[Sequence[float]]]) -> Figure:
         axes.set_title(f"L_{_SHORT.get(name, name)}", fontsize=8)
         axes.set_xlabel("share of the steps", fontsize=8)
     return figure
-
-
-_SHORT = {"gradient": "grad", "identity": "id"}
-"""Losses as the paper calls them."""
 
 
 def _panels(count: int) -> tuple[Figure, list[Axes]]:

@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OVERVIEW = "figure2"
+_CAPTIONS = {
+    OVERVIEW: "As the paper's Figure 2(b): regions and gradient fields (hue: direction, brightness: norm). ",
+    "figure3": "As the paper's Figure 3. ",
+    "figure4": "As the paper's Figure 4. ",
+    "figure5": "As the paper's Figure 5: the red frame is the source of the pose, green what drives a region. ",
+    "figure6-7": "As the paper's Figures 6 and 7. ",
+    "figure8": "As the paper's Figure 8. ",
+}
 FIRST, MORE = 3, 6
 """Cases of the first figure of a method, and of the one with more results."""
 
@@ -62,7 +70,7 @@ def draw_pictures(
             name = f"{stem}_{suite}_{method.replace('+', '-')}"
             make = _figure_of(stem, shown, (method, baseline), locate)
             save_figure(make, folder / name)
-            figures.append((name, _caption(suite, method, baseline, shown, given=bool(cases))))
+            figures.append((name, _CAPTIONS[stem] + _caption(suite, method, baseline, shown, given=bool(cases))))
     return figures, notes
 
 

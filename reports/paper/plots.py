@@ -42,7 +42,8 @@ def _plots(model: ReportModel, data: RunData, suite: str, method: str) -> Iterat
     baseline = str(rows["baseline"].iloc[0])
     if rows["low"].notna().any():
         yield "forest", "Differences with their 95 % intervals; squares are primary metrics.", lambda: forest(rows)
-    primary = [str(metric) for metric in rows.loc[rows["primary"], "metric"]]
+    measured = set(rows["metric"])
+    primary = [metric for metric in model.run.primary.get(suite, []) if metric in measured]  # AED is the last
     pairs = {metric: pairs_of(model.frame, suite, metric, method) for metric in primary}
     pairs = {metric: pair for metric, pair in pairs.items() if len(pair)}
     if pairs:
