@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ...core.files import atomic_path
 from ..plots import COLOURS, Panel
@@ -12,7 +12,7 @@ from ..plots import COLOURS, Panel
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SETTINGS = {
+_SETTINGS: Any = {
     "svg.hashsalt": "portraitbench",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,

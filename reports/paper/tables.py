@@ -130,7 +130,7 @@ def table_1(model: ReportModel) -> PaperTable:
     """The paper's Table 1: every baseline, what is built on it, and the difference; "-" where nothing was measured."""
     measured = Measured(model)
     columns, sources = _primary_columns(measured, KINDS)
-    rows = []
+    rows: list[Row] = []
     for method in measured.competitors():
         baseline = measured.baseline.get(method, "")
         means = [measured.mean(suite, method, metric, digits) for suite, metric, digits in sources]
