@@ -12,7 +12,7 @@ from ...harness.plan import spread
 from ...harness.suite_copy import load_copy
 from ..run_data import RunData
 from .drawing import Locate
-from .figures import save_figure
+from .figures import figure_name, save_figure
 from .overview import overview_figure
 from .qualitative import paste_figure, still_figure, strip_figure
 from .shown import Shown, Source
@@ -67,7 +67,7 @@ def draw_pictures(
             shown = source.load(chosen, notes)
             if not shown:
                 continue
-            name = f"{stem}_{suite}_{method.replace('+', '-')}"
+            name = figure_name(stem, suite, method)
             make = _figure_of(stem, shown, (method, baseline), locate)
             save_figure(make, folder / name)
             figures.append((name, _CAPTIONS[stem] + _caption(suite, method, baseline, shown, given=bool(cases))))

@@ -10,7 +10,7 @@ from ...datasets.manifest import SuiteKind
 from ..case_plots import forest, heat_map, loss_curves, losses_of, over_time, pairs_of, scatter, time_curves
 from ..model import ReportModel
 from ..run_data import RunData
-from .figures import save_figure
+from .figures import figure_name, save_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,7 +30,7 @@ def draw_plots(model: ReportModel, data: RunData, folder: Path) -> list[tuple[st
     made = []
     for (suite, method), rows in model.comparison.groupby(["suite", "method"], sort=False):
         for start, caption, make in _plots(model, data, str(suite), str(method)):
-            name = f"{start}_{suite}_{str(method).replace('+', '-')}"
+            name = figure_name(start, str(suite), str(method))
             save_figure(make, folder / name)
             made.append((name, f"{suite}: {method} against {rows['baseline'].iloc[0]}. {caption}"))
     return made

@@ -160,7 +160,7 @@ def test_the_command_writes_tables_and_pictures_of_real_runs(bench, tmp_path, ma
     done = bench("paper", tmp_path / "runs" / "one", "-o", tmp_path / "paper")
     assert done.code == 0, done.err
     figures = ["figure2", "figure4" if kind == "cross-image" else "figure3", "figure5"]
-    names = [f"{stem}_tiny_tiny-v-strucbooth" for stem in figures]
+    names = [f"{stem}_tiny_tiny-v+strucbooth" for stem in figures]
     assert f"figures: {', '.join(names)}" in done.out
     assert all((tmp_path / "paper" / f"{name}.pdf").read_bytes().startswith(b"%PDF") for name in names)
     assert "not chosen by result: i0__d1." in (tmp_path / "paper" / "paper.md").read_text()
