@@ -21,7 +21,7 @@ from .latex import document, latex_of
 from .pictures import draw_pictures
 from .plots import draw_plots
 from .table import PaperTable, csv_of, markdown_of
-from .tables import ablation_table, table_1, tuning_costs
+from .tables import ABLATIONS, ablation_table, table_1, tuning_costs
 
 
 @dataclass
@@ -74,10 +74,10 @@ def write_paper(runs: Mapping[str, RunData], folder: Path, locate: Locate, cases
             done.notes += notes
             done.plots += draw_plots(model, data, folder)
         seen: dict[str, str] = {}
-        for name, data in runs.items():
-            if name in plain:
-                continue
-            sweep = str(data.run.config["ablation"])
+        swept = {name: str(data.run.config["ablation"]) for name, data in runs.items() if name not in plain}
+        order = [*ABLATIONS, *swept.values()]
+        for name, sweep in sorted(swept.items(), key=lambda pair: order.index(pair[1])):
+            data = runs[name]
             if sweep in seen:
                 raise ConfigError(f"runs {seen[sweep]} and {name} are both ablations of {sweep}: name one of them")
             seen[sweep] = name

@@ -95,6 +95,11 @@ def test_csv_holds_all_digits_and_the_printed_numbers_are_its_own(model):
             assert (f"{float(text):{'+' if cell.signed else ''}.{cell.digits}f}" if text else "-") == cell.text
 
 
+def test_small_differences_keep_their_sign_and_nothing_is_minus_zero():
+    cells = [Cell(-0.00031, signed=True), Cell(0.0, signed=True), Cell(-0.0001), Cell(math.nan), Cell(-1.25, 2, True)]
+    assert [cell.text for cell in cells] == ["-0.00031", "+0.00000", "0.000", "-", "-1.25"]
+
+
 HOSTILE = r"a_b & 100% $x$ #1 {y} \input{/etc/passwd} ~^<>| é 漢"
 
 
