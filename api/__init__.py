@@ -18,6 +18,7 @@ A run is a folder, made by one call and read back by another::
     pb.ablate("losses", suites=["pocket-image"], limit=4)    # a sweep that the tuner declares
     pb.compare({"before": "runs/a", "after": "runs/b"}).table
     pb.gate("runs/after", "baseline.json", ["loss(primary)<=2% sig"]).exit_code
+    pb.paper(["runs/a", "runs/b"], "paper")                  # Tables 1 and 2, figures
     pb.animate("a.png", "b.mp4", out="c.mp4", regions={"mouth": "smile.png"})
 
 Keyword arguments are the fields of :class:`RunConfig`, which ``bench run --help`` and ``bench config schema`` explain;
@@ -86,6 +87,9 @@ if TYPE_CHECKING:
     from .gating import save_baseline as save_baseline
     from .harness.component import ComponentSpec as ComponentSpec
     from .harness.config import RunConfig as RunConfig
+    from .merging import compare_runs as compare_runs
+    from .merging import find_runs as find_runs
+    from .merging import report_runs as report_runs
     from .methods import METHODS as METHODS
     from .methods.base import Animation as Animation
     from .methods.base import DiffusionGenerator as DiffusionGenerator
@@ -106,6 +110,7 @@ if TYPE_CHECKING:
     from .metrics.base import View as View
     from .metrics.base import check_lengths as check_lengths
     from .metrics.resolve import explain as explain
+    from .publishing import paper as paper
     from .running import Run as Run
     from .running import component as component
     from .running import load as load
@@ -169,6 +174,8 @@ _HOMES = {
     "metrics": ("METRICS",),
     "metrics.base": ("Metric", "MetricSpec", "Scene", "Scores", "View", "check_lengths"),
     "metrics.resolve": ("explain",),
+    "merging": ("compare_runs", "find_runs", "report_runs"),
+    "publishing": ("paper",),
     "running": ("Run", "component", "load", "run"),
     "scoring": ("score",),
     "sweeping": ("ablate",),

@@ -6,8 +6,6 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
-
 from ..core.files import human_size
 from ..harness.estimate import MethodCost, probe
 from ..harness.estimate import estimate as from_records
@@ -16,6 +14,7 @@ from ..harness.session import Session
 from ..reports.render.numbers import duration
 from ..running import session_for
 from .flags import FLAGS, ConfigOption, Given, takes
+from .terminal import make_console
 
 LONG_SECONDS = 600
 """A run that will take longer says so before it begins."""
@@ -34,7 +33,7 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
     session = session_for(config, given)
     items = make_plan(session)
     costs = from_records(session, items)
-    console = Console(highlight=False, markup=False)
+    console = make_console(markup=False)
     if unknown := [cost.method for cost in costs if cost.seconds is None]:
         console.print(f"no records of {', '.join(unknown)} here: one case is made as a probe", soft_wrap=True)
         probed = {cost.method: cost for cost in probe(session, items, unknown)}

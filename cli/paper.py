@@ -30,4 +30,5 @@ def paper(
         console.print(note, style="yellow", soft_wrap=True)
     console.print(f"tables: {', '.join(done.tables)}", soft_wrap=True)
     console.print(f"figures: {', '.join(name for name, _ in done.figures) or 'none'}", soft_wrap=True)
+    console.print(f"plots: {', '.join(name for name, _ in done.plots) or 'none'}", soft_wrap=True)
     console.print(f"paper: {out / 'paper.md'}, {out / 'paper.tex'} (pdflatex shows all)", soft_wrap=True)

@@ -46,7 +46,7 @@ def run(
         _print_plan(running.plan(config, **given))
         return
     session = running.session_for(config, given)
-    before_a_long_run(session, Console(highlight=False, markup=False))
+    before_a_long_run(session, make_console(markup=False))
     finish(lambda progress: running.carry_out(session, None, progress, report=False))
 
 

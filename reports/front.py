@@ -55,14 +55,14 @@ def unbeaten(points: Sequence[FrontPoint]) -> list[FrontPoint]:
 
 
 def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel) -> Figure:
-    """AED over identity: points that share the first part of their names are joined, unbeaten ones ringed."""
+    """AED over identity: rows of one kind are joined, unbeaten ones ringed."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(5.2, 4.0), layout="constrained")
     axes = figure.subplots()
     groups: dict[str, list[FrontPoint]] = {}
     for point in points:
-        groups.setdefault(point.name.partition("+")[0], []).append(point)
+        groups.setdefault(_group(point.name), []).append(point)
     for index, (group, own) in enumerate(groups.items()):
         colour = COLOURS[index % len(COLOURS)] if group else "#000000"
         x, y = [point.identity for point in own], [point.expression for point in own]
@@ -81,3 +81,9 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
     axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=7)
     return figure
+
+
+def _group(name: str) -> str:
+    """What points are joined by: ``grad=1`` of ``grad=1+id=2``, ``steps`` of ``steps=30``, ``PGT`` of ``PGT+grad``."""
+    first, plus, _ = name.partition("+")
+    return first if plus else first.partition("=")[0]

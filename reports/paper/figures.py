@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from ..plots import COLOURS, Panel
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_SETTINGS: dict[Any, Any] = {
+_SETTINGS: Any = {
     "svg.hashsalt": "portraitbench",
     "svg.fonttype": "path",
     "pdf.fonttype": 42,
@@ -22,6 +23,15 @@ _METADATA: dict[str, dict[str, None]] = {
     "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
     "svg": {"Creator": None, "Date": None},
 }
+
+
+def figure_name(start: str, suite: str, method: str) -> str:
+    """The name of a figure's files, which LaTeX takes too, whatever a run folder in the method's label is called.
+
+    >>> figure_name("figure4", "pocket-image", "pocket+strucbooth@my runs#1")
+    'figure4_pocket-image_pocket+strucbooth@my-runs-1'
+    """
+    return re.sub(r"[^A-Za-z0-9._+=@-]", "-", f"{start}_{suite}_{method}")
 
 
 def save_figure(make: Callable[[], Figure], stem: Path) -> None:

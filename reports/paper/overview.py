@@ -33,12 +33,13 @@ def overview_figure(one: Shown, method: str, baseline: str, locate: Locate) -> F
         boxes = dict(zip(REGIONS, boxes_of(frame, REGIONS, locate), strict=False))
         for box in boxes.values():
             outline(row[0], box, "lime")
-        show(row[1], gradient_picture(frame), "gradients")
+        first = name == "driving"
+        show(row[1], gradient_picture(frame), "gradients" if first else "")
         for index, region in enumerate(_PATCHES):
             if region in boxes:
                 patch = cut(frame, [boxes[region]])
-                show(row[2 + 2 * index], patch, region.replace("_", " "))
-                show(row[3 + 2 * index], gradient_picture(patch), "gradients")
+                show(row[2 + 2 * index], patch, region.replace("_", " ") if first else "")
+                show(row[3 + 2 * index], gradient_picture(patch), "gradients" if first else "")
     return figure
 
 

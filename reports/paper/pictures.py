@@ -12,7 +12,7 @@ from ...harness.plan import spread
 from ...harness.suite_copy import load_copy
 from ..run_data import RunData
 from .drawing import Locate
-from .figures import save_figure
+from .figures import figure_name, save_figure
 from .overview import overview_figure
 from .qualitative import paste_figure, still_figure, strip_figure
 from .shown import Shown, Source
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OVERVIEW = "figure2"
+_CAPTIONS = {
+    OVERVIEW: "As the paper's Figure 2(b): regions and gradient fields (hue: direction, brightness: norm). ",
+    "figure3": "As the paper's Figure 3. ",
+    "figure4": "As the paper's Figure 4. ",
+    "figure5": "As the paper's Figure 5: the red frame is the source of the pose, green what drives a region. ",
+    "figure6-7": "As the paper's Figures 6 and 7. ",
+    "figure8": "As the paper's Figure 8. ",
+}
 FIRST, MORE = 3, 6
 """Cases of the first figure of a method, and of the one with more results."""
 
@@ -59,10 +67,10 @@ def draw_pictures(
             shown = source.load(chosen, notes)
             if not shown:
                 continue
-            name = f"{stem}_{suite}_{method.replace('+', '-')}"
+            name = figure_name(stem, suite, method)
             make = _figure_of(stem, shown, (method, baseline), locate)
             save_figure(make, folder / name)
-            figures.append((name, _caption(suite, method, baseline, shown, given=bool(cases))))
+            figures.append((name, _CAPTIONS[stem] + _caption(suite, method, baseline, shown, given=bool(cases))))
     return figures, notes
 
 

@@ -53,7 +53,11 @@ class Cell:
         """The number as it stands in the table; the csv has all of its digits."""
         if math.isnan(self.value):
             return MISSING
-        return f"{self.value:{'+' if self.signed else ''}.{self.digits}f}"
+        digits = self.digits
+        if self.signed and round(self.value, digits) == 0:  # a small difference keeps its sign and two digits more
+            digits += 2
+        value = round(self.value, digits) + 0.0  # no "-0.000"
+        return f"{value:{'+' if self.signed else ''}.{digits}f}"
 
 
 @dataclass(frozen=True)

@@ -27,11 +27,12 @@ _TITLES = {
 }
 _DIGITS = {"EMO-SIM": 4, "PSNR": 2}
 _DECIMALS = 3
-_ABLATIONS = {
+ABLATIONS = {
     "losses": ("table2a", "2(a)", "The losses, one after another"),
     "decoding": ("table2b", "2(b)", "Patches decoded alone against whole frames: AED, speed and memory of tuning"),
     "steps": ("table2c", "2(c)", "Optimization steps"),
 }
+"""The paper's ablations, in its order: name of the files, number, caption."""
 _MIB = 2**20
 BOLD_NOTE = (
     "Bold: the 95 % interval of the paired difference excludes zero after Holm's correction over the suite's primary "
@@ -154,7 +155,7 @@ def ablation_table(model: ReportModel, data: RunData) -> PaperTable:
         data: Its run, for the records of its outputs.
     """
     measured, sweep = Measured(model), str(data.run.config["ablation"])
-    name, number, caption = _ABLATIONS.get(sweep, (f"ablation_{sweep}", "", f"Ablation: {sweep}"))
+    name, number, caption = ABLATIONS.get(sweep, (f"ablation_{sweep}", "", f"Ablation: {sweep}"))
     kinds = [kind for kind in KINDS if measured.suites(kind)]
     columns, sources = _primary_columns(measured, kinds)
     costs = tuning_costs(data)

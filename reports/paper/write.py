@@ -19,8 +19,9 @@ from .drawing import Locate
 from .figures import cost_scatter, save_figure, twin_axes
 from .latex import document, latex_of
 from .pictures import draw_pictures
+from .plots import draw_plots
 from .table import PaperTable, csv_of, markdown_of
-from .tables import ablation_table, table_1, tuning_costs
+from .tables import ABLATIONS, ablation_table, table_1, tuning_costs
 
 
 @dataclass
@@ -31,12 +32,14 @@ class Written:
         folder: Where.
         tables: Names of the tables' files, without endings.
         figures: Names of the figures' files, without endings, with their captions.
+        plots: As many of the plots beside the paper's own figures.
         notes: What could not be shown, and why; a sentence each.
     """
 
     folder: Path
     tables: list[str] = field(default_factory=list)
     figures: list[tuple[str, str]] = field(default_factory=list)
+    plots: list[tuple[str, str]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
 
@@ -58,30 +61,46 @@ def write_paper(runs: Mapping[str, RunData], folder: Path, locate: Locate, cases
     """
     done = Written(folder)
     plain = {name: data for name, data in runs.items() if not data.run.config.get("ablation")}
+    sweeps = _by_sweep({name: data for name, data in runs.items() if name not in plain})
     with storing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        texts = []
-        if plain:
-            data = merge(plain, folder)
-            adopt_suites(plain.values(), folder)
-            texts.append(_write_table(table_1(model_of(data)), done))
-            figures, notes = draw_pictures(data, folder, locate, cases)
-            done.figures += figures
-            done.notes += notes
-        seen: dict[str, str] = {}
-        for name, data in runs.items():
-            if name in plain:
-                continue
-            sweep = str(data.run.config["ablation"])
-            if sweep in seen:
-                raise ConfigError(f"runs {seen[sweep]} and {name} are both ablations of {sweep}: name one of them")
-            seen[sweep] = name
+        texts = _write_methods(plain, done, locate, cases) if plain else []
+        for data in sweeps.values():
             model = model_of(data)
             texts.append(_write_table(ablation_table(model, data), done))
             _draw_ablation(model, data, done)
         write_text(folder / "paper.tex", document(done.tables, done.figures))
         write_text(folder / "paper.md", _page(texts, done))
     return done
+
+
+def _by_sweep(runs: Mapping[str, RunData]) -> dict[str, RunData]:
+    """Ablations by sweep, in the paper's order.
+
+    Raises:
+        ConfigError: When two are of one sweep.
+    """
+    names: dict[str, str] = {}
+    for name, data in runs.items():
+        sweep = str(data.run.config["ablation"])
+        if sweep in names:
+            raise ConfigError(f"runs {names[sweep]} and {name} are both ablations of {sweep}: name one of them")
+        names[sweep] = name
+    order = dict.fromkeys([*ABLATIONS, *names])
+    return {sweep: runs[names[sweep]] for sweep in order if sweep in names}
+
+
+def _write_methods(runs: Mapping[str, RunData], done: Written, locate: Locate, cases: Sequence[str]) -> list[str]:
+    """Table 1, the pictures and the plots of all runs together; returns the tables as markdown."""
+    data = merge(runs, done.folder)
+    adopt_suites(runs.values(), done.folder)
+    model = model_of(data)
+    texts = [_write_table(table_1(model), done)]
+    figures, notes = draw_pictures(data, done.folder, locate, cases)
+    done.figures += figures
+    done.notes += notes
+    done.plots += draw_plots(model, data, done.folder)
+    return texts
 
 
 def _write_table(table: PaperTable, done: Written) -> str:
@@ -128,6 +147,6 @@ def _starting(panels: Mapping[str, Panel], start: str) -> Panel | None:
 
 def _page(texts: Sequence[str], done: Written) -> str:
     parts = ["# Tables and figures\n", *texts]
-    parts += [f"![{caption}]({name}.svg)\n\n{caption}\n" for name, caption in done.figures]
+    parts += [f"![{caption}]({name}.svg)\n\n{caption}\n" for name, caption in (*done.figures, *done.plots)]
     parts += [f"- {note}" for note in done.notes]
     return "\n".join(parts).rstrip() + "\n"

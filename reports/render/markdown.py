@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ...harness.run_file import ProvenanceAbout
-from ..ablation import PICTURE
+from ..ablation import FRONT, PICTURE, fronts
 from ..model import ReportModel
 from ..statistics import MIN_DF
 from ..tables import LOW_COVERAGE
@@ -64,6 +64,8 @@ def page(model: ReportModel) -> str:
     parts += [f"{plain(note)}\n" for note in model.notes]
     if model.ablation:
         parts.append(about_ablation(model.run.config["ablation"]))
+        for suite, *_ in fronts(model.ablation):
+            parts.append(f"![identity against AED on {suite}]({FRONT}{suite}.png)\n")
     if len(model.failures):
         parts.append("## Values that are missing\n\n" + _frame(model.failures))
     if len(model.details):

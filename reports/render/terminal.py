@@ -63,7 +63,7 @@ def print_side_by_side(console: Console, table: pd.DataFrame, differences: Seque
         lines = []
         for metric, rows in own.groupby("metric", sort=False):
             lines.append(_Line(f"{metric}  [{rows['unit'].iloc[0]}]", style="bold"))
-            for row in rows.to_dict("records"):
+            for _, row in rows.iterrows():
                 cells = [mean_text(row), f"n {row['n']}/{row['cases']}"]
                 lines.append(_Line(f"{_INDENT}{row['run']}: {method_text(row)}", cells))
         _print_lines(console, lines)

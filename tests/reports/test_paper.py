@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from portraitbench.core.errors import ConfigError
 from portraitbench.reports.merge import merge, read_runs
 from portraitbench.reports.model import model_of
 from portraitbench.reports.paper import published
@@ -19,6 +21,7 @@ from portraitbench.reports.paper.figures import save_figure, twin_axes
 from portraitbench.reports.paper.latex import document, escape, latex_of
 from portraitbench.reports.paper.table import Cell, Column, PaperTable, Row, csv_of, markdown_of
 from portraitbench.reports.paper.tables import table_1
+from portraitbench.reports.paper.write import write_paper
 from portraitbench.reports.plots import Panel, Spot
 
 TINY = Path(__file__).parents[1] / "methods" / "strucbooth" / "tiny_generators.py"
@@ -95,6 +98,11 @@ def test_csv_holds_all_digits_and_the_printed_numbers_are_its_own(model):
             assert (f"{float(text):{'+' if cell.signed else ''}.{cell.digits}f}" if text else "-") == cell.text
 
 
+def test_small_differences_keep_their_sign_and_nothing_is_minus_zero():
+    cells = [Cell(-0.00031, signed=True), Cell(0.0, signed=True), Cell(-0.0001), Cell(math.nan), Cell(-1.25, 2, True)]
+    assert [cell.text for cell in cells] == ["-0.00031", "+0.00000", "0.000", "-", "-1.25"]
+
+
 HOSTILE = r"a_b & 100% $x$ #1 {y} \input{/etc/passwd} ~^<>| é 漢"
 
 
@@ -145,6 +153,47 @@ def test_figures_repeat_byte_for_byte_and_name_no_day_or_version(tmp_path):
         assert b"<dc:date>" not in data
 
 
+def make_ablation(run, sweep):
+    """Turns a crafted run into an ablation with two rows."""
+    for case in CASES[:6]:
+        run.case("base", case, {"up": [0.5], "down": [4.0]})
+        for steps in (5, 9):
+            run.case(f"base+steps={steps}", case, {"up": [0.5 - steps / 100], "down": [4.0 - steps / 10]})
+    run.write()
+    path = run.folder / "run.json"
+    text = path.read_text().replace("up/1", "id_sim/1").replace("down/1", "aed_lmk_px512/1")
+    data = json.loads(text)
+    rows = [{"name": "strucbooth", "label": f"steps={steps}", "options": {"steps": steps}} for steps in (5, 9)]
+    data["config"] |= {"ablation": sweep, "baseline": {"name": "base"}, "methods": rows}
+    path.write_text(json.dumps(data))
+    plan = run.folder / "plan.jsonl"
+    plan.write_text(plan.read_text().replace("up/1", "id_sim/1").replace("down/1", "aed_lmk_px512/1"))
+    return run.folder
+
+
+def test_ablations_give_their_tables_in_the_papers_order(blank, tmp_path):
+    folders = [make_ablation(type(blank)(tmp_path / sweep), sweep) for sweep in ("steps", "losses")]
+    read = read_runs(folders)
+    for data in read.values():
+        for number, made in enumerate(data.store.records.values()):
+            made["detail"] = {"seconds_tune": 2.0, "tuned_steps": 5} if "steps" in made["method"] else {}
+            made["peak_bytes"] = number * 2**20
+    done = write_paper(read, tmp_path / "paper", lambda clip: np.full((len(clip), 68, 2), np.nan))
+    assert done.tables == ["table2a", "table2c"]
+    lines = list(csv.reader((tmp_path / "paper" / "table2c.csv").open()))
+    assert lines[0][1:5] == ["Cross-Image ID-SIM", "Cross-Image vs. Base", "Cross-Image AED", "Cross-Image vs. Base"]
+    assert [line[0] for line in lines[1:]] == ["1 base", "2 + steps=5", "3 + steps=9"]
+    assert [float(text) for text in lines[3][1:6]] == pytest.approx([0.41, -0.09, 3.1, -0.9, 2.5])
+    assert lines[1][5:] == ["", ""]
+    assert "table2c_tiny" in [name for name, _ in done.figures]
+    text = (tmp_path / "paper" / "paper.md").read_text()
+    assert "Published: Table 2(a)" in text
+    twice = {"one": read["steps"], "other": read["steps"]}
+    with pytest.raises(ConfigError, match="runs one and other are both ablations of steps"):
+        write_paper(twice, tmp_path / "twice", lambda clip: np.zeros((len(clip), 68, 2)))
+    assert not (tmp_path / "twice").exists()
+
+
 def paste_a_mouth(data):
     data["drivings"][1]["guides"] = {"mouth": {"asset": "d0", "frames": data["drivings"][0]["frames"]}}
 
@@ -160,7 +209,7 @@ def test_the_command_writes_tables_and_pictures_of_real_runs(bench, tmp_path, ma
     done = bench("paper", tmp_path / "runs" / "one", "-o", tmp_path / "paper")
     assert done.code == 0, done.err
     figures = ["figure2", "figure4" if kind == "cross-image" else "figure3", "figure5"]
-    names = [f"{stem}_tiny_tiny-v-strucbooth" for stem in figures]
+    names = [f"{stem}_tiny_tiny-v+strucbooth" for stem in figures]
     assert f"figures: {', '.join(names)}" in done.out
     assert all((tmp_path / "paper" / f"{name}.pdf").read_bytes().startswith(b"%PDF") for name in names)
     assert "not chosen by result: i0__d1." in (tmp_path / "paper" / "paper.md").read_text()
