@@ -6,6 +6,8 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
+
 from ..core.files import human_size
 from ..harness.estimate import MethodCost, probe
 from ..harness.estimate import estimate as from_records
