@@ -7,6 +7,7 @@ import json
 import math
 from typing import Any
 
+from ..render.escaping import Link, plain
 from ..render.markdown import markdown
 from ..render.numbers import MISSING
 from .verdict import CaseNote, Check, GateReport, Outcome
@@ -96,7 +97,9 @@ def _table(checks: list[Check]) -> str:
         ]
         for check in checks
     ]
-    told = "\n".join(f"- {check.method}: {check.subject}: {check.message}" for check in checks if check.message)
+    told = "\n".join(
+        "- " + plain(f"{check.method}: {check.subject}: {check.message}") for check in checks if check.message
+    )
     return markdown(head, rows) + (f"\n{told}" if told else "")
 
 
@@ -105,7 +108,7 @@ def _worst(checks: list[Check], folder: str) -> list[str]:
     for check in checks:
         for case in check.worst if check.outcome is Outcome.REGRESSED else ():
             path = f"{folder}/{case.picture}".lstrip("/") if case.picture else ""
-            picture = f"[{case.picture}](<{path}>)" if path else MISSING
+            picture = Link(case.picture, path) if path else MISSING
             change = f"{_number(case.before)} -> {_number(case.after)}"
             rows.append([check.method, check.subject, case.case, change, picture])
     head = ["method", "what", "worst cases", "baseline -> run", "output"]

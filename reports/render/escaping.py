@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote
 
 from ...core.text import visible
 
@@ -14,6 +15,31 @@ _SPECIAL = re.compile(
 
 class Bold(str):
     """A cell of a table that is printed bold."""
+
+
+class Link(str):
+    """A cell of a table that leads to a file.
+
+    Attributes:
+        path: Relative path of the file.
+    """
+
+    path: str
+
+    def __new__(cls, text: str, path: str) -> Link:
+        """A text and where it leads."""
+        link = super().__new__(cls, text)
+        link.path = path
+        return link
+
+
+def linked(link: Link) -> str:
+    """A link as Markdown; a path may hold what it likes.
+
+    >>> linked(Link("a_1.png", "out/a 1.png"))
+    '[a_1.png](<out/a%201.png>)'
+    """
+    return f"[{plain(link)}](<{quote(link.path)}>)"
 
 
 def plain(text: object) -> str:

@@ -11,7 +11,7 @@ from ..ablation import FRONT, PICTURE, fronts
 from ..model import ReportModel
 from ..statistics import MIN_DF
 from ..tables import LOW_COVERAGE
-from .escaping import Bold, as_code, plain
+from .escaping import Bold, Link, as_code, linked, plain
 from .numbers import (
     MISSING,
     count_text,
@@ -243,5 +243,10 @@ def _frame(table: pd.DataFrame) -> str:
 
 
 def _line(cells: Sequence[str]) -> str:
-    shown = (f"**{plain(cell)}**" if isinstance(cell, Bold) else plain(cell) for cell in cells)
-    return "| " + " | ".join(cell.replace("|", "\\|") for cell in shown) + " |"
+    return "| " + " | ".join(_cell(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _cell(cell: str) -> str:
+    if isinstance(cell, Link):
+        return linked(cell)
+    return f"**{plain(cell)}**" if isinstance(cell, Bold) else plain(cell)
