@@ -31,7 +31,7 @@ def grid(rows: int, columns: int) -> tuple[Figure, np.ndarray[tuple[int, int], n
     """An empty figure and its cells, shape (rows, columns), without axes."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(CELL * columns, CELL * rows + 0.35), layout="constrained")
+    figure = Figure(figsize=(CELL * columns, CELL * rows + 0.6), layout="constrained")
     figure.get_layout_engine().set(w_pad=0.01, h_pad=0.01, wspace=0.0, hspace=0.0)  # type: ignore[union-attr,call-arg]
     axes = figure.subplots(rows, columns, squeeze=False)
     for ax in axes.flat:

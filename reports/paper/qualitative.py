@@ -63,12 +63,12 @@ def paste_figure(shown: Sequence[Shown], method: str, locate: Locate) -> Figure:
     for row, one in zip(axes, shown, strict=True):
         middle = len(one.driving) // 2
         show(row[0], one.identity.frames[0], "identity")
-        show(row[1], one.driving.frames[middle], "driving: pose and the rest")
+        show(row[1], one.driving.frames[middle], "driving:\npose, rest")
         framed(row[1], "red")
         for ax, (region, clip) in zip(row[2:], one.guides.items(), strict=False):
             frame = clip.frames[min(middle, len(clip) - 1)]
             show(ax, frame, region)
             for box in boxes_of(frame, (region,), locate):
                 outline(ax, box, "lime")
-        show(row[-1], one.ours.frames[middle], method)
+        show(row[-1], one.ours.frames[middle], method.replace("+", "\n+"))
     return figure
