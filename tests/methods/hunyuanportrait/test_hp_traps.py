@@ -23,7 +23,7 @@ GOLDEN = dict(np.load(FILE))
 TRAPS = yaml.safe_load(Path(__file__).with_name("traps.yaml").read_text())
 SEEN, SAME = 1e-3, 1e-4
 CUT = {"clip/pixels": 5e-4}
-"""Bytes are cut, not rounded: a last digit, which differs from processor to processor, moves a few of them by a level."""
+"""Bytes are cut, not rounded: a last digit, which differs between processors, moves a few of them by a level."""
 HELPERS = ("hp_native", "hp_answers", "test_hp_preprocessing")
 
 
