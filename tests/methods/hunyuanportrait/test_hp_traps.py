@@ -22,6 +22,8 @@ PACKAGE, DETECTOR = "portraitbench.methods.hunyuanportrait", "portraitbench.face
 GOLDEN = dict(np.load(FILE))
 TRAPS = yaml.safe_load(Path(__file__).with_name("traps.yaml").read_text())
 SEEN, SAME = 1e-3, 1e-4
+CUT = {"clip/pixels": 5e-4}
+"""Bytes are cut, not rounded: a last digit, which differs between processors, moves a few of them by a level."""
 HELPERS = ("hp_native", "hp_answers", "test_hp_preprocessing")
 
 
@@ -31,7 +33,7 @@ def test_answers_are_those_stored(question):
     expected = {name: value for name, value in GOLDEN.items() if name.startswith(f"{question}/")}
     assert found.keys() == expected.keys()
     for name, value in found.items():
-        assert difference(value, expected[name]) <= SAME, name
+        assert difference(value, expected[name]) <= CUT.get(name, SAME), name
 
 
 def plant(module, code, mistake):
