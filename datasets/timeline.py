@@ -15,7 +15,7 @@ from .boxes import missing_bytes
 from .clip import Clip
 from .limits import Limits
 from .media import MediaInfo, iter_window
-from .videos import iter_times, stated_seconds
+from .videos import incomplete, iter_times, stated_seconds
 
 _SAMPLES = 8
 _MOST_OF, _MARGIN = 0.9, 0.3
@@ -85,6 +85,8 @@ def read_timeline(
     if info.fps is None or path.is_dir():
         decoded = sum(1 for _ in iter_window(path, 0, None, limits))
         return Timeline(info, tuple(index / (info.fps or Fraction(1)) for index in range(decoded)), complete=True)
+    if problem := incomplete(path, limits):
+        raise MediaError(f"{path}: is {problem}: fetch or export it again")
     times: list[Fraction] = []
     uneven = False
     complete = True

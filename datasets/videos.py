@@ -19,11 +19,14 @@ from .clip import Clip, Frame
 from .decoding import Track, decoded, opened, packet_times
 from .display import Display, display_of, shown_size, to_display
 from .limits import Limits
+from .transport import transport_problem
 
 _FPS_TAG = "PORTRAITBENCH_FPS"
 _DURATION = re.compile(r"(\d+):(\d+):(\d+\.\d+)")
 _CREDIBLE_RATE = 300
 """Frames a second above which a rate that nobody stated is a time base and no rate."""
+_REORDERED = 16
+"""Most frames that H.264 and HEVC hold back to put them in order."""
 _ROUNDING = Fraction(2, 1000)
 _AGREES = 0.02
 """Relative difference up to which a stated rate is the one of the timestamps."""
@@ -99,6 +102,30 @@ def stated_seconds(path: Path, limits: Limits) -> float | None:
             return 3600 * int(tag[1]) + 60 * int(tag[2]) + float(tag[3])
         alone = len(track.container.streams) == 1 and track.container.duration
         return track.container.duration / av.time_base if alone and track.container.duration else None
+
+
+def incomplete(path: Path, limits: Limits) -> str | None:
+    """What of a video's track is missing, by its container's own counters, in words that follow "is"; None if nothing.
+
+    Decoders step over such gaps: packets of a transport stream carry numbers, and an AVI file says how many frames it
+    has. Of MP4, Matroska and AVI also see :func:`.boxes.missing_bytes`.
+    """
+    with opened(path, limits) as track:
+        name = track.container.format.name
+        if name not in ("mpegts", "avi"):
+            return None
+        if name == "mpegts" and (problem := transport_problem(path, track.stream.id)):
+            return problem
+        times, stated = np.array(packet_times(track)), track.stream.frames
+        gaps = np.diff(times)
+        wide = np.flatnonzero(gaps > 1.5 * np.median(gaps)) if len(gaps) else gaps
+        if name == "avi":
+            where = f" (the first to miss is about {wide[0] + 1})" if len(wide) else ""
+            shown = f"damaged: it says that it has {stated} frames and has {len(times)}{where}"
+            return shown if len(times) < stated else None
+        # Pictures are stored after those that they refer to: a stream that was cut has its last ones too early.
+        is_cut = len(wide) > 0 and wide[0] >= len(gaps) - _REORDERED
+        return "cut short: frames before its last one are missing" if is_cut else None
 
 
 def iter_timed(path: Path, start: int, count: int | None, limits: Limits) -> Iterator[TimedFrame]:
