@@ -216,14 +216,48 @@ def mesh_faces(observer: Observer, frame: Picture) -> list:
     return [type(face)(face.box, face.score, face.points, points)]
 
 
+def suite_sections(records: pd.DataFrame) -> list[str]:
+    """A section for each suite of a run: means, and how metrics rank the cases of warp."""
+    sections = []
+    for suite, own in records.groupby("suite"):
+        cases = own.case.nunique()
+        sections.append(
+            "\n".join(
+                [
+                    f"\n## Measured: {suite}, {cases} cases\n",
+                    "Means over cases (in brackets: cases with a value); copy-identity, copy-driving are the ends.\n",
+                    table(means(own)),
+                    f"\nSpearman's rank correlation between metrics over the cases of warp on {suite}:\n",
+                    table(correlations(case_values(own, "warp").dropna(axis=1, thresh=cases // 2)), 2),
+                ]
+            )
+        )
+    return sections
+
+
+def renew_suites(path: Path, runs: list[pd.DataFrame]) -> None:
+    """Write the sections of these runs' suites anew into an existing page, new ones before the perturbed drivers."""
+    head, *parts = path.read_text().split("\n## Measured: ")
+    sections = {part.partition("\n")[0].partition(",")[0]: part for part in parts}
+    last = {name: sections.pop(name) for name in ("correlations over perturbed drivers", "time")}
+    for section in (section for records in runs for section in suite_sections(records)):
+        text = section.removeprefix("\n## Measured: ")
+        sections[text.partition(",")[0]] = text + "\n"
+    path.write_text("\n## Measured: ".join([head, *sections.values(), *last.values()]))
+
+
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--portraits", type=Path, required=True, help="folder of public portraits and driving images")
     parser.add_argument("--run", type=Path, action="append", required=True, help="a finished run; the first has images")
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("metrics_measured.md"))
+    parser.add_argument("--suites-only", action="store_true", help="keep all of the page but the runs' suites")
     given = parser.parse_args()
     runs = [pd.read_parquet(run / "records.parquet") for run in given.run]
+    if given.suites_only:
+        renew_suites(given.out, runs)
+        return
     outputs = given.run[0] / "outputs" / "public-cross-image"
     drivers = [read(folder / "copy-driving.png") for folder in sorted(outputs.glob("id01__*"))]
     people = sorted((given.portraits / "identities").iterdir()) + sorted((given.portraits / "driving_images").iterdir())
@@ -248,16 +282,7 @@ def main() -> None:
         "the rest enlarged; a turn moves roll by its angle, so apd_deg should say a third of it.\n",
         table(floor),
     ]
-    for records in runs:
-        for suite, own in records.groupby("suite"):
-            cases = own.case.nunique()
-            parts += [
-                f"\n## Measured: {suite}, {cases} cases\n",
-                "Means over cases (in brackets: cases with a value); copy-identity and copy-driving are the ends.\n",
-                table(means(own)),
-                f"\nSpearman's rank correlation between metrics over the cases of warp on {suite}; columns as rows:\n",
-                table(correlations(case_values(own, "warp").dropna(axis=1, thresh=cases // 2)), 2),
-            ]
+    parts += [section for records in runs for section in suite_sections(records)]
     parts += [
         "\n## Measured: correlations over perturbed drivers\n",
         f"Spearman's rank correlation over {len(perturbed)} pairs (drivers and perturbations of the noise floor):\n",
