@@ -103,7 +103,7 @@ class RandomWeightsHelloMeme(HelloMeme):
         conditions = Conditions(
             text=draw(2, TOKENS, own.text_width),
             reference=Maps((), maps(own.up_channels, UP_STRIDES, 2)),
-            control=all_maps(frames).apply(Tensor.cpu),
+            control=all_maps(frames).apply(_at_rest),
             idle=all_maps(1),
             canvas=Clip(np.zeros((frames, side, side, 3), np.uint8)),
             shown=tuple(range(frames)),
@@ -112,7 +112,7 @@ class RandomWeightsHelloMeme(HelloMeme):
         if sampled:
             conditions.latents = torch.randn((frames, LATENT_CHANNELS, cells, cells), generator=random)
         if sampled and frames > 1:
-            conditions.row_pads = [all_maps(1, 1).apply(Tensor.cpu) for _ in range(frames)]
+            conditions.row_pads = [all_maps(1, 1).apply(_at_rest) for _ in range(frames)]
         return conditions
 
 
@@ -132,3 +132,8 @@ def _described(architecture: Architecture, *, is_clip: bool) -> Networks:
         encoder=AutoencoderKL(**architecture.codec()),
         decoder=AutoencoderKL(**architecture.codec()),
     )
+
+
+def _at_rest(maps: Tensor) -> Tensor:
+    """Where maps lie between windows: in main memory. On the device "meta", which counts sizes, they have no data."""
+    return maps if maps.is_meta else maps.cpu()

@@ -96,9 +96,11 @@ def test_nothing_changed_is_said_too(job):
 )
 def test_a_change_of_an_output_is_named(job, changes, rows, fields):
     job.run()
-    told = job.why(**changes)
+    # What a card does with numbers belongs to the device and is told with it.
+    told = [line for line in job.why(**changes) if not line.startswith("  arithmetic.")]
     assert told == [line for row in rows for line in (f"{row}: outputs of i0__d0 and 2 more", f"  {fields[0]}")]
     narrowed = job.why("--case", "i0__d1", "--method", "telling", **changes)
+    narrowed = [line for line in narrowed if not line.startswith("  arithmetic.")]
     assert narrowed == ["telling: outputs of i0__d1", f"  {fields[0]}"]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from report_files import report_files
 
 TOYS = Path(__file__).parents[1] / "toys.py"
 METHODS = ["copy-driving", "toy:canvas=true,noise=true", "bad:how=slow", "bad:how=raise,only=*d1,as=broken"]
@@ -76,16 +77,8 @@ def kill_at_work(process: subprocess.Popen[str], records: Path, delay: float) ->
     return process.returncode == -signal.SIGKILL
 
 
-def reports(folder: Path) -> dict[str, bytes]:
-    """All that the report promises to be a function of the results alone."""
-    paths = [path for path in sorted((folder / "report").iterdir()) if path.is_file()]
-    files = {path.name: path.read_bytes() for path in paths if path.name not in ("cost.csv", "index.html")}
-    # What follows names the versions and the commit, which may change under a developer's hands.
-    return files | {"index.md": files["index.md"].partition(b"## With what")[0]}
-
-
 def assert_same(killed: Path, whole: Path) -> None:
-    expected, got = reports(whole), reports(killed)
+    expected, got = report_files(whole), report_files(killed)
     assert {path.rpartition(".")[2] for path in expected} == {"csv", "md", "png"}
     assert got.keys() == expected.keys()
     assert [name for name in expected if got[name] != expected[name]] == []

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+from report_files import report_files
 
 WAITS = '''
 import time
@@ -50,18 +51,13 @@ def begin(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
     return process
 
 
-def reports(folder: Path) -> dict[str, bytes]:
-    files = {path.name: path.read_bytes() for path in (folder / "report").iterdir() if path.name != "cost.csv"}
-    return files | {"index.md": files["index.md"].partition(b"## With what")[0]}
-
-
 def assert_resumes(bench, arguments: list[str], tmp_path: Path) -> None:
     """The same command goes on and reports what an undisturbed run in another folder reports."""
     (tmp_path / "go").touch()
     assert bench(*arguments).code == 0
     other = ["--out", str(tmp_path / "whole"), "--cache", str(tmp_path / "other-cache")]
     assert bench(*arguments, *other).code == 0
-    assert reports(tmp_path / "runs" / "tiny") == reports(tmp_path / "whole" / "tiny")
+    assert report_files(tmp_path / "runs" / "tiny") == report_files(tmp_path / "whole" / "tiny")
 
 
 @pytest.mark.parametrize(

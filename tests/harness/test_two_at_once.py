@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from report_files import report_files
 
 from portraitbench import scoring
 from portraitbench.core.errors import StoreError
@@ -42,8 +43,7 @@ class Between(Silent):
 def reports(folder: Path) -> dict[str, bytes]:
     """The files of a report, written anew, that are a function of the results and the run's name."""
     write_report(folder)
-    files = {path.name: path.read_bytes() for path in (folder / "report").iterdir() if path.name != "cost.csv"}
-    return files | {"index.md": files["index.md"].partition(b"## With what")[0]}
+    return report_files(folder)
 
 
 @pytest.fixture
