@@ -56,7 +56,7 @@ def test(c: Context, slow: bool = False) -> None:  # noqa: PT028 - a task, not a
 def benchmark(c: Context) -> None:
     """The timed comparisons."""
     where = "tests/benchmarks tests/browser/test_bench_report.py"
-    c.run(f"pytest {where} --benchmark-only --benchmark-columns=min,median,rounds")
+    c.run(f"pytest -n 0 {where} --benchmark-only --benchmark-columns=min,median,rounds")
 
 
 @task
