@@ -47,7 +47,8 @@ class OnnxSession:
             read_onnx(path)  # onnxruntime would follow references to other files
             self._session = onnxruntime.InferenceSession(str(path), options, providers=chosen)
         except Exception as error:
-            raise WeightsError(f"{owner}: {path} is not a usable ONNX file ({one_line(error, 120)})") from error
+            why = one_line(error, 600).removeprefix(f"{path}: ")  # long enough for the path within, and what is wrong
+            raise WeightsError(f"{owner}: {path} is not a usable ONNX file ({why})") from error
         self.provider: str = self._session.get_providers()[0]
         first = self._session.get_inputs()[0]
         self.input: str = first.name
