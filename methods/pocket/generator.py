@@ -23,7 +23,7 @@ from . import autoencoder, motion, prior, unet
 from .code import ATTENUATION
 from .conditions import Conditions, Networks, make_conditions
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 TEMPERATURE = 0.5
 TUNING: Mapping[str, Any] = {
     "steps": 60,
