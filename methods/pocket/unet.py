@@ -162,4 +162,6 @@ def load_denoiser(path: Path = WEIGHTS, device: str = "cpu") -> PocketDenoiser:
         WeightsError: When the file is missing, damaged or of another model.
     """
     fix = "train it with portraitbench.methods.pocket.training.train_unet"
-    return load_packaged(PocketDenoiser(), path, "method pocket", fix).to(device, memory_format=torch.channels_last)
+    denoiser = load_packaged(PocketDenoiser(), path, "method pocket", fix).to(device)
+    denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own types leave it out
+    return denoiser
