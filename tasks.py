@@ -86,6 +86,16 @@ def metric_calibration(c: Context, facekit: str, portraits: str) -> None:
 
 
 @task
+def embedded_figures(c: Context, facekit: str, folder: str = "runs/embedded", full: bool = False) -> None:
+    """Measure docs/embedded.md and draw docs/pocket.png: --facekit FILE; --full takes all cases."""
+    controls = f"{folder}/controls-made"
+    if not Path(controls).is_dir():
+        suites = "portraitbench.methods.pocket.training.suites"
+        c.run(f"python -m {suites} {facekit} {folder}/suites --controls {controls}")
+    c.run(f"python docs/measure_embedded.py {controls} --folder {folder}{' --full' if full else ''}")
+
+
+@task
 def demo(c: Context) -> None:
     """The reference methods on the demo suites."""
     c.run("bench run")

@@ -15,10 +15,12 @@ from ..harness.runner import RETRIABLE, Progress, Summary
 from ..reports.render.numbers import duration
 from ..reports.render.terminal import print_closing, print_cost, print_results
 from ..running import Planned, Run
+from .browse import open_page
 from .estimate import before_a_long_run
 from .flags import (
     FLAGS,
     HOW,
+    WHERE,
     AgainstOption,
     AllMetrics,
     ConfigOption,
@@ -31,6 +33,12 @@ from .progress import RunProgress
 from .terminal import make_console
 
 MERGED = Path("runs") / "merged"
+OpenFlag = Annotated[
+    bool,
+    typer.Option(
+        "--open", help="Open the report in the browser; does nothing without a display.", rich_help_panel=WHERE
+    ),
+]
 
 
 @takes(*FLAGS)
@@ -40,6 +48,7 @@ def run(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Print what would be done and stop.", rich_help_panel=HOW)
     ] = False,
+    open_report: OpenFlag = False,
 ) -> None:
     """Generate, observe, score and report. Running the same command again goes on where it was stopped."""
     if dry_run:
@@ -47,7 +56,7 @@ def run(
         return
     session = running.session_for(config, given)
     before_a_long_run(session, make_console(markup=False))
-    finish(lambda progress: running.carry_out(session, None, progress, report=False))
+    finish(lambda progress: running.carry_out(session, None, progress, report=False), open_report=open_report)
 
 
 @takes("faces", "metrics", "primary", "workers", "plugins", "cache")
@@ -82,11 +91,12 @@ def report(
     print_closing(console, model, out / "report" / "index.md")
 
 
-def finish(perform: Callable[[Progress], Run]) -> None:
+def finish(perform: Callable[[Progress], Run], *, open_report: bool = False) -> None:
     """Do work on a run with its progress shown, and print what came out.
 
     Args:
         perform: The work; is given whom to tell how far it is.
+        open_report: Whether to open the report in the browser.
 
     Raises:
         typer.Exit: With 1 when a case failed and the run's configuration asks for that.
@@ -99,6 +109,8 @@ def finish(perform: Callable[[Progress], Run]) -> None:
     if summary is None:
         raise RuntimeError(f"{done} was only loaded")
     print_report(console, done, summary, progress)
+    if open_report:
+        open_page(console, done.page)
     if summary.failures and done.about.config["fail_on_error"]:
         raise typer.Exit(1)
 
@@ -119,8 +131,9 @@ def print_report(
     if summary and progress:
         _print_summary(console, summary, progress)
     if summary:
-        pictures = sorted(run.page.parent.glob("*.png"))
-        console.print(f"pictures: {', '.join(str(path) for path in pictures)}", soft_wrap=True)
+        pictures = ", ".join(str(path) for path in sorted(run.page.parent.glob("*.png")))
+        what = "pictures" if model.comparison.empty else "before and after, side by side"
+        console.print(f"{what}: {pictures}", soft_wrap=True)
     print_closing(console, model, run.page)
 
 

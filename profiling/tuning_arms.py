@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-import torch
-
 from ..methods.lora import Lora
 from ..methods.strucbooth.objective import TuningObjective
+from ..methods.strucbooth.optimizer import make_optimizer
 from .interleaved import ClockReading
 from .tuning_subject import TuningSubject
 
@@ -50,7 +49,7 @@ class TuningArm:
         self.case = TuningObjective(generator, subject.conditions, guide, config, seed)
         self.parameters = lora.parameters
         self._generator = subject.generator
-        self._optimizer = torch.optim.AdamW(self.parameters, lr=config.learning_rate)
+        self._optimizer = make_optimizer(self.parameters, config.learning_rate)
 
     def step(self) -> StepParts:
         """Do what the tuner does in one step."""

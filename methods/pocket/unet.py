@@ -156,8 +156,12 @@ def sample_latents(
 def load_denoiser(path: Path = WEIGHTS, device: str = "cpu") -> PocketDenoiser:
     """Build the denoiser and fill it strictly, in float32, for evaluation.
 
+    Its convolutions' weights lie with the channels last, which is how the CPU's and the GPU's kernels want them.
+
     Raises:
         WeightsError: When the file is missing, damaged or of another model.
     """
     fix = "train it with portraitbench.methods.pocket.training.train_unet"
-    return load_packaged(PocketDenoiser(), path, "method pocket", fix).to(device)
+    denoiser = load_packaged(PocketDenoiser(), path, "method pocket", fix).to(device)
+    denoiser.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # torch's own types leave it out
+    return denoiser

@@ -42,8 +42,10 @@ class StrucBoothConfig(Options):
             and not the expression.
         grow: Growth of tight boxes on each side, as a share of their longer side,
         grow_pixels: but no less and no more than this, in pixels of a frame of 512.
-        eps: Gradient norms below this count little in the cosine, in units of frames in [-1, 1].
-        flat: Driving pixels whose gradient is smaller than this are left out.
+        eps: Gradient norms below this count little in the cosine. A straight edge from black to white has 8, so .3 is
+            an edge of 9.6 gray levels of 255 and .01 one of .3: smaller than the noise of skin, whose directions then
+            have as many votes as lips and lids. The record says it in gray levels, as ``eps_gray_levels``.
+        flat: Driving pixels whose gradient norm, in the same units, is smaller than this are left out.
         weighting: "uniform" is eq. 7; "norm" weighs pixels by the driver's gradient norm.
         decoding: "patch" decodes the regions alone (the paper), "global" whole frames.
         halo: Latent cells of context decoded around each patch and cut away.

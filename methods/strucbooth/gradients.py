@@ -14,6 +14,9 @@ from .regions import Box
 GRAY = (0.2989, 0.5870, 0.1140)
 """Weights of red, green and blue (eq. 9)."""
 
+FULL_EDGE = 8.0
+"""Gradient norm of a straight edge from black to white in frames in [-1, 1]: what norms are a share of."""
+
 _SMOOTH, _DIFFERENCE = (1.0, 2.0, 1.0), (-1.0, 0.0, 1.0)
 
 
@@ -40,6 +43,15 @@ def sobel(image: Tensor) -> Tensor:
     # torch correlates, so these are the kernels turned by 180 degrees.
     kernels = torch.stack([torch.outer(smooth, difference), torch.outer(difference, smooth)])
     return F.conv2d(image, kernels[:, None])
+
+
+def gray_levels(norm: float) -> float:
+    """The straight edge that has this gradient norm, in gray levels of 255.
+
+    >>> gray_levels(FULL_EDGE)
+    255.0
+    """
+    return 255 * norm / FULL_EDGE
 
 
 def structural_gradients(frames: Tensor) -> Tensor:
@@ -83,7 +95,7 @@ def gradient_loss(patch: Tensor, guide: GradientTarget, eps: float) -> Tensor:
     Args:
         patch: RGB in [-1, 1], shape (1, 3, h + 2, w + 2).
         guide: The driver's gradients, for the same size.
-        eps: In units of Sobel gradients of frames in [-1, 1].
+        eps: In units of Sobel gradients of frames in [-1, 1]; see :func:`gray_levels`.
 
     Returns:
         A scalar in [0, 2]; 0, with a gradient of 0, where every pixel of the driver is flat.

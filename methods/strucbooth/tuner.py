@@ -24,15 +24,17 @@ from ..phases import Phases
 from ..sweeps import Sweep
 from .ablation import SWEEPS
 from .config import StrucBoothConfig
+from .gradients import gray_levels
 from .identity_loss import find_embedder
 from .loss_trace import Trace
 from .objective import TuningObjective
+from .optimizer import make_optimizer
 from .regions import REGION_NAMES
 from .snapshots import FOLDER, Snapshot, Snapshots, tuning_key
 from .targets import prepare
 from .tuned_generator import Tuned
 
-CODE_VERSION = 1
+CODE_VERSION = 2
 OWNER = "method strucbooth"
 
 
@@ -161,6 +163,7 @@ class StrucBooth(Tuner):
             tuned.detail = {
                 "tuned_steps": config.steps,
                 "patches": last.patches,
+                "eps_gray_levels": round(gray_levels(config.eps), 3),
                 **({"tuning_reused": int(found is not None)} if kept else {}),
                 **phases.detail,
                 **Trace(last.losses).detail(config.trace),
@@ -174,7 +177,7 @@ class StrucBooth(Tuner):
     ) -> Snapshot:
         """The loop: noise the PGT, predict, compare latents and pixels, step (section 3, eq. 8)."""
         parameters, trace = lora.parameters, Trace()
-        optimizer = torch.optim.AdamW(parameters, lr=config.learning_rate)
+        optimizer = make_optimizer(parameters, config.learning_rate)
 
         def keep(step: int) -> None:
             tuned.keep(step)

@@ -74,9 +74,9 @@ def print_side_by_side(console: Console, table: pd.DataFrame, differences: Seque
 
 
 def print_closing(console: Console, model: ReportModel, page: Path) -> None:
-    """Print what a report ends with: the verdict, and where the page lies."""
-    _say(console, verdict(model), "bold")
+    """Print what a report ends with: where the page lies, and the verdict."""
     _say(console, f"report: {page}")
+    _say(console, verdict(model), "bold")
 
 
 def print_cost(console: Console, costs: pd.DataFrame) -> None:

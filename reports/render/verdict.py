@@ -8,8 +8,8 @@ from ..model import ReportModel
 from ..statistics import MIN_DF
 
 _PHRASES = {
-    "better": "better in",
-    "worse": "worse in",
+    "better": "better, clear after correction, in",
+    "worse": "worse, clear after correction, in",
     "unclear": "no clear difference in",
     "too few": "too few clusters for a verdict in",
 }
@@ -19,8 +19,14 @@ def verdict(model: ReportModel) -> str:
     """What the primary metrics say, suite by suite and method by method."""
     if model.comparison.empty:
         return "No verdict: the run has no method to compare with a baseline (--baseline)."
-    groups = model.comparison.groupby(["suite", "method"], sort=False)
-    found = [_of_method(str(suite), str(method), part) for (suite, method), part in groups]
+    groups = [(key, part) for key, part in model.comparison.groupby(["suite", "method"], sort=False)]
+    # Suites of a few clips, which no verdict can be about, are named together at the end.
+    short = [str(suite) for (suite, _), part in groups if set(part.loc[part["primary"], "verdict"]) == {"too few"}]
+    if len(short) == len(groups):
+        short = []
+    found = [_of_method(str(suite), str(method), part) for (suite, method), part in groups if suite not in short]
+    if short:
+        found.append(f"too few clusters for a verdict on {', '.join(dict.fromkeys(short))}")
     return f"Verdict: {'; '.join(found)}."
 
 

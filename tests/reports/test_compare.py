@@ -290,7 +290,7 @@ def test_the_command_compares_a_tuner_with_its_baseline(tuned_run):
     assert set(table["verdict"]) == {"too few"}
     assert table["low"].notna().all()
     assert "**+" not in (folder / "report" / "index.md").read_text()
-    assert "too few clusters for a verdict in" in done.out.splitlines()[-2]
+    assert "too few clusters for a verdict in" in done.out.splitlines()[-1]
     assert "ideal (reference)" in done.out
     assert table["gap_closed"]["toy-diffusion+toy-tuner", "aed_lmk_px512/1"] < 0
     assert table["worst_delta"]["bad"].notna().all()

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 from rich.console import Console
 
@@ -100,8 +101,10 @@ def test_only_primary_metrics_are_printed_unless_all_are_asked_for(five, tmp_pat
 def test_results_come_before_costs_and_the_verdict_stands_at_the_end(five, tmp_path):
     lines = printed(build_report(five.folder), 80, tmp_path)
     assert lines.index("Time and memory") > max(index for index, line in enumerate(lines) if "win " in line)
-    assert lines[-2].startswith("Verdict: ours against base on tiny (test, not a measurement): better in down; ")
-    assert lines[-1].startswith("report: ")
+    assert lines[-2].startswith("report: ")
+    assert lines[-1].startswith(
+        "Verdict: ours against base on tiny (test, not a measurement): better, clear after correction, in down; "
+    )
 
 
 def test_controls_are_reference_lines_and_never_compared(five):
@@ -115,7 +118,7 @@ def test_verdicts_name_every_outcome(five):
     model = build_report(five.folder)
     table = model.comparison.assign(method="ours")
     for word, sentence in {
-        "worse": "worse in down",
+        "worse": "worse, clear after correction, in down",
         "unclear": "no clear difference in down",
         "too few": "too few clusters for a verdict in down",
     }.items():
@@ -123,6 +126,16 @@ def test_verdicts_name_every_outcome(five):
         assert sentence in verdict(replace(model, comparison=own))
     assert "no primary metric was measured" in verdict(replace(model, comparison=table.assign(primary=False)))
     assert verdict(replace(model, comparison=table.iloc[:0])).startswith("No verdict: ")
+
+
+def test_suites_too_small_for_a_verdict_are_named_together_after_the_others(five):
+    model = build_report(five.folder)
+    own = model.comparison[model.comparison["method"] == "ours"]
+    small = [own.assign(suite=name, verdict="too few") for name in ("clips", "selfies")]
+    text = verdict(replace(model, comparison=pd.concat([small[0], own, small[1]])))
+    assert text.startswith("Verdict: ours against base on tiny (")
+    assert text.endswith("; too few clusters for a verdict on clips, selfies.")
+    assert text.count("too few") == 1
 
 
 def test_cases_common_to_all_are_averaged_where_coverage_differs(five, tmp_path):

@@ -31,9 +31,9 @@ from .renderer import Renderer
 
 SIZE = 128
 FPS = Fraction(12)
-IMAGE_SHAPE, VIDEO_SHAPE, SELF_CLIPS = (5, 8), (3, 4), 6
+IMAGE_SHAPE, VIDEO_SHAPE, SELF_CLIPS = (8, 8), (3, 4), 6
 CLIP_FRAMES, SELF_START = 16, 8
-QUICK = {SuiteKind.CROSS_IMAGE: 10, SuiteKind.CROSS_VIDEO: 2, SuiteKind.SELF_VIDEO: 2}
+QUICK = {SuiteKind.CROSS_IMAGE: 24, SuiteKind.CROSS_VIDEO: 1, SuiteKind.SELF_VIDEO: 1}
 """Cases of a first look."""
 _NAMES = {
     SuiteKind.CROSS_IMAGE: "pocket-image",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -9,9 +11,10 @@ from portraitbench.datasets.catalog import GROUPS, members, open_suite
 from portraitbench.datasets.framing import frame_window
 from portraitbench.datasets.manifest import SuiteKind
 from portraitbench.datasets.media import Limits
+from portraitbench.harness.plan import spread
 from portraitbench.methods.pocket.training.suites import Cast, Studio
 
-COUNTS = {"pocket-image": 40, "pocket-video": 12, "pocket-self": 6}
+COUNTS = {"pocket-image": 64, "pocket-video": 12, "pocket-self": 6}
 
 
 def load(opened, window):
@@ -69,3 +72,15 @@ def test_controls_keep_the_pose_and_drop_the_expression(kit, tmp_path):
     studio.controls(SuiteKind.CROSS_IMAGE, (1, 1), tmp_path / "controls")
     names = sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.png"))
     assert names == ["controls/coarse/pii1__pid1.png", "controls/neutral/pii1__pid1.png"]
+
+
+def test_a_first_look_is_chosen_for_power(tmp_path):
+    """Intervals are clustered by identity and driver: the first look has many of both, each two to four times."""
+    opened = open_suite("pocket-image", tmp_path)
+    cases = opened.suite.cases()
+    chosen = [cases[row] for row in spread(len(cases), opened.suite.quick)]
+    assert len(chosen) >= 24
+    for asset in ("identity", "driving"):
+        counts = Counter(getattr(case, asset).asset for case in chosen)
+        assert len(counts) == 8
+        assert max(counts.values()) - min(counts.values()) <= 2

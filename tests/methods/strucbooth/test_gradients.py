@@ -11,6 +11,7 @@ from portraitbench.methods.strucbooth.gradients import (
     GradientTarget,
     gradient_loss,
     gray,
+    gray_levels,
     resample,
     sobel,
     structural_gradients,
@@ -55,6 +56,26 @@ def by_loop(patch, driver, eps, flat, by_norm):
             cosine = (u @ v) / (np.sqrt(u @ u + eps**2) * np.sqrt(v @ v + eps**2))
             total, weights = total + weight * (1 - cosine), weights + weight
     return total / weights
+
+
+def test_norms_are_told_in_gray_levels():
+    """A step of so many levels, however the edge runs, has the norm that is told as so many."""
+    for levels in (1.0, 9.6, 255.0):
+        frame = torch.full((1, 3, 7, 7), -1.0)
+        frame[..., 4:] += 2 * levels / 255
+        for own in (frame, frame.transpose(2, 3)):
+            assert gray_levels(float(structural_gradients(own).norm(dim=1).max())) == pytest.approx(levels, rel=1e-3)
+
+
+def test_a_weak_edge_has_no_vote_below_eps_and_a_full_one_above():
+    """Where both gradients are noise of a gray level, the cosine goes to 0 with the share of eps in them."""
+    rng = np.random.default_rng(5)
+    noise = torch.tensor(rng.uniform(-1, 1, (1, 3, 12, 12)), dtype=torch.float32) / 255
+    own = GradientTarget.of_patch(noise, flat=0.0, by_norm=False)
+    assert gradient_loss(noise, own, 1e-4) == pytest.approx(0.0, abs=0.05)  # the same picture: all directions agree
+    assert gradient_loss(noise, own, 0.3) > 0.97  # and none of them counts
+    edges = noise * 255
+    assert gradient_loss(edges, GradientTarget.of_patch(edges, flat=0.0, by_norm=False), 0.3) < 0.1
 
 
 @pytest.mark.parametrize(("flat", "by_norm"), [(0.0, False), (2.0, False), (0.0, True), (2.0, True)])
