@@ -25,6 +25,7 @@ from .base import (
     FaceBackend,
     FindsLandmarks,
     Floats,
+    HasInfo,
     Observation,
     ReadsBlendshapes,
     ReadsCoefficients,
@@ -90,12 +91,12 @@ class Observer:
         """The backend that computes a feature."""
         return self._readers[feature][0]
 
-    def backends_for(self, features: Collection[str]) -> list[FaceBackend]:
+    def backends_for(self, features: Collection[str]) -> list[HasInfo]:
         """All backends that these features rest on: who finds the faces, who places landmarks, who reads them off."""
         if not features:
             return []
         names = [*([LANDMARKS] if LANDMARKS in self._readers else []), *sorted(features)]
-        found = [self.detector, *(self.backend_for(name) for name in names)]
+        found: list[HasInfo] = [self.detector, *(self.backend_for(name) for name in names)]
         return list({id(backend): backend for backend in found}.values())
 
     def fingerprint_for(self, features: Collection[str]) -> Mapping[str, Any]:
