@@ -72,11 +72,11 @@ def gate(
             raise GateUsageError("--reason is for --update")
         found = gating.gate(run_folder, against, _rules(rule, rules), out=out or run_folder / "gate")
         for line in lines(found):
-            console.print(line, soft_wrap=True)
-        console.print(f"report: {(out or run_folder / 'gate') / 'summary.md'}", soft_wrap=True)
+            console.print(line)
+        console.print(f"report: {(out or run_folder / 'gate') / 'summary.md'}")
         if update:
             gating.renew_baseline(run_folder, against, reason, found.sentence)
-            console.print(f"baseline renewed: {against}: commit it", soft_wrap=True)
+            console.print(f"baseline renewed: {against}: commit it")
     except (BenchError, OSError) as error:
         raise GateUsageError(one_line(error, 2000)) from error
     if found.outcome is not Outcome.FINE and not update:
@@ -91,9 +91,7 @@ def save(
 ) -> None:
     """Keep a run's values, case by case, as a small text file for bench gate: commit it."""
     count = gating.save_baseline(run_folder, out, note=note)
-    make_console(markup=False).print(
-        f"{out}: {count} outputs, {out.stat().st_size / 1024:.0f} KiB: commit it", soft_wrap=True
-    )
+    make_console(markup=False).print(f"{out}: {count} outputs, {out.stat().st_size / 1024:.0f} KiB: commit it")
 
 
 def _rules(given: list[str] | None, file: Path | None) -> list[str]:

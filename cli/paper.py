@@ -27,8 +27,8 @@ def paper(
     done = publishing.paper(runs, out, cases=case or [])
     console = make_console(markup=False)
     for note in done.notes:
-        console.print(note, style="yellow", soft_wrap=True)
-    console.print(f"tables: {', '.join(done.tables)}", soft_wrap=True)
-    console.print(f"figures: {', '.join(name for name, _ in done.figures) or 'none'}", soft_wrap=True)
-    console.print(f"plots: {', '.join(name for name, _ in done.plots) or 'none'}", soft_wrap=True)
-    console.print(f"paper: {out / 'paper.md'}, {out / 'paper.tex'} (pdflatex shows all)", soft_wrap=True)
+        console.print(note, style="yellow")
+    console.print(f"tables: {', '.join(done.tables)}")
+    console.print(f"figures: {', '.join(name for name, _ in done.figures) or 'none'}")
+    console.print(f"plots: {', '.join(name for name, _ in done.plots) or 'none'}")
+    console.print(f"paper: {out / 'paper.md'}, {out / 'paper.tex'} (pdflatex shows all)")

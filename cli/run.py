@@ -120,17 +120,17 @@ def print_report(
         _print_summary(console, summary, progress)
     if summary:
         pictures = sorted(run.page.parent.glob("*.png"))
-        console.print(f"pictures: {', '.join(str(path) for path in pictures)}", soft_wrap=True)
+        console.print(f"pictures: {', '.join(str(path) for path in pictures)}")
     print_closing(console, model, run.page)
 
 
 def _print_summary(console: Console, summary: Summary, progress: RunProgress) -> None:
     spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in progress.seconds.items())
     done = f"{summary.items} outputs; {summary.reused} steps reused, {summary.performed} done ({spent})"
-    console.print(done, soft_wrap=True)
+    console.print(done)
     if summary.calls:
         calls = ", ".join(f"{name} {count}" for name, count in sorted(summary.calls.items()))
-        console.print(f"shown to face models: {calls}", soft_wrap=True)
+        console.print(f"shown to face models: {calls}")
     if summary.failures:
         failed = ", ".join(f"{count} {status}" for status, count in sorted(summary.failures.items()))
         hint = " (try them again with --retry-failed)" if summary.failures.keys() & RETRIABLE else ""
@@ -144,8 +144,8 @@ def _print_plan(planned: Planned) -> None:
         cases = len({item.case for item in own})
         metrics = ", ".join(part.id for part in own[0].metrics) or "none"
         console.print(f"{suite}: {cases} cases x {len(planned.methods)} methods ({', '.join(planned.methods)})")
-        console.print(f"  metrics: {metrics}", soft_wrap=True)
+        console.print(f"  metrics: {metrics}")
     for label, lines in planned.inventories.items():
         for line in lines:
-            console.print(f"  {label}: {line}", soft_wrap=True)
-    console.print(f"run folder: {planned.folder}", soft_wrap=True)
+            console.print(f"  {label}: {line}")
+    console.print(f"run folder: {planned.folder}")

@@ -28,11 +28,11 @@ def list_runs(
         try:
             seen = overview(path)
         except BenchError as error:  # one that another version wrote must not hide the others
-            console.print(f"{printable(path)}: {one_line(error)}", style="yellow", soft_wrap=True)
+            console.print(f"{printable(path)}: {one_line(error)}", style="yellow")
             continue
         run = seen.data.run
         about = f"{', '.join(run.suites)}: {', '.join(run.methods)}"
-        console.print(f"{printable(path)}: {_progress(seen)}; {about}; {run.created}", soft_wrap=True)
+        console.print(f"{printable(path)}: {_progress(seen)}; {about}; {run.created}")
     if not found:
         console.print(f"no runs in {printable(folder)}")
 
@@ -57,7 +57,7 @@ def show_run(run_folder: RunArgument) -> None:
     for status, count in sorted(seen.outputs.items()):
         lines.append(f"outputs {status}: {count}")
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(line)
 
 
 def _progress(seen: RunOverview) -> str:

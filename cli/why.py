@@ -76,7 +76,7 @@ def _print(console: Console, reasons: Iterable[Reason]) -> int:
         names = list(dict.fromkeys(name for what in whats for name in cases[what]))
         what = "outputs" if whats == ["output"] else ", ".join(whats)
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        console.print(f"{label}: {what} of {names[0]}{more}", soft_wrap=True)
+        console.print(f"{label}: {what} of {names[0]}{more}")
         for field in fields:
-            console.print(f"  {field}", soft_wrap=True)
+            console.print(f"  {field}")
     return count
