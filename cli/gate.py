@@ -12,7 +12,7 @@ from .. import gating
 from ..core.errors import BenchError, one_line
 from ..reports.gate.summary import lines
 from ..reports.gate.verdict import USAGE, Outcome
-from .flags import RunArgument, Texts
+from .flags import RunArgument, Texts, at_home
 from .terminal import make_console
 
 PYPROJECT = Path("pyproject.toml")
@@ -41,7 +41,9 @@ class GateUsageError(BenchError):
 
 def gate(
     run_folder: RunArgument,
-    against: Annotated[Path, typer.Option("--against", "-a", help="Baseline file (bench baseline save).")],
+    against: Annotated[
+        Path, typer.Option("--against", "-a", help="Baseline file (bench baseline save).", callback=at_home)
+    ],
     rule: Annotated[
         Texts,
         typer.Option(
@@ -54,11 +56,15 @@ def gate(
     ] = None,
     rules: Annotated[
         Path | None,
-        typer.Option("--rules", help="YAML file with a list 'rules', or a pyproject.toml; --rule adds to it."),
+        typer.Option(
+            "--rules", help="YAML file with a list 'rules', or a pyproject.toml; --rule adds to it.", callback=at_home
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for summary.md, junit.xml and gate.json. Default: RUN/gate."),
+        typer.Option(
+            "--out", "-o", help="Folder for summary.md, junit.xml and gate.json. Default: RUN/gate.", callback=at_home
+        ),
     ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Replace the baseline by this run, whatever the verdict; needs --reason.")
@@ -86,7 +92,9 @@ def gate(
 @app.command("save")
 def save(
     run_folder: RunArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file; one that is there is replaced.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The file; one that is there is replaced.", callback=at_home)
+    ],
     note: Annotated[str, typer.Option("--note", help="Words for whoever reads the file.")] = "",
 ) -> None:
     """Keep a run's values, case by case, as a small text file for bench gate: commit it."""

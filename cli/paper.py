@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from .. import publishing
-from .flags import RunsArgument, Texts
+from .flags import RunsArgument, Texts, at_home
 from .terminal import make_console
 
 
 def paper(
     runs: RunsArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("paper"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.", callback=at_home)] = Path("paper"),
     case: Annotated[
         Texts,
         typer.Option(help="Case that the pictures show. Repeatable. Default: some, spread evenly over each suite."),

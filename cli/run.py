@@ -25,6 +25,7 @@ from .flags import (
     Given,
     RunArgument,
     RunsArgument,
+    at_home,
     takes,
 )
 from .progress import RunProgress
@@ -65,7 +66,9 @@ def score(
 def report(
     runs: RunsArgument,
     all_metrics: AllMetrics = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report of several runs.")] = MERGED,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the report of several runs.", callback=at_home)
+    ] = MERGED,
     against: AgainstOption = "",
     single_file: Annotated[
         bool,

@@ -11,7 +11,7 @@ from .. import merging
 from ..core.errors import BenchError, one_line
 from ..core.files import printable
 from ..reports.run_overview import RunOverview, overview
-from .flags import RunArgument
+from .flags import RunArgument, at_home
 from .terminal import make_console
 
 app = typer.Typer(help="Find and describe run folders.", no_args_is_help=True)
@@ -19,7 +19,9 @@ app = typer.Typer(help="Find and describe run folders.", no_args_is_help=True)
 
 @app.command("list")
 def list_runs(
-    folder: Annotated[Path, typer.Argument(help="Where to look, folders below it included.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(help="Where to look, folders below it included.", callback=at_home)] = Path(
+        "runs"
+    ),
 ) -> None:
     """Every run folder below a folder: its state, suites and methods, and when it was begun."""
     console = make_console(markup=False)
