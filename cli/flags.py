@@ -93,6 +93,7 @@ _ANIMATE: Mapping[str, Flag] = {
     "plugins": FLAGS["plugins"],
     "seed": FLAGS["seed"],
     "device": FLAGS["device"],
+    "tf32": FLAGS["tf32"],
     "threads": FLAGS["threads"],
     "size": Flag(("--size",), int | None, HOW),
     "fps": Flag(("--fps",), float | None, HOW),

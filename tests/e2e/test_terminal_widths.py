@@ -32,20 +32,26 @@ def name_long(data):
 
 
 @pytest.fixture
-def place(make_suite, tmp_path, monkeypatch, where, bench):
-    """A folder with a suite, a finished run with a failing method, and its baseline."""
+def run_flags(make_suite, tmp_path, monkeypatch, where):
+    """Arguments of a run with a failing method, from a folder with its suite."""
     monkeypatch.chdir(tmp_path)
     for variable in ("FORCE_COLOR", "NO_COLOR", "TERM"):
         monkeypatch.delenv(variable, raising=False)
     make_suite(tmp_path / "suite", name=NAME, identities=2, edit=name_long)
     label = f"toy:mix=0.25,noise=true,as={LABEL}"
     methods = ["-m", "copy-identity", "-m", label, "-m", f"bad:how=raise,only={IDENTITY}*"]
-    run = ["run", "-s", f"suite/{NAME}.yaml", *methods, "--baseline", "toy", *where]
-    assert bench(*run).code == 0
-    config = json.loads((tmp_path / "runs" / NAME / "run.json").read_text())["config"] | {"seed": 3}
-    config |= {"suites": [f"suite/{NAME}.yaml"], "plugins": [where[1]]}
-    (tmp_path / "other.yaml").write_text(json.dumps(config))
-    return run
+    return ["run", "-s", f"suite/{NAME}.yaml", *methods, "--baseline", "toy", *where]
+
+
+def prepare(bench, verb, flags):
+    """Do before a verb what it needs: a run, its baseline, another configuration."""
+    if verb.split()[0] in ("run", "report", "compare", "runs", "why", "gate"):
+        assert bench(*flags).code == 0
+    if verb == "gate":
+        assert bench("baseline", "save", f"runs/{NAME}", "-o", "baseline.json").code == 0
+    if verb == "why":
+        config = json.loads(Path("runs", NAME, "run.json").read_text())["config"] | {"seed": 3}
+        Path("other.yaml").write_text(json.dumps(config))
 
 
 def words(text):
@@ -97,19 +103,17 @@ HELD = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_nothing_is_cut_or_broken_at_any_width(place, bench, monkeypatch, verb):
+def test_nothing_is_cut_or_broken_at_any_width(run_flags, bench, monkeypatch, verb):
     """Each word of a very wide page stands whole on narrow ones, on terminals and in pipes."""
-    if verb == "gate":
-        assert bench("baseline", "save", f"runs/{NAME}", "-o", "baseline.json").code == 0
-    arguments = VERBS[verb](place)
+    prepare(bench, verb, run_flags)
+    arguments = VERBS[verb](run_flags)
     monkeypatch.setenv("COLUMNS", "4000")
-    bench(*arguments)  # what is computed once is there
     wide = bench(*arguments)
     assert wide.code == 0, wide.err
     whole = words(wide.out)
     assert set(HELD[verb]) <= set(whole)
     if verb in ("run", "report", "compare"):
-        summary = build_report(folder_of(place)).summary
+        summary = build_report(Path("runs", NAME)).summary
         rows = summary[summary["primary"]] if verb == "run" else summary
         numbers = [word for _, row in rows.iterrows() for word in mean_text(row).split()]
         assert len(numbers) > 6
@@ -121,7 +125,3 @@ def test_nothing_is_cut_or_broken_at_any_width(place, bench, monkeypatch, verb):
         assert shown.code == 0
         assert "…" not in shown.out
         assert not whole - words(shown.out), (columns, terminal)
-
-
-def folder_of(run):
-    return Path(run[run.index("--out") + 1]) / NAME
