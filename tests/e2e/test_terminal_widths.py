@@ -55,8 +55,13 @@ def prepare(bench, verb, flags):
 
 
 def words(text):
-    """Words in a text without colours and bars, and how often each stands there; no times."""
-    return Counter(MEASURED_ANEW.sub("", ESCAPES.sub("", text)).split())
+    """Words in a text from the first results on, and how often each stands there; no colours and times.
+
+    Before its results a run shows how far it is, on terminals by bars.
+    """
+    plain = ESCAPES.sub("", text)
+    results = plain[max(0, plain.find(f"{NAME}: ")) :]
+    return Counter(MEASURED_ANEW.sub("", results).split())
 
 
 WIDTHS = [("80", True), ("100", True), ("80", False), (None, False)]
