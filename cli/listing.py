@@ -19,6 +19,7 @@ from ..harness.session import Session, default_cache
 from ..methods import METHODS
 from ..methods.base import Generator, Tuner
 from ..methods.tuned_method import is_tuner_class
+from ..metrics import conventions
 from ..metrics.resolve import all_metrics, explain, resolve
 from .flags import PluginOption
 from .terminal import make_console, print_table, say
@@ -43,11 +44,15 @@ def list_metrics(plugin: PluginOption = None) -> None:
 
 @metrics_app.command("explain")
 def explain_metric(
-    metric: Annotated[str, typer.Argument(help="Metric id, with or without its version.")], plugin: PluginOption = None
+    metric: Annotated[
+        str,
+        typer.Argument(help=f"Metric id, with or without its version; {conventions.NAME}: what they all share."),
+    ],
+    plugin: PluginOption = None,
 ) -> None:
     """Exactly what a metric computes, and where the definition comes from."""
     load_plugins(plugin)
-    say(explain(resolve(metric)))
+    say(conventions.conventions_text() if metric == conventions.NAME else explain(resolve(metric)))
 
 
 @methods_app.command("list")

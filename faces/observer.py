@@ -90,6 +90,14 @@ class Observer:
         """The backend that computes a feature."""
         return self._readers[feature][0]
 
+    def backends_for(self, features: Collection[str]) -> list[FaceBackend]:
+        """All backends that these features rest on: who finds the faces, who places landmarks, who reads them off."""
+        if not features:
+            return []
+        names = [*([LANDMARKS] if LANDMARKS in self._readers else []), *sorted(features)]
+        found = [self.detector, *(self.backend_for(name) for name in names)]
+        return list({id(backend): backend for backend in found}.values())
+
     def fingerprint_for(self, features: Collection[str]) -> Mapping[str, Any]:
         """All that decides these features: the detector, the landmarks they build on, and their backends."""
         names = [*features, *([LANDMARKS] if LANDMARKS in self._readers else [])]

@@ -173,7 +173,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
                 "level": spec.level,
                 "definition": spec.definition,
                 "options": dict(planned[name].options),
-                "backends": sorted({session.observer.backend_for(need).info.name for need in spec.needs}),
+                "backends": [backend.info.name for backend in session.observer.backends_for(spec.needs)],
             }
             for name, spec in specs.items()
         },

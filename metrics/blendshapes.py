@@ -24,9 +24,9 @@ _WHAT = (
 )
 _COVERAGE = "Frames without a face on either side are left out and counted; the case's value is the mean over frames."
 _NAMES = (
-    " Names and order are those of MediaPipe's face landmarker (ARKit's blendshapes without the tongue, 'faces/"
-    "blendshapes.py'); all weigh the same, also the ones that hardly ever move (_neutral, cheekPuff, noseSneer), so "
-    "that values are small."
+    " Names and order are those of MediaPipe's face landmarker (its own categories, _neutral first: ARKit's "
+    "blendshapes without the tongue); all weigh the same, also the ones that hardly ever move (_neutral, cheekPuff, "
+    "noseSneer), so that values are small."
 )
 _FLOOR = (
     " The scores of a resting face differ between people, so an output that copies the driver's expression perfectly "

@@ -128,7 +128,8 @@ class BlinkF1(Metric):
         definition=(
             "A frame counts as shut where the mean of the blendshapes eyeBlinkLeft and eyeBlinkRight is at least "
             f"{SHUT}; a blink is a longest run of shut frames. Generated and driving blinks are paired one to one in "
-            f"the order of time where they overlap or miss each other by at most {SLACK} frame. The value is F1 = 2 "
+            "the order of time (of two that do not fit, the one that ends first is passed over) where they overlap or "
+            f"the first frame of the later is at most {SLACK} after the last of the earlier. The value is F1 = 2 "
             "pairs / (generated blinks + driving blinks). Frames where either side has no face are left out of both "
             "series (a blink does not end there) and counted. Where neither clip blinks the value is undefined, not 1; "
             "with no blink in the driver alone it is 0. A driver with its eyes shut throughout has one long blink. "
@@ -178,7 +179,8 @@ class LandmarkJitter(Metric):
         definition=(
             "The jitter of a clip is the mean, over the 68 landmarks and over all triples of consecutive frames, of "
             "the length of the second difference p[t+1] - 2 p[t] + p[t-1], in percent of the clip's median outer "
-            "inter-ocular distance (points 36 and 45, from 0). With g of the generated and d of the driving clip the "
+            "inter-ocular distance (points 36 and 45, from 0; over the frames that have a face on both sides). With g "
+            "of the generated and d of the driving clip the "
             "value is |g - d| / (g + d): 0 where the output trembles and accelerates as much as the driver, 1 for a "
             "frozen output, towards 1 for one that shakes. Both jitters are recorded (generated_pct, driver_pct), and "
             "tell which side it is. Only triples whose three frames have a face on both sides count, for both clips; "

@@ -206,8 +206,9 @@ class AkdL1Px256(Metric):
             "pixels after both frames are resized to 256x256, without any alignment. The driving frame is the one the "
             "generator saw, as cropped into its own canvas: against any other crop the framing alone adds tens of "
             "pixels." + _COVERAGE + " Source: AKD as coded for FOMM (Siarohin et al., NeurIPS 2019) in "
-            "AliaksandrSiarohin/pose-evaluation (extract.py, cmp_kp.py), but with this project's one-face policy and "
-            "with missing frames counted; its landmarks come from FAN, ours from the model that the report names."
+            "AliaksandrSiarohin/pose-evaluation (extract.py, cmp_kp.py), but with one face of each frame (see the "
+            "conventions) and with missing frames counted; its landmarks come from FAN, ours from the model that the "
+            "report names."
         ),
         alias="AKD",
     )

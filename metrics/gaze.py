@@ -40,16 +40,18 @@ class GazeDegrees(Metric):
         roles=("driving",),
         kinds=tuple(SuiteKind),
         definition=(
-            "Angle, in degrees, between the directions in which the eyes of the generated and of the driving face look "
-            "relative to the head: each direction is the vector (sin yaw cos pitch, sin pitch, cos yaw cos pitch) of "
-            "the yaw (to the right of the picture) and pitch (down) that the face model gives. MediaPipe's are read "
-            "off its iris points: per eye the offset of the iris centre from the middle of the eye's corners, along "
-            "the line of the corners and across it, divided by .4 of the corners' distance, is the sine of yaw and of "
-            "pitch; both eyes are averaged. Frames where a side has its eyes closed (mean of the two eyeBlink scores "
-            "above .5) or no face are left out and counted; the case's value is the mean over frames. The shape of "
-            "the eyes enters (a resting pitch differs by some degrees between people) and so does a turned head, the "
-            "same way on both sides: an output in another pose than the driver's is charged for that here too. Source: "
-            "the gaze error of recent papers, which use appearance networks; not comparable with those."
+            "Angle, in degrees, between the directions in which the eyes of the generated and of the driving face "
+            "look relative to the head: each direction is the vector (sin yaw cos pitch, sin pitch, cos yaw cos "
+            "pitch) of the yaw (to the right of the picture) and pitch (down) that the face model gives. MediaPipe's "
+            "are read off its mesh in pixels (irises 468 and 473, corners 33, 133 and 362, 263; for each eye the "
+            "first corner is the left one in the picture): per eye the offset of the iris centre from the middle of "
+            "the corners, along the line from the left to the right corner and across it (down), divided by .4 of the "
+            "corners' distance and cut to [-1, 1], is the sine of that eye's yaw and pitch; the angles of both eyes "
+            "are averaged. Frames where a side has its eyes closed (mean of the two eyeBlink scores above .5) or no "
+            "face are left out and counted; the case's value is the mean over frames. The shape of the eyes enters (a "
+            "resting pitch differs by some degrees between people) and so does a turned head, the same way on both "
+            "sides: an output in another pose than the driver's is charged for that here too. Source: the gaze error "
+            "of recent papers, which use appearance networks; not comparable with those."
         ),
     )
 

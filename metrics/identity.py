@@ -109,7 +109,9 @@ class IdDlibL2(Metric):
         definition=(
             "Euclidean distance between the 128-dimensional vector that dlib's face recognition ResNet gives for each "
             "generated frame and the vector of the identity image, both as the network gives them (not normalised), "
-            "averaged over frames and then over cases. Lower is better; dlib's authors take two faces for the same "
+            "averaged over frames and then over cases. The network is given the 68 points of the run's landmark model, "
+            "not always dlib's own (see the conventions on dlib), and the value depends on that model too: compare "
+            "runs with the same face models only. Lower is better; dlib's authors take two faces for the same "
             "person below 0.6. Frames of the output without a face are left out and counted; an identity image "
             "without a face fails the case. This is not ID-SIM: dlib vectors are not made for cosines (different "
             "people reach .76-.85), and the numbers cannot be compared with ArcFace's. It needs no download, and "
@@ -192,7 +194,8 @@ class LeakDlibL2(Metric):
         kinds=_CROSS,
         definition=(
             "Euclidean distance between dlib's 128-dimensional vector of each generated frame and that of the driver's "
-            "first frame with a face, averaged over frames and then over cases; further away is better." + _LEAKAGE
+            "first frame with a face, averaged over frames and then over cases; further away is better. The network is "
+            "given the 68 points of the run's landmark model (see the conventions on dlib)." + _LEAKAGE
         ),
     )
 

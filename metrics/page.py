@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .base import Metric
+from .conventions import conventions_markdown
 from .resolve import all_metrics
 
 _INTRO = """# Metrics
@@ -69,8 +70,9 @@ def metrics_page(measured: str) -> str:
         rewards, blind = REWARDS[metric.spec.name.partition("[")[0]]
         better = "higher" if metric.spec.higher_is_better else "lower"
         rows.append(f"| `{metric.spec.id}` | {better} | {rewards} | {blind} |")
+    shared = ["## What all share", "", conventions_markdown(), ""]
     sections = ["## Definitions", *(_section(metric) for metric in metrics)]
-    return "\n".join([_INTRO, *rows, ""]) + "\n" + "\n\n".join(sections) + "\n\n" + measured
+    return "\n".join([_INTRO, *rows, "", *shared]) + "\n" + "\n\n".join(sections) + "\n\n" + measured
 
 
 def _section(metric: Metric) -> str:

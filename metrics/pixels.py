@@ -92,7 +92,8 @@ def check_sizes(generated: Clip, target: Clip) -> None:
 _MASK = (
     " The mask comes from the 68 landmarks of the target frame only, so it is the same for every method: box (default) "
     "is their bounding box with the upper side moved up by half its height to take in the forehead, hull is their "
-    "convex hull; both are cut at the frame's border. Kind and mean fraction of the frame are reported. Frames whose "
+    "convex hull; a pixel belongs to it where its centre lies in it, borders included, and both are cut at the frame's "
+    "border. Kind and mean fraction of the frame are reported. Frames whose "
     "target has no face are left out and counted; sizes must agree, nothing is resampled."
 )
 _PSNR = (

@@ -11,9 +11,11 @@ from ..core.errors import ConfigError
 from ..datasets.manifest import SuiteKind
 from . import METRICS
 from .base import ANY_MODEL, Metric
+from .conventions import NAME as CONVENTIONS_NAME
 from .primary import primary_in
 
-_ABOUT_PRIMARY = (
+_ABOUT_ALL = (
+    f"How frames, faces, landmarks and pixels are taken is the same for all: bench metrics explain {CONVENTIONS_NAME}. "
     "Verdicts are about a benchmark's primary metrics alone: Holm's correction runs over them, and all other metrics "
     "are exploratory. The field 'primary' of a configuration file names others."
 )
@@ -124,7 +126,7 @@ def explain(metric: Metric) -> str:
     ]
     lines = [f"{spec.id}  {spec.title}", "", *told, ""]
     definition = textwrap.wrap(spec.definition, width=100, break_long_words=False)
-    return "\n".join([*lines, *definition, "", *textwrap.wrap(_ABOUT_PRIMARY, width=100)])
+    return "\n".join([*lines, *definition, "", *textwrap.wrap(_ABOUT_ALL, width=100)])
 
 
 def _has_models(metric: Metric) -> bool:

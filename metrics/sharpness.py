@@ -67,17 +67,18 @@ class SharpnessRatio(Metric):
         roles=("identity",),
         kinds=tuple(SuiteKind),
         definition=(
-            "For each of left eye, right eye and mouth (landmarks 36-41, 42-47, 48-67, from 0) a square is laid on the "
-            f"middle of the landmarks' bounding box, {1 + 2 * GROWTH:g} times its longer side, rounded outwards to "
-            "pixels and cut at the frame. Its energy is the mean square of the 5-point Laplacian of the unrounded luma "
-            "(.2989 R + .5870 G + .1140 B), border pixels of the square left out, plus 1e-6. With r the energy in the "
-            "generated frame over the energy in the identity image, the score is the geometric mean over the regions "
-            "of min(r, 1/r): 1 where the output has as much detail as the identity image, near 0 where it is blurred, "
-            "and also where noise or ringing adds detail. The means of r itself per region (ratio_left_eye, ...) are "
-            "recorded and tell blur (below 1) from noise (above 1). Frames without a face and cases whose identity "
-            "image has none are left out and counted. Both pictures have the suite's size; a face that is larger in "
-            "one of them has less detail per pixel there, and a mouth that opens shows teeth: a guard against blur, "
-            "not a measure of quality."
+            "For each of left eye, right eye and mouth (landmarks 36-41, 42-47, 48-67, from 0) a square is laid on "
+            f"the middle of the landmarks' bounding box, {1 + 2 * GROWTH:g} times its longer side, in each picture "
+            "its own; it takes the pixels from the floor of its lower to the ceiling of its upper side, both "
+            "included, cut at the frame. Left and right are the picture's. Its energy is the mean square of the "
+            "5-point Laplacian of the unrounded luma (.2989 R + .5870 G + .1140 B), border pixels of the square left "
+            "out, plus 1e-6. With r the energy in the generated frame over the energy in the identity image, the "
+            "score is the geometric mean over the regions of min(r, 1/r): 1 where the output has as much detail as "
+            "the identity image, near 0 where it is blurred, and also where noise or ringing adds detail. The means "
+            "of r itself per region (ratio_left_eye, ...) are recorded and tell blur (below 1) from noise (above 1). "
+            "Frames without a face and cases whose identity image has none are left out and counted. Both pictures "
+            "have the suite's size; a face that is larger in one of them has less detail per pixel there, and a "
+            "mouth that opens shows teeth: a guard against blur, not a measure of quality."
         ),
     )
 

@@ -28,14 +28,18 @@ from .verdict import interval_notes, primary_gaps, verdict
 
 LEGEND = (
     "Comparisons: a delta is method minus baseline, the mean over the cases where both have a value, with its 95 % "
-    "interval: clustered by identity and by driving clip in crossed suites, per clip in self suites. It is bold where "
-    "it still excludes zero after Holm's correction over the primary metrics of the row's method; all other metrics "
-    "are exploratory, their intervals not corrected. There is no verdict below "
-    f"{MIN_DF} degrees of freedom (df: the smaller number of clusters less one). Win rate: the share of those cases "
-    "where the method is strictly better, a tie counting half. Coverage: baseline, then method. Worst case: the delta "
-    "over all cases with every missing value, of both, at the worst that any method of the table has; it stands where "
-    "coverage differs. Gap closed: (baseline - method) / (baseline - ideal output), where the ideal output is better "
-    "than the baseline. References (targets, copies of the inputs) are ends of the scale and not compared.\n"
+    "interval: clustered by identity and by driving picture or clip in crossed suites (not by the person in it), per "
+    "clip in self suites. A variance clustered one way is G / (G - 1) times the sum over its G clusters of the "
+    "squared sum of (delta - mean), over n squared; crossed, the variance is that by identity plus that by driving "
+    "less that by case, or the largest of the three where this is not above zero; the interval is the mean +- "
+    "t(.975, df) standard errors, and p two-sided. It is bold where it still excludes zero after Holm's correction "
+    "over the primary metrics of the row's method; all other metrics are exploratory, their intervals not corrected. "
+    f"There is no verdict below {MIN_DF} degrees of freedom (df: the smaller number of clusters less one). Win rate: "
+    "the share of those cases where the method is strictly better, a tie counting half. Coverage: baseline, then "
+    "method. Worst case: the delta over all cases with every missing value, also a single frame's, at the worst case "
+    "value that any method has on the suite; it stands where coverage differs. Gap closed: (baseline - method) / "
+    "(baseline - ideal output), where the ideal output is better than the baseline. References (targets, copies of "
+    "the inputs) are ends of the scale and not compared.\n"
 )
 """What the columns of a comparison mean; printed once per page."""
 
@@ -55,7 +59,8 @@ def page(model: ReportModel) -> str:
         parts.append(f"![contact sheet of {suite}]({suite}.png)\n")
     parts.append(
         "Cells are means over cases of the mean over frames; a percentage behind one is its coverage, where some "
-        "frames or cases have no value.\n"
+        "frames or cases have no value: the mean over cases of the share of frames that have one. n: the fewest cases "
+        "with a value in a metric of the row, of all cases where that is less.\n"
     )
     if len(model.comparison):
         parts.append(LEGEND)
@@ -161,7 +166,7 @@ def coverage_warning(methods: Sequence[str]) -> str:
     if not methods:
         return ""
     share, names = percent(LOW_COVERAGE), ", ".join(methods)
-    return f"Coverage is under {share} for {names}: their means leave out what the others' hold."
+    return f"Coverage is under {share} for {names}: frames or cases are missing from their means."
 
 
 def about_ablation(what: str) -> str:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import av
 import pytest
 import yaml
 
@@ -13,6 +14,8 @@ from portraitbench.datasets.fetch import fetch_assets
 from portraitbench.datasets.framing import frame_window
 from portraitbench.datasets.manifest import SuiteKind
 from portraitbench.datasets.media import probe
+from portraitbench.datasets.timeline import sampled
+from portraitbench.harness.framing import face_framing
 
 PUBLIC = {
     "public-cross-image": (SuiteKind.CROSS_IMAGE, 200),
@@ -82,6 +85,23 @@ def test_driving_clips_last_three_seconds_and_self_clips_drive_with_two(tmp_path
             if name == "public-self-video":
                 # The identity frame opens a window of 3 seconds, so the driving frames start one second after it.
                 assert abs(window.start - window.identity_frame - info.fps) <= 1
+
+
+def test_crops_of_clips_whose_pixels_are_not_square_count_the_pixels_that_are_shown(tmp_path, shared):
+    pytest.importorskip("dlib")
+    framing, suite = face_framing("dlib"), open_suite("public-self-video", tmp_path).suite
+    found = 0
+    for clip in suite.clips:
+        path = shared / "portraits" / suite.assets[clip.asset].path
+        with av.open(str(path)) as container:
+            aspect = container.streams.video[0].sample_aspect_ratio
+        if aspect not in (None, 0, 1):
+            frames = clip.start + clip.frames - clip.identity_frame
+            framed = framing(sampled(path, clip.identity_frame, frames))
+            assert framed is not None
+            assert framed.crop == clip.crop
+            found += 1
+    assert found
 
 
 def test_names_are_offered_and_paths_are_opened(tmp_path, monkeypatch):

@@ -88,7 +88,7 @@ def test_coverage_counts_what_the_means_leave_out(table):
     assert set(own["cases"]) == {3}
     assert (
         coverage_warning(low_coverage(table))
-        == "Coverage is under 95% for ours: their means leave out what the others' hold."
+        == "Coverage is under 95% for ours: frames or cases are missing from their means."
     )
     assert coverage_warning(low_coverage(table[table["method"] == "base"])) == ""
 
