@@ -55,6 +55,7 @@ class AnimateConfig(Options):
     )
     seed: int = Field(default=0, description="Same seed, same picture.")
     device: str = Field(default="auto", description=_same("device"))
+    tf32: bool = Field(default=False, description=_same("tf32"))
     threads: int = Field(default=1, ge=1, le=256, description="Threads of the numeric libraries.")
     size: int | None = Field(
         default=None, ge=16, le=4096, description="Canvas in pixels. Default: the generator's own, or 512."
@@ -93,6 +94,7 @@ class AnimateFields(TypedDict, total=False):
     faces: Sequence[Component]
     seed: int
     device: str
+    tf32: bool
     threads: int
     size: int
     fps: float
@@ -271,7 +273,9 @@ def _session(config: AnimateConfig) -> Session:
         ConfigError: When the fields do not fit together.
     """
     methods = [config.method] if config.method else []
-    shared = {name: getattr(config, name) for name in ("baseline", "faces", "seed", "device", "threads", "plugins")}
+    shared = {
+        name: getattr(config, name) for name in ("baseline", "faces", "seed", "device", "tf32", "threads", "plugins")
+    }
     session = Session(check_config(shared | {"cache": config.cache, "methods": methods}, "flags"))
     for spec in methods:
         if not is_tuner_class(spec.name):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from .core.errors import ConfigError, Status
 from .core.files import write_text
+from .core.options import given_path
 from .core.yamlfile import load_mapping
 from .running import AnyPath, Run
 
@@ -44,7 +45,7 @@ def gate(run: Run | AnyPath, against: AnyPath, rules: Sequence[str] = (), *, out
     from .reports.run_data import read_run
 
     parsed = [parse_rule(text) for text in rules or DEFAULTS]
-    before = load_baseline(Path(against))
+    before = load_baseline(given_path(against))
     data = read_run(_folder(run))
     records = [(item, data.store.records.get(("generate", item.key))) for item in data.plan]
     pictures = {
@@ -52,10 +53,10 @@ def gate(run: Run | AnyPath, against: AnyPath, rules: Sequence[str] = (), *, out
         for item, made in records
         if made and made["status"] == Status.OK
     }
-    name = f"{Path(against).name} ({short_digest(Path(against))})"
+    name = f"{given_path(against).name} ({short_digest(given_path(against))})"
     report = judge(before, snapshot(data), parsed, pictures, name)
     if out is not None:
-        _write(report, data.folder, Path(out))
+        _write(report, data.folder, given_path(out))
     return report
 
 
@@ -79,7 +80,7 @@ def save_baseline(run: Run | AnyPath, path: AnyPath, *, note: str = "") -> int:
 
     found = snapshot(read_run(_folder(run)))
     _require_finished(found.rows)
-    save(found.model_copy(update={"note": note}), Path(path))
+    save(found.model_copy(update={"note": note}), given_path(path))
     return len(found.rows)
 
 
@@ -101,12 +102,12 @@ def renew_baseline(run: Run | AnyPath, path: AnyPath, reason: str, verdict: str)
 
     if not reason.strip():
         raise ConfigError("--update: say why with --reason: it is logged in the baseline")
-    old, found = load_baseline(Path(path)), snapshot(read_run(_folder(run)))
+    old, found = load_baseline(given_path(path)), snapshot(read_run(_folder(run)))
     _require_finished(found.rows)
     today = datetime.now(UTC).date().isoformat()
-    renewal = Renewal(date=today, reason=reason.strip(), replaced=short_digest(Path(path)), verdict=verdict)
+    renewal = Renewal(date=today, reason=reason.strip(), replaced=short_digest(given_path(path)), verdict=verdict)
     kept = {"note": old.note, "renewals": [*old.renewals, renewal][-RENEWALS_KEPT:]}
-    save(found.model_copy(update=kept), Path(path))
+    save(found.model_copy(update=kept), given_path(path))
 
 
 def rules_of(file: Path) -> list[str]:
@@ -132,7 +133,7 @@ def rules_of(file: Path) -> list[str]:
 
 
 def _folder(run: Run | AnyPath) -> Path:
-    return run.folder if isinstance(run, Run) else Path(run)
+    return run.folder if isinstance(run, Run) else given_path(run)
 
 
 def _require_finished(rows: Sequence[Any]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .core.errors import ConfigError
+from .core.options import given_path
 from .harness.run_file import load_run
 from .running import AnyPath
 
@@ -35,10 +36,10 @@ def report_runs(runs: Sequence[AnyPath], out: AnyPath, *, against: str = "", sin
     from .reports.merge import adopt_suites, merge, read_runs
     from .reports.report import write_report_of
 
-    folder = Path(out)
+    folder = given_path(out)
     if (folder / "run.json").exists():
         raise ConfigError(f"--out {folder}: is a run of its own: give a new folder for the report of several")
-    read = read_runs([Path(run) for run in runs])
+    read = read_runs([given_path(run) for run in runs])
     data = merge(read, folder, against)
     adopt_suites(read.values(), folder)
     return write_report_of(data, single_file=single_file)
@@ -52,7 +53,7 @@ def compare_runs(runs: Sequence[AnyPath], *, against: str = "") -> ReportModel:
     from .reports.merge import merge, read_runs
     from .reports.model import model_of
 
-    read = read_runs([Path(run) for run in runs])
+    read = read_runs([given_path(run) for run in runs])
     return model_of(merge(read, Path(), against, versions=True))
 
 
@@ -71,7 +72,7 @@ def side_by_side(runs: Sequence[AnyPath]) -> tuple[pd.DataFrame, list[str]]:
     from .reports.records_frame import tidy_frame
     from .reports.tables import summarise
 
-    read = read_runs([Path(run) for run in runs])
+    read = read_runs([given_path(run) for run in runs])
     tables = [summarise(tidy_frame(data), data.run).assign(run=name) for name, data in read.items()]
     pairs = combinations(read.items(), 2)
     lines = [f"{a} and {b}: {why}" for (a, one), (b, other) in pairs for why in differences(one.run, other.run)]
@@ -84,7 +85,7 @@ def find_runs(folder: AnyPath) -> list[Path]:
     Raises:
         ConfigError: When the folder is none.
     """
-    root = Path(folder)
+    root = given_path(folder)
     if not root.is_dir():
         raise ConfigError(f"runs {root}: no such folder (bench run writes its runs to runs/)")
     if (root / "run.json").is_file():

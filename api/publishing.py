@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .core.errors import ConfigError
+from .core.options import given_path
 from .running import AnyPath, session_for
 
 if TYPE_CHECKING:
@@ -31,9 +31,9 @@ def paper(runs: Sequence[AnyPath], out: AnyPath, *, cases: Sequence[str] = ()) -
     from .reports.merge import read_runs
     from .reports.paper.write import write_paper
 
-    folder = Path(out)
+    folder = given_path(out)
     if (folder / "run.json").exists():
         raise ConfigError(f"--out {folder}: is a run: give a folder of its own for the paper")
-    read = read_runs([Path(run) for run in runs])
+    read = read_runs([given_path(run) for run in runs])
     observer = session_for(None, next(iter(read.values())).run.config).observer
     return write_paper(read, folder, lambda clip: observer.observe(clip, [LANDMARKS]).landmarks, cases)

@@ -58,7 +58,8 @@ def score(
     items = load_plan(folder, loaded)
     changed: dict[str, list[str]] = {"metrics": []} if fields.get("faces") and not fields.get("metrics") else {}
     # All shards: the plan is that of the whole run, and the last command may have been one of several.
-    config = stored_config(loaded.config | dict(fields) | changed | {"shard": "1/1"}, folder)
+    data = loaded.config | dict(fields) | changed | {"shard": "1/1"}
+    config = stored_config(data, folder, loaded.working_folder)
     if only and not fields.get("metrics"):
         raise ConfigError("--only: say which metrics with --metric")
     if fields.get("metrics") and not only:

@@ -118,9 +118,9 @@ def _print_summary(
         f", {name} {float(value):.3g} -> {float(detail[f'{name}_last']):.3g}"
         for name, value in ((key.removesuffix("_first"), own) for key, own in detail.items() if key.endswith("_first"))
     ]
-    console.print(f"{steps}{duration(sum(seconds.values()))}{''.join(losses)}", soft_wrap=True)
+    console.print(f"{steps}{duration(sum(seconds.values()))}{''.join(losses)}")
     if done.grade is not Grade.REAL:
         console.print(f"{done.labels[0]}: {done.grade}", style="bold yellow")
     if done.face_grades:
         console.print(f"face models: {'; '.join(done.face_grades)}", style="bold yellow")
-    console.print(f"written: {', '.join(str(path) for path in written if path is not None)}", soft_wrap=True)
+    console.print(f"written: {', '.join(str(path) for path in written if path is not None)}")

@@ -117,12 +117,12 @@ def main() -> None:
     except (BenchError, OSError) as error:  # the latter where a disk gave way and nobody counted with it
         if settings.debug:
             traceback.print_exc()
-        errors.print(f"[bold red]bench:[/] {escape(one_line(error, 2000))}", soft_wrap=True)
+        errors.print(f"[bold red]bench:[/] {escape(one_line(error, 2000))}")
         sys.exit(error.exit_code if isinstance(error, BenchError) else BenchError.exit_code)
     except (KeyboardInterrupt, SystemExit) as stop:
         if isinstance(stop, SystemExit) and stop.code != INTERRUPTED:
             raise
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)  # the second one of an impatient person
-        errors.print("bench: stopped; what is finished is kept, the same command goes on from there", soft_wrap=True)
+        errors.print("bench: stopped; what is finished is kept, the same command goes on from there")
         sys.exit(TERMINATED if settings.terminated else INTERRUPTED)

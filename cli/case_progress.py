@@ -68,9 +68,7 @@ class CaseProgress:
         elif now - self._said >= _PLAIN_EVERY_S:
             self._said = now
             left = duration((now - self._began) / done * (total - done))
-            self._console.print(
-                f"{self._phase}: {step_text(done, total, figures)}, about {left} left", markup=False, soft_wrap=True
-            )
+            self._console.print(f"{self._phase}: {step_text(done, total, figures)}, about {left} left", markup=False)
 
     def note(self, text: str) -> None:
         """Something that a person should know before they wait."""

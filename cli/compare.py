@@ -33,4 +33,4 @@ def compare(
         return
     model = merging.compare_runs(runs, against=against)
     print_results(console, model, all_metrics=all_metrics)
-    console.print(verdict(model), style="bold", soft_wrap=True)
+    console.print(verdict(model), style="bold")

@@ -110,7 +110,7 @@ def _bars(console: Console, name: str, total: int | None) -> Iterator[Callable[[
 def _print_fetched(console: Console, name: str, report: FetchReport) -> None:
     """Say how a fetch went; exits with 2 when a file failed."""
     for line in report.failed.values():
-        console.print(f"[red]failed[/] {escape(line)}", soft_wrap=True)
+        console.print(f"[red]failed[/] {escape(line)}")
     console.print(
         f"{name}: {len(report.fetched)} fetched, {len(report.present)} were there, {len(report.failed)} failed"
     )
@@ -137,15 +137,15 @@ def check(
     )
     for asset_id, notes in result.notes.items():
         for note in notes:
-            console.print(f"[yellow]note[/] {asset_id}: {escape(note)}", soft_wrap=True)
+            console.print(f"[yellow]note[/] {asset_id}: {escape(note)}")
     for root in opened.suite.roots.values():
-        console.print(f"[yellow]note[/] media in {escape(root)} are named by that absolute path", soft_wrap=True)
+        console.print(f"[yellow]note[/] media in {escape(root)} are named by that absolute path")
     for asset_id in result.missing:
-        console.print(f"[red]missing[/] {asset_id}: {escape(opened.suite.assets[asset_id].path)}", soft_wrap=True)
+        console.print(f"[red]missing[/] {asset_id}: {escape(opened.suite.assets[asset_id].path)}")
     for line in (*result.changed.values(), *result.unusable.values()):
-        console.print(f"[red]unusable[/] {escape(line)}", soft_wrap=True)
+        console.print(f"[red]unusable[/] {escape(line)}")
     if result.missing:
-        console.print(f"get them: bench data fetch {escape(suite)}   (or, offline: --from FOLDER)", soft_wrap=True)
+        console.print(f"get them: bench data fetch {escape(suite)}   (or, offline: --from FOLDER)")
     if not result.ok:
         raise typer.Exit(2)
     console.print("all files are there" + (" and fit" if deep else " with the right content"))
@@ -182,7 +182,7 @@ def export_cases(
             force=force,
             tell=lambda name: status.update(escape(name)),
         )
-    console.print(f"{escape(str(target))}: {count} cases, listed in {TABLE}", soft_wrap=True)
+    console.print(f"{escape(str(target))}: {count} cases, listed in {TABLE}")
 
 
 @app.command()
@@ -229,14 +229,12 @@ def build(
     spec = BuildSpec(kind, drivings, identities, out, name or out.stem, licence, provenance, size, *window)
     report = build_suite(spec, crop_of=crop_of, force=force)
     for path, reason in report.skipped.items():
-        console.print(f"[yellow]left out[/] {escape(_naming(path, reason))}", soft_wrap=True)
+        console.print(f"[yellow]left out[/] {escape(_naming(path, reason))}")
     for note in report.notes:
-        console.print(f"[yellow]note[/] {escape(note)}", soft_wrap=True)
+        console.print(f"[yellow]note[/] {escape(note)}")
     for root in report.suite.roots.values():
-        console.print(f"[yellow]note[/] {escape(f'media in {root} are named by that absolute path')}", soft_wrap=True)
-    console.print(
-        f"{escape(str(out))}: {len(report.suite.cases())} cases from {len(report.suite.assets)} files", soft_wrap=True
-    )
+        console.print(f"[yellow]note[/] {escape(f'media in {root} are named by that absolute path')}")
+    console.print(f"{escape(str(out))}: {len(report.suite.cases())} cases from {len(report.suite.assets)} files")
 
 
 def parse_centre(text: str) -> tuple[float, float]:

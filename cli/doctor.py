@@ -61,13 +61,13 @@ def _machine(console: Console, cache: Path) -> None:
     devices = ["cpu", *(f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count()))]
     if torch.backends.mps.is_available():
         devices.append("mps")
-    console.print(f"devices: {', '.join(devices)}; {os.cpu_count()} processors", soft_wrap=True)
+    console.print(f"devices: {', '.join(devices)}; {os.cpu_count()} processors")
     packages = ", ".join(f"{name} {version}" for name, version in package_versions().items())
-    console.print(f"packages: {packages}", soft_wrap=True)
+    console.print(f"packages: {packages}")
     there = next(path for path in (cache, *cache.parents) if path.exists())
     writable = "writable" if os.access(there, os.W_OK) else "[red]not writable[/]"
     free = human_size(shutil.disk_usage(there).free)
-    console.print(f"cache: {escape(str(cache))} ({writable}, {free} free)", soft_wrap=True)
+    console.print(f"cache: {escape(str(cache))} ({writable}, {free} free)")
 
 
 def _backends(console: Console, given: list[ComponentSpec]) -> set[str]:
@@ -79,11 +79,11 @@ def _backends(console: Console, given: list[ComponentSpec]) -> set[str]:
         try:
             backend = BACKENDS.get(name)(options.get(name, {}))
             gives = ", ".join(sorted(provided_features(backend)))
-            console.print(f"  [green]ready[/]      {name} {backend.info.version}: {gives}", soft_wrap=True)
+            console.print(f"  [green]ready[/]      {name} {backend.info.version}: {gives}")
         except BenchError as error:
             broken.add(name)
             reason = one_line(error).removeprefix(f"face backend {name}: ")
-            console.print(f"  [yellow]not ready[/]  {name}: {escape(reason)}", soft_wrap=True)
+            console.print(f"  [yellow]not ready[/]  {name}: {escape(reason)}")
     return broken
 
 
@@ -95,7 +95,7 @@ def _weights(console: Console, kind: str, registry: Registry[Any], given: Mappin
         try:
             files = registry.get(name).weight_files(spec.options if spec else {})
         except BenchError as error:
-            console.print(f"\nweights of {kind} {name}: {escape(one_line(error))}", soft_wrap=True)
+            console.print(f"\nweights of {kind} {name}: {escape(one_line(error))}")
             continue
         if not files:
             continue
@@ -105,7 +105,7 @@ def _weights(console: Console, kind: str, registry: Registry[Any], given: Mappin
         if any(file.status != "found" for file in files):
             incomplete.add(name)
             for way in dict.fromkeys(file.how for file in files if file.status != "found"):
-                console.print(f"get them: {escape(way)}", soft_wrap=True)
+                console.print(f"get them: {escape(way)}")
     return incomplete
 
 
@@ -118,7 +118,7 @@ def _print_file(console: Console, file: WeightFile) -> None:
         about.append(f"only for {', '.join(file.only)}")
     colour = "green" if file.status == "found" else "yellow"
     where = escape(str(file.path or f"{file.name}, from {file.source}"))
-    console.print(f"  [{colour}]{file.status:<10}[/] {where} ({'; '.join(filter(None, about))})", soft_wrap=True)
+    console.print(f"  [{colour}]{file.status:<10}[/] {where} ({'; '.join(filter(None, about))})")
     if file.status == "damaged":
         wrong = file.problem or f"{file.size:,} bytes, the publisher's has {file.expected_size or 0:,}"
-        console.print(f"    {escape(wrong)}", soft_wrap=True)
+        console.print(f"    {escape(wrong)}")

@@ -37,11 +37,11 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
     costs = from_records(session, items)
     console = make_console(markup=False)
     if unknown := [cost.method for cost in costs if cost.seconds is None]:
-        console.print(f"no records of {', '.join(unknown)} here: one case is made as a probe", soft_wrap=True)
+        console.print(f"no records of {', '.join(unknown)} here: one case is made as a probe")
         probed = {cost.method: cost for cost in probe(session, items, unknown)}
         costs = [probed[cost.method] if cost.method in unknown else cost for cost in costs]
     for line in lines(session, costs):
-        console.print(line, soft_wrap=True)
+        console.print(line)
 
 
 def before_a_long_run(session: Session, console: Console) -> None:
@@ -49,10 +49,10 @@ def before_a_long_run(session: Session, console: Console) -> None:
     costs = from_records(session, make_plan(session))
     if _seconds(session, costs) > LONG_SECONDS:
         for line in lines(session, costs):
-            console.print(line, soft_wrap=True)
+            console.print(line)
     elif many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]:
         hint = "bench estimate with the same flags makes one case and says how long all take"
-        console.print(f"no records of {', '.join(many)} here: {hint}", soft_wrap=True)
+        console.print(f"no records of {', '.join(many)} here: {hint}")
 
 
 def lines(session: Session, costs: Sequence[MethodCost]) -> list[str]:

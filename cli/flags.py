@@ -17,7 +17,7 @@ import typer
 
 from ..animating import AnimateConfig
 from ..core.errors import ConfigError
-from ..core.options import Options
+from ..core.options import Options, given_path
 from ..harness.component import ComponentSpec
 from ..harness.config import RunConfig
 
@@ -93,6 +93,7 @@ _ANIMATE: Mapping[str, Flag] = {
     "plugins": FLAGS["plugins"],
     "seed": FLAGS["seed"],
     "device": FLAGS["device"],
+    "tf32": FLAGS["tf32"],
     "threads": FLAGS["threads"],
     "size": Flag(("--size",), int | None, HOW),
     "fps": Flag(("--fps",), float | None, HOW),
@@ -186,7 +187,14 @@ def _outputs(texts: Iterable[str]) -> list[dict[str, Any]]:
     return specs
 
 
-RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")]
+def at_home(value: Any) -> Any:
+    """A typer callback: paths of an option or argument with the home folder filled in, see :func:`.given_path`."""
+    if isinstance(value, list | tuple):
+        return [given_path(path) for path in value]
+    return None if value is None else given_path(value)
+
+
+RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.", callback=at_home)]
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", help="YAML file with fields of a run; flags win over it.", rich_help_panel=WHAT),
@@ -194,7 +202,7 @@ ConfigOption = Annotated[
 PluginOption = Annotated[
     Paths, typer.Option("--plugin", help=f"{RunConfig.model_fields['plugins'].description} Repeatable.")
 ]
-RunsArgument = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.")]
+RunsArgument = Annotated[list[Path], typer.Argument(metavar="RUN...", help="Run folders.", callback=at_home)]
 AllMetrics = Annotated[bool, typer.Option("--all-metrics", help="Print the exploratory metrics as well.")]
 AgainstOption = Annotated[
     str,

@@ -12,7 +12,7 @@ from .. import gating
 from ..core.errors import BenchError, one_line
 from ..reports.gate.summary import lines
 from ..reports.gate.verdict import USAGE, Outcome
-from .flags import RunArgument, Texts
+from .flags import RunArgument, Texts, at_home
 from .terminal import make_console
 
 PYPROJECT = Path("pyproject.toml")
@@ -41,7 +41,9 @@ class GateUsageError(BenchError):
 
 def gate(
     run_folder: RunArgument,
-    against: Annotated[Path, typer.Option("--against", "-a", help="Baseline file (bench baseline save).")],
+    against: Annotated[
+        Path, typer.Option("--against", "-a", help="Baseline file (bench baseline save).", callback=at_home)
+    ],
     rule: Annotated[
         Texts,
         typer.Option(
@@ -54,11 +56,15 @@ def gate(
     ] = None,
     rules: Annotated[
         Path | None,
-        typer.Option("--rules", help="YAML file with a list 'rules', or a pyproject.toml; --rule adds to it."),
+        typer.Option(
+            "--rules", help="YAML file with a list 'rules', or a pyproject.toml; --rule adds to it.", callback=at_home
+        ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option("--out", "-o", help="Folder for summary.md, junit.xml and gate.json. Default: RUN/gate."),
+        typer.Option(
+            "--out", "-o", help="Folder for summary.md, junit.xml and gate.json. Default: RUN/gate.", callback=at_home
+        ),
     ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Replace the baseline by this run, whatever the verdict; needs --reason.")
@@ -72,11 +78,11 @@ def gate(
             raise GateUsageError("--reason is for --update")
         found = gating.gate(run_folder, against, _rules(rule, rules), out=out or run_folder / "gate")
         for line in lines(found):
-            console.print(line, soft_wrap=True)
-        console.print(f"report: {(out or run_folder / 'gate') / 'summary.md'}", soft_wrap=True)
+            console.print(line)
+        console.print(f"report: {(out or run_folder / 'gate') / 'summary.md'}")
         if update:
             gating.renew_baseline(run_folder, against, reason, found.sentence)
-            console.print(f"baseline renewed: {against}: commit it", soft_wrap=True)
+            console.print(f"baseline renewed: {against}: commit it")
     except (BenchError, OSError) as error:
         raise GateUsageError(one_line(error, 2000)) from error
     if found.outcome is not Outcome.FINE and not update:
@@ -86,14 +92,14 @@ def gate(
 @app.command("save")
 def save(
     run_folder: RunArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The file; one that is there is replaced.")],
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="The file; one that is there is replaced.", callback=at_home)
+    ],
     note: Annotated[str, typer.Option("--note", help="Words for whoever reads the file.")] = "",
 ) -> None:
     """Keep a run's values, case by case, as a small text file for bench gate: commit it."""
     count = gating.save_baseline(run_folder, out, note=note)
-    make_console(markup=False).print(
-        f"{out}: {count} outputs, {out.stat().st_size / 1024:.0f} KiB: commit it", soft_wrap=True
-    )
+    make_console(markup=False).print(f"{out}: {count} outputs, {out.stat().st_size / 1024:.0f} KiB: commit it")
 
 
 def _rules(given: list[str] | None, file: Path | None) -> list[str]:

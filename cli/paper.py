@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from .. import publishing
-from .flags import RunsArgument, Texts
+from .flags import RunsArgument, Texts, at_home
 from .terminal import make_console
 
 
 def paper(
     runs: RunsArgument,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.")] = Path("paper"),
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write.", callback=at_home)] = Path("paper"),
     case: Annotated[
         Texts,
         typer.Option(help="Case that the pictures show. Repeatable. Default: some, spread evenly over each suite."),
@@ -27,8 +27,8 @@ def paper(
     done = publishing.paper(runs, out, cases=case or [])
     console = make_console(markup=False)
     for note in done.notes:
-        console.print(note, style="yellow", soft_wrap=True)
-    console.print(f"tables: {', '.join(done.tables)}", soft_wrap=True)
-    console.print(f"figures: {', '.join(name for name, _ in done.figures) or 'none'}", soft_wrap=True)
-    console.print(f"plots: {', '.join(name for name, _ in done.plots) or 'none'}", soft_wrap=True)
-    console.print(f"paper: {out / 'paper.md'}, {out / 'paper.tex'} (pdflatex shows all)", soft_wrap=True)
+        console.print(note, style="yellow")
+    console.print(f"tables: {', '.join(done.tables)}")
+    console.print(f"figures: {', '.join(name for name, _ in done.figures) or 'none'}")
+    console.print(f"plots: {', '.join(name for name, _ in done.plots) or 'none'}")
+    console.print(f"paper: {out / 'paper.md'}, {out / 'paper.tex'} (pdflatex shows all)")

@@ -64,23 +64,23 @@ def machine(device: torch.device) -> dict[str, Any]:
 
 def print_table(console: Console, title: str, headers: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a table whose first column names the rows."""
-    console.print(Text(title, "italic"), soft_wrap=True)
+    console.print(Text(title, "italic"))
     terminal.print_table(console, headers, rows, right=True)
 
 
 def print_machine(console: Console, data: dict[str, Any]) -> None:
     """Print where it was measured and what has to be kept in mind."""
-    console.print(f"{data['device']}; torch {data['torch']}", soft_wrap=True)
-    console.print(f"peak memory: {data['peak_bytes_means']}", soft_wrap=True)
+    console.print(f"{data['device']}; torch {data['torch']}")
+    console.print(f"peak memory: {data['peak_bytes_means']}")
     if data["caution"]:
-        console.print(data["caution"], style="yellow", soft_wrap=True)
+        console.print(data["caution"], style="yellow")
 
 
 def write_found(console: Console, data: dict[str, Any], out: Path | None) -> None:
     """Write what was found, where a file is wanted."""
     if out is not None:
         write_text(out, json.dumps(data, indent=1) + "\n")
-        console.print(f"written: {out}", soft_wrap=True)
+        console.print(f"written: {out}")
 
 
 def _check_out(out: Path | None) -> None:

@@ -158,5 +158,5 @@ def _print_lines(console: Console, data: dict[str, Any]) -> None:
             f"{duration(sampled['seconds'])}, processor {duration(sampled['processor_seconds'])}"
         )
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(line)
     print_machine(console, data)

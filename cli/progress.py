@@ -81,7 +81,7 @@ class RunProgress:
         elif now - self._said >= _PLAIN_EVERY_S:
             self._said = now
             text = f"{self._stage}: {self._done}/{self._total}, {step_text(done, total, figures)}"
-            self._console.print(text, soft_wrap=True)
+            self._console.print(text)
 
     def done(self, records: Sequence[Record]) -> None:
         """One job is finished."""

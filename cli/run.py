@@ -27,6 +27,7 @@ from .flags import (
     Given,
     RunArgument,
     RunsArgument,
+    at_home,
     takes,
 )
 from .progress import RunProgress
@@ -74,7 +75,9 @@ def score(
 def report(
     runs: RunsArgument,
     all_metrics: AllMetrics = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report of several runs.")] = MERGED,
+    out: Annotated[
+        Path, typer.Option("--out", "-o", help="Folder for the report of several runs.", callback=at_home)
+    ] = MERGED,
     against: AgainstOption = "",
     single_file: Annotated[
         bool,
@@ -133,17 +136,17 @@ def print_report(
     if summary:
         pictures = ", ".join(str(path) for path in sorted(run.page.parent.glob("*.png")))
         what = "pictures" if model.comparison.empty else "before and after, side by side"
-        console.print(f"{what}: {pictures}", soft_wrap=True)
+        console.print(f"{what}: {pictures}")
     print_closing(console, model, run.page)
 
 
 def _print_summary(console: Console, summary: Summary, progress: RunProgress) -> None:
     spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in progress.seconds.items())
     done = f"{summary.items} outputs; {summary.reused} steps reused, {summary.performed} done ({spent})"
-    console.print(done, soft_wrap=True)
+    console.print(done)
     if summary.calls:
         calls = ", ".join(f"{name} {count}" for name, count in sorted(summary.calls.items()))
-        console.print(f"shown to face models: {calls}", soft_wrap=True)
+        console.print(f"shown to face models: {calls}")
     if summary.failures:
         failed = ", ".join(f"{count} {status}" for status, count in sorted(summary.failures.items()))
         hint = " (try them again with --retry-failed)" if summary.failures.keys() & RETRIABLE else ""
@@ -157,8 +160,8 @@ def _print_plan(planned: Planned) -> None:
         cases = len({item.case for item in own})
         metrics = ", ".join(part.id for part in own[0].metrics) or "none"
         console.print(f"{suite}: {cases} cases x {len(planned.methods)} methods ({', '.join(planned.methods)})")
-        console.print(f"  metrics: {metrics}", soft_wrap=True)
+        console.print(f"  metrics: {metrics}")
     for label, lines in planned.inventories.items():
         for line in lines:
-            console.print(f"  {label}: {line}", soft_wrap=True)
-    console.print(f"run folder: {planned.folder}", soft_wrap=True)
+            console.print(f"  {label}: {line}")
+    console.print(f"run folder: {planned.folder}")

@@ -11,7 +11,7 @@ from .. import merging
 from ..core.errors import BenchError, one_line
 from ..core.files import printable
 from ..reports.run_overview import RunOverview, overview
-from .flags import RunArgument
+from .flags import RunArgument, at_home
 from .terminal import make_console
 
 app = typer.Typer(help="Find and describe run folders.", no_args_is_help=True)
@@ -19,7 +19,9 @@ app = typer.Typer(help="Find and describe run folders.", no_args_is_help=True)
 
 @app.command("list")
 def list_runs(
-    folder: Annotated[Path, typer.Argument(help="Where to look, folders below it included.")] = Path("runs"),
+    folder: Annotated[Path, typer.Argument(help="Where to look, folders below it included.", callback=at_home)] = Path(
+        "runs"
+    ),
 ) -> None:
     """Every run folder below a folder: its state, suites and methods, and when it was begun."""
     console = make_console(markup=False)
@@ -28,11 +30,11 @@ def list_runs(
         try:
             seen = overview(path)
         except BenchError as error:  # one that another version wrote must not hide the others
-            console.print(f"{printable(path)}: {one_line(error)}", style="yellow", soft_wrap=True)
+            console.print(f"{printable(path)}: {one_line(error)}", style="yellow")
             continue
         run = seen.data.run
         about = f"{', '.join(run.suites)}: {', '.join(run.methods)}"
-        console.print(f"{printable(path)}: {_progress(seen)}; {about}; {run.created}", soft_wrap=True)
+        console.print(f"{printable(path)}: {_progress(seen)}; {about}; {run.created}")
     if not found:
         console.print(f"no runs in {printable(folder)}")
 
@@ -57,7 +59,7 @@ def show_run(run_folder: RunArgument) -> None:
     for status, count in sorted(seen.outputs.items()):
         lines.append(f"outputs {status}: {count}")
     for line in lines:
-        console.print(line, soft_wrap=True)
+        console.print(line)
 
 
 def _progress(seen: RunOverview) -> str:

@@ -18,7 +18,16 @@ _INDENT = "    "
 
 
 class SafeConsole(Console):
-    """A console on which control characters in texts are spelled out; its own colours and bars work as ever."""
+    """A console on which control characters in texts are spelled out; its own colours and bars work as ever.
+
+    Lines are left to the terminal to wrap: rich would break ids, paths and numbers at 80 columns, in a pipe too.
+    """
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as rich does, see :class:`rich.console.Console`."""
+        if all(isinstance(one, str | Text) for one in objects):
+            options.setdefault("soft_wrap", True)
+        super().print(*objects, **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
         """Render as rich does, see :class:`rich.console.Console`."""
@@ -53,7 +62,7 @@ def print_table(console: Console, headers: Sequence[str], rows: Iterable[Sequenc
             for index, (cell, width) in enumerate(zip(cells, widths, strict=True))
         ]
         for line in _folded(padded, console.width if console.is_terminal else None):
-            console.print(Text(line, "" if number else "bold"), soft_wrap=True)
+            console.print(Text(line, "" if number else "bold"))
 
 
 def _folded(cells: Sequence[str], width: int | None) -> list[str]:

@@ -19,11 +19,12 @@ from ..harness.run_file import load_plan, load_run
 from ..harness.session import Session
 from ..harness.store import Store
 from ..harness.why import Reason, reasons_of_the_past, reasons_to_come
+from .flags import RunArgument
 from .terminal import make_console
 
 
 def why(
-    run_folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
+    run_folder: RunArgument,
     case: Annotated[str | None, typer.Option("--case", help="Only this case, or a pattern like 'id01__*'.")] = None,
     method: Annotated[str | None, typer.Option("--method", "-m", help="Only this row, by its label.")] = None,
     config: Annotated[
@@ -35,13 +36,13 @@ def why(
 
     Scores of outputs that are made anew, and looks of face models, are not listed.
     """
-    run_folder = given_path(run_folder)
     loaded = load_run(run_folder)
     retry = False
     if past:
         plan = load_plan(run_folder, loaded)
     else:
-        given = load_config(given_path(config), {}) if config else stored_config(loaded.config, run_folder)
+        stored = stored_config(loaded.config, run_folder, loaded.working_folder)
+        given = load_config(given_path(config), {}) if config else stored
         retry, plan = given.retry_failed, make_plan(Session(given))
     chosen = _chosen(plan, case, method)
     store = Store(run_folder)
@@ -76,7 +77,7 @@ def _print(console: Console, reasons: Iterable[Reason]) -> int:
         names = list(dict.fromkeys(name for what in whats for name in cases[what]))
         what = "outputs" if whats == ["output"] else ", ".join(whats)
         more = f" and {len(names) - 1} more" if len(names) > 1 else ""
-        console.print(f"{label}: {what} of {names[0]}{more}", soft_wrap=True)
+        console.print(f"{label}: {what} of {names[0]}{more}")
         for field in fields:
-            console.print(f"  {field}", soft_wrap=True)
+            console.print(f"  {field}")
     return count

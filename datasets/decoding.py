@@ -67,13 +67,14 @@ class Track:
 
 
 @contextmanager
-def opened(path: Path, limits: Limits, *, strict: bool = True) -> Iterator[Track]:
+def opened(path: Path, limits: Limits, *, strict: bool = True, threads: str = "AUTO") -> Iterator[Track]:
     """Open a video's default track.
 
     Args:
         path: The file.
         limits: Bounds on it.
         strict: Whether the decoder stops at whatever it complains of.
+        threads: What the strict one's threads share, in PyAV's words; the other one has none.
 
     Raises:
         MediaError: When there is no track that can be decoded, or it is beyond the limits.
@@ -96,7 +97,7 @@ def opened(path: Path, limits: Limits, *, strict: bool = True) -> Iterator[Track
                 # Damaged frames are errors: FFmpeg would rather paint over them and go on.
                 context.options = _options(limits, strict)
                 # Messages reach the thread they are raised in.
-                track.stream.thread_type = "AUTO" if strict else "NONE"
+                track.stream.thread_type = threads if strict else "NONE"
                 yield track
 
 
@@ -111,16 +112,22 @@ def decoded(path: Path, limits: Limits) -> Iterator[tuple[Track, VideoFrame]]:
     """
     done = 0
     try:
-        with opened(path, limits) as track:
-            for frame in _frames(track, _decoder(track, limits, strict=True)):
-                yield track, frame
-                done += 1
+        # FFmpeg's threads lose the last frames, and the error, where the last packet is damaged: one alone tells.
+        for threads in ("AUTO", "NONE"):
+            with opened(path, limits, threads=threads) as track:
+                fed = _Counter()
+                for index, frame in enumerate(_frames(track, _decoder(track, limits, strict=True), fed)):
+                    if index >= done:
+                        yield track, frame
+                        done += 1
+            if done >= fed.packets:
+                return
         return
     except MediaError as error:
         if not isinstance(error.__cause__, av.error.FFmpegError):
             raise
     with opened(path, limits, strict=False) as track:
-        for index, frame in enumerate(_frames(track, _tolerant(_decoder(track, limits, strict=False)))):
+        for index, frame in enumerate(_frames(track, _tolerant(_decoder(track, limits, strict=False)), _Counter())):
             if index >= done:
                 yield track, frame
 
@@ -141,9 +148,15 @@ def _is_shown(track: Track, packet: Packet[Any]) -> bool:
     return track.stream.codec_context.name not in ("vp8", "libvpx") or bool(bytes(packet)[0] >> 4 & 1)
 
 
-def _frames(track: Track, decode: Decode) -> Iterator[VideoFrame]:
+@dataclass
+class _Counter:
+    packets: int = 0
+
+
+def _frames(track: Track, decode: Decode, fed: _Counter) -> Iterator[VideoFrame]:
     index = 0
     for packet in track.container.demux(track.stream):
+        fed.packets += _is_shown(track, packet)
         try:
             frames = decode(packet)
         except _DamagedError as error:
@@ -173,7 +186,7 @@ def _tolerant(decode: Decode) -> Decode:
     """A decoder that raises for damage, which it tells by FFmpeg's messages."""
 
     def listen(packet: Packet[Any]) -> list[VideoFrame]:
-        with _listening() as messages:
+        with listening(av.logging.ERROR) as messages:
             try:
                 frames = decode(packet)
             except av.error.FFmpegError as error:
@@ -187,11 +200,11 @@ def _tolerant(decode: Decode) -> Decode:
 
 
 @contextmanager
-def _listening() -> Iterator[list[tuple[int, str, str]]]:
-    """FFmpeg's error messages of this thread; levels are as before afterwards."""
+def listening(upto: int) -> Iterator[list[tuple[int, str, str]]]:
+    """FFmpeg's messages of this thread up to a level, as (level, who, text); levels are as before afterwards."""
     level, skip = av.logging.get_level(), av.logging.get_skip_repeated()
     try:
-        av.logging.set_level(av.logging.ERROR)
+        av.logging.set_level(upto)
         av.logging.set_skip_repeated(False)
         with av.logging.Capture() as messages:
             yield messages

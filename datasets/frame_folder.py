@@ -49,7 +49,11 @@ def frame_files(folder: Path) -> list[Path]:
         raise MediaError(f"{folder}: is a folder without numbered pictures; give a media file, or frames like 0001.png")
     missing = set(range(min(numbered), max(numbered) + 1)) - numbered.keys()
     if missing:
-        raise MediaError(f"{folder}: frame {min(missing)} is missing between {min(numbered)} and {max(numbered)}")
+        between = f"between {min(numbered)} and {max(numbered)}"
+        raise MediaError(
+            f"{folder}: frame {min(missing)} is missing {between} ({len(missing)} are): add what is missing, or number "
+            "the frames without gaps"
+        )
     return [numbered[number] for number in sorted(numbered)]
 
 

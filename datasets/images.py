@@ -82,6 +82,7 @@ def image_size(path: Path, limits: Limits) -> ImageHeader:
         rotation = {3: 180, 4: 180, 5: 90, 6: 90, 7: 270, 8: 270}.get(orientation, 0)
         if image.has_transparency_data:
             notes += ("transparency is laid over black",)
+        notes += _several(image)
         return ImageHeader(width, height, str(image.format).lower(), image.mode, rotation, notes)
 
 
@@ -157,6 +158,15 @@ def _orientation(image: Image.Image) -> tuple[int, tuple[str, ...]]:
     except _EXIF_ERRORS:
         return 1, ("its EXIF block is damaged and does not count",)
     return (value if value in range(1, 9) else 1), ()
+
+
+def _several(image: Image.Image) -> tuple[str, ...]:
+    """A note where a file holds pages or a burst of pictures: Pillow shows its first, or the one it calls primary."""
+    try:
+        count = getattr(image, "n_frames", 1) if image.format in ("TIFF", "HEIF") else 1
+    except _EXIF_ERRORS:  # behind the first picture, which alone is read
+        return ()
+    return (f"it holds {count} pictures, of which the main one is read",) if count > 1 else ()
 
 
 def _stored_size(image: Image.Image) -> tuple[int, int]:

@@ -68,8 +68,10 @@ class Asset(_Strict):
     @field_validator("path")
     @classmethod
     def _path_stays_inside(cls, value: str) -> str:
-        if not is_safe_relative(value):
-            raise ValueError(f"must be a relative path inside the manifest's folder, not {value!r}")
+        if not is_safe_relative(value) or value.startswith("~/"):
+            raise ValueError(
+                f"must be a relative path inside the manifest's folder, not {value!r} (folders elsewhere: roots)"
+            )
         return value
 
     @field_validator("url")

@@ -6,6 +6,7 @@ exactly between two pictures: nothing in it says how long it should be.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,13 @@ _LAYOUTS = ((188, 0), (192, 4), (204, 0))
 """Bytes from packet to packet, and before the sync byte: plain, with time codes (.m2ts), with parity."""
 
 
-def transport_problem(path: Path, pid: int) -> str | None:
+def transport_problem(path: Path, pid: int, last_is_whole: Callable[[], bool]) -> str | None:
     """What is wrong with the packets of one track (ISO/IEC 13818-1, 2.4.3), in words that follow "is"; None if nothing.
 
     Args:
         path: The file; one of another format is not looked into.
         pid: The track's packet id.
+        last_is_whole: Whether the last picture is whole by its own bits, asked where the packets do not say.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -44,7 +46,8 @@ def transport_problem(path: Path, pid: int) -> str | None:
     gap = _gap(packets[own][:, :6])
     if gap is not None:
         return _damaged(int(own[gap]), count)
-    if len(own) and _ends_within(packets[own[-4096:]]):
+    within = _ends_within(packets[own[-4096:]]) if len(own) else False
+    if within or (within is None and not last_is_whole()):
         return "cut short: it ends in the middle of a picture"
     return None
 
@@ -65,16 +68,29 @@ def _gap(heads: NDArray[np.uint8]) -> int | None:
     return int(counted[wrong[0] + 1]) if len(wrong) else None
 
 
-def _ends_within(packets: NDArray[np.uint8]) -> bool:
-    """Whether the last picture ends without its end: a picture is filled up to the end of its last packet."""
+def _ends_within(packets: NDArray[np.uint8]) -> bool | None:
+    """Whether the last picture ends without its end: by its length, or as its last packet is filled up behind it.
+
+    None where neither says so: packets without filling are what a cut leaves, and a picture may fit exactly.
+    """
     starts = np.flatnonzero(packets[:, 1] & 0x40)
     if not len(starts):
-        return False
+        return None
     parts = [_payload(packet) for packet in packets[starts[-1] :]]
     stated = int.from_bytes(bytes(parts[0][4:6]), "big")
     if stated:
         return sum(map(len, parts)) < stated + 6
-    return bool(packets[-1, 3] >> 4 & 3 == 1)
+    # A first packet may hold filling for other reasons.
+    return False if starts[-1] < len(packets) - 1 and _is_filled(packets[-1]) else None
+
+
+def _is_filled(packet: NDArray[np.uint8]) -> bool:
+    """Whether the adaptation field (2.4.3.4) is longer than what it holds."""
+    if not packet[3] >> 4 & 2:
+        return False
+    length, flags = int(packet[4]), int(packet[5])
+    clocks = 6 * ((flags >> 4 & 1) + (flags >> 3 & 1))
+    return length == 0 or flags == 0 or (flags & 3 == 0 and length > 1 + clocks + (flags >> 2 & 1))
 
 
 def _payload(packet: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from ..core.files import atomic_path
 from .clip import Clip, Frame
 from .decoding import Track, decoded, opened, packet_times
 from .display import Display, display_of, shown_size, to_display
+from .last_picture import last_picture_is_whole
 from .limits import Limits
 from .transport import transport_problem
 
@@ -114,7 +116,8 @@ def incomplete(path: Path, limits: Limits) -> str | None:
         name = track.container.format.name
         if name not in ("mpegts", "avi"):
             return None
-        if name == "mpegts" and (problem := transport_problem(path, track.stream.id)):
+        whole = partial(last_picture_is_whole, path, limits)
+        if name == "mpegts" and (problem := transport_problem(path, track.stream.id, whole)):
             return problem
         times, stated = np.array(packet_times(track)), track.stream.frames
         gaps = np.diff(times)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
@@ -178,29 +179,48 @@ def check_config(data: dict[str, Any], where: str) -> RunConfig:
         raise ConfigError(f"{where}: {_first_problem(error)}") from error
 
 
-def stored_config(data: dict[str, Any], folder: Path) -> RunConfig:
+def stored_config(data: dict[str, Any], folder: Path, made_in: str = "") -> RunConfig:
     """The configuration that a run folder remembers, wherever the folder is now and whatever it is called.
 
     Args:
         data: The field ``config`` of its ``run.json``, perhaps with other fields laid over.
         folder: The run folder.
+        made_in: The working folder of the command that made it, from which its relative paths start.
 
     Raises:
         ConfigError: In one line that names the file.
     """
     folder = folder.resolve()
     config = check_config(data | {"name": ""}, f"{folder}/run.json")
-    suites = [_found_again(suite, config.out, folder) for suite in config.suites]
-    return config.model_copy(update={"out": folder.parent, "name": folder.name, "suites": suites})
+    bases = _bases(config.out, folder, made_in)
+    components = {name: [_with_paths(spec, bases) for spec in getattr(config, name)] for name in ("methods", "faces")}
+    found: dict[str, Any] = components | {
+        "suites": [_found_again(suite, bases) for suite in config.suites],
+        "plugins": [Path(_found_again(str(path), bases)) for path in config.plugins],
+        "cache": config.cache and Path(_found_again(str(config.cache), bases)),
+        "baseline": config.baseline and _with_paths(config.baseline, bases),
+    }
+    return config.model_copy(update=found | {"out": folder.parent, "name": folder.name})
 
 
-def _found_again(suite: str, out: Path, folder: Path) -> str:
-    """A manifest as a run named it, seen from another working folder: the run's own stood above its ``out``."""
+def _bases(out: Path, folder: Path, made_in: str) -> list[Path]:
+    """Where relative paths of a run may start: the folder above its ``out``, which moves with it; where it began."""
     above = len(out.parts)
-    if out.is_absolute() or ".." in out.parts or above >= len(folder.parents) or Path(suite).exists():
-        return suite
-    there = folder.parents[above] / suite
-    return str(there) if there.is_file() else suite
+    beside = not out.is_absolute() and ".." not in out.parts and above < len(folder.parents)
+    return [*([folder.parents[above]] if beside else []), *([Path(made_in)] if made_in else [])]
+
+
+def _found_again(name: str, bases: Sequence[Path]) -> str:
+    """A path as a run named it, seen from another working folder; names that are no such path stay as they are."""
+    if Path(name).exists():
+        return name
+    return next((str(base / name) for base in bases if (base / name).exists()), name)
+
+
+def _with_paths(spec: ComponentSpec, bases: Sequence[Path]) -> ComponentSpec:
+    """A component whose options that are paths are found again."""
+    found = {key: _found_again(value, bases) for key, value in spec.options.items() if isinstance(value, str) and value}
+    return spec.model_copy(update={"options": dict(spec.options) | found})
 
 
 def _first_problem(error: ValidationError) -> str:

@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..core.digest import digest
 from ..core.errors import ConfigError, StoreError, one_line
-from ..core.options import first_problem
+from ..core.options import first_problem, given_path
 from ..datasets.catalog import OpenSuite
 from ..datasets.check import asset_notes
 from ..datasets.manifest import SuiteKind
@@ -101,6 +101,8 @@ class RunFile(_Open):
     written_by: str = ""
     created: str
     config: dict[str, Any]
+    working_folder: str = ""
+    """Where relative paths of the configuration start; "" in files of earlier versions."""
     device: str = ""
     """Where methods and face models computed, as a library is told; "" in files of earlier versions."""
     arithmetic: dict[str, bool] = {}
@@ -137,6 +139,7 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
         "written_by": f"{DISTRIBUTION} {about['packages'].get(DISTRIBUTION, '')}".strip(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "config": session.config.model_dump(mode="json"),
+        "working_folder": _working_folder(),
         "device": session.device,
         "arithmetic": dict(session.arithmetic),
         "suites": {
@@ -177,6 +180,13 @@ def describe(session: Session, plan: Sequence[PlanItem]) -> RunFile:
         "provenance": about,
     }
     return RunFile.model_validate(data)
+
+
+def _working_folder() -> str:
+    try:
+        return str(given_path(Path.cwd()))
+    except (OSError, ConfigError):  # it was removed, or its name is no text: then no path of the run starts there
+        return ""
 
 
 def _chosen_metrics(session: Session, plan: Sequence[PlanItem]) -> dict[str, Any]:

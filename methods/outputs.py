@@ -63,7 +63,7 @@ class Outputs(Generator):
                 if other != path:
                     raise ConfigError(f"method outputs: both {other.name} and {path.name} in {self._folder}: keep one")
         if not self._files:
-            raise ConfigError(f"method outputs: {self._folder} holds no image or clip named <case id>.png, .mp4, …")
+            raise ConfigError(f"method outputs: {self._folder} holds no image or clip named <case id>.png or .mkv")
 
     def fingerprint(self) -> Mapping[str, Any]:
         """The names of all files and how they are fitted; what is in them counts case by case."""

@@ -66,18 +66,20 @@ def common_cases(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
 
     Returns:
         One row per suite, metric and competitor, with the columns suite, method, metric, mean, n (common cases), cases
-        (planned ones); only of metrics whose competitors have values for different cases.
+        (planned ones); only of metrics whose competitors have values for different cases. A competitor without any
+        takes no part.
     """
     values = case_values(frame)["value"].reset_index()
     values = values[[not run.is_control(method) for method in values["method"]]]
     rows = []
     for (suite, metric), part in values.groupby(["suite", "metric"], sort=False, observed=True):
         wide = part.pivot(index="case", columns="method", values="value")
+        wide = wide[[method for method in part["method"].unique() if wide[method].notna().any()]]
         has = wide.notna()
         if has.all(axis=1).equals(has.any(axis=1)):
             continue
         common = wide[has.all(axis=1)]
-        for method in part["method"].unique():
+        for method in wide.columns:
             rows.append([suite, method, metric, common[method].mean(), len(common), len(wide)])
     return pd.DataFrame(rows, columns=["suite", "method", "metric", "mean", "n", "cases"])
 

@@ -117,6 +117,8 @@ class Measured:
         by = f" by {'; '.join(faces)}" if faces else ""
         rows = self.model.summary
         own = rows[(rows["suite"] == suite) & (rows["metric"] == metric) & (rows["method_role"] == "competitor")]
+        if own.empty:
+            return f"{title} is {metric} [{self.run.metrics[metric].unit}]{by} (of reference lines alone)"
         counts = f"n = {int(own['n'].min())}, coverage {percent(float(own['coverage'].min()), 1)} at least"
         return f"{title} is {metric} [{self.run.metrics[metric].unit}]{by} ({counts})"
 

@@ -8,6 +8,7 @@ import re
 import resource
 import signal
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -73,6 +74,67 @@ def test_a_file_size_limit_stops_the_run_and_loses_nothing(bench, bench_process,
     assert "File too large" in outcome.err or "disk" in outcome.err
     assert bench(*arguments, "--cache", tmp_path / "other").code == 0
     assert set(tidy(tmp_path / "runs" / "tiny")["status"]) == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [
+        ("records.parquet", errno.EDQUOT),
+        ("records.parquet", errno.ENOSPC),
+        ("cost.csv", errno.EDQUOT),
+        ("index.md", errno.EDQUOT),
+        ("index.html", errno.ENOSPC),
+        ("tiny.csv", errno.ENOSPC),
+        ("tiny.png", errno.EDQUOT),
+        ("run.json", errno.EDQUOT),
+    ],
+)
+def test_a_disk_that_fills_up_at_the_tables_keeps_the_old_ones(finished, refused, bench, monkeypatch, name, number):
+    """Network disks tell of a quota when a file is flushed; what stood there stays until it can be replaced."""
+    folder, arguments = finished
+    before = contents(folder)
+    real, (stem, _, suffix) = os.fsync, name.rpartition(".")
+
+    def flush(handle):
+        opened = Path(f"/proc/self/fd/{handle}").readlink().name
+        if opened.startswith(f".{stem}.") and opened.endswith(f".{suffix}"):
+            raise OSError(number, os.strerror(number))
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    for command in [arguments] if name == "run.json" else [arguments, ["report", folder]]:
+        line = refused(*command)
+        assert os.strerror(number) in line
+        assert "free space or choose another folder" in line
+    assert not [path for path in folder.rglob(".*") if path.suffix == f".{suffix}"], "no half-written file is left"
+    assert {key: value for key, value in contents(folder).items() if key.endswith(name)} == {
+        key: value for key, value in before.items() if key.endswith(name)
+    }
+    monkeypatch.undo()
+    assert bench(*arguments).code == 0
+    assert contents(folder) == before
+
+
+def contents(folder):
+    """Digests of the files of a run that do not say when they were made."""
+    files = [folder / "records.parquet", *sorted((folder / "report").glob("tiny*")), folder / "report" / "index.md"]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def test_a_file_size_limit_hits_the_parquet_file(finished, bench_process):
+    """The real thing again, where another library writes."""
+    folder, _ = finished
+    before = (folder / "records.parquet").read_bytes()
+
+    def limit() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 1, len(before) - 1))
+
+    outcome = bench_process("report", folder, preexec_fn=limit)
+    assert (outcome.code, len(outcome.err.splitlines())) == (2, 1)
+    assert re.search(r"cannot write .*records\.parquet: .*[Ff]ile too large", outcome.err), outcome.err
+    assert (folder / "records.parquet").read_bytes() == before
+    assert not list(folder.glob(".records.*"))
 
 
 def test_a_full_feature_cache_is_one_line(refused, where, suite, tmp_path, monkeypatch):

@@ -18,6 +18,11 @@ def first_asset(**fields: object):
 EDITS = [
     ("path that climbs", first_asset(path="../../etc/passwd"), r"assets\.i0\.path: .*inside"),
     ("absolute path", first_asset(path="/etc/passwd"), r"assets\.i0\.path: .*inside"),
+    (
+        "path from the home folder",
+        first_asset(path="~/x.png"),
+        r"assets\.i0\.path: .*inside.* \(folders elsewhere: roots\)",
+    ),
     ("path of another system", first_asset(path="C:\\Windows\\x.png"), r"assets\.i0\.path"),
     ("climbing path of another system", first_asset(path="..\\x.png"), r"assets\.i0\.path"),
     ("path with a NUL", first_asset(path="a\0.png"), r"assets\.i0\.path"),

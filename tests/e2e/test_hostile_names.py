@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from portraitbench.datasets.media import write_image
 
+TOYS = Path(__file__).parents[1] / "toys.py"
 BAD = os.fsdecode(b"\xc4\xe3")
 
 
@@ -36,20 +38,88 @@ def test_bytes_that_are_no_text_are_refused_at_once_wherever_they_stand(refused,
     assert not list(bad.iterdir())
 
 
-def test_a_tilde_is_the_home_folder(bench, suite, tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    (tmp_path / "home").mkdir()
-    pictures(tmp_path / "home" / "faces", "a.png")
-    build = ("data", "build", "cross-image", "--faces", "none", "--size", "32", "--identities=~/faces")
-    assert bench(*build, "--drivings=~/faces", "--out=~/suite.yaml").code == 0
-    config = tmp_path / "c.yaml"
-    config.write_text(
-        "suites: ['~/suite.yaml']\nmethods: [copy-driving]\nfaces: [pocket]\nout: ~/runs\ncache: ~/cache\n"
+@pytest.fixture
+def home(tmp_path, monkeypatch, make_suite, bench):
+    """A home folder with a suite, a plug-in, results made elsewhere and a run; the working folder is another one."""
+    home = tmp_path / "home"
+    make_suite(home / "suite", drivings=2)
+    pictures(home / "faces", "a.png")
+    (home / "toys.py").write_bytes(TOYS.read_bytes())
+    (home / "c.yaml").write_text(
+        "suites: ['~/suite/tiny.yaml']\nmethods: [toy]\nplugins: [~/toys.py]\nfaces: [pocket]\n"
+        "out: ~/runs\ncache: ~/cache\n"
     )
-    assert bench("run", "-c", config).code == 0
-    assert (tmp_path / "home" / "runs" / "suite" / "run.json").is_file()
-    assert not (tmp_path / "~").exists()
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    monkeypatch.setenv("HOME", str(home))
+    assert bench("run", "-c", "~/c.yaml").code == 0
+    (home / "theirs").mkdir()
+    for path in (home / "runs" / "tiny" / "outputs").rglob("toy.png"):
+        (home / "theirs" / f"{path.parent.name}.png").write_bytes(path.read_bytes())
+    return home
+
+
+BUILD = ["data", "build", "cross-image", "--faces", "none", "--size", "32", "--identities=~/faces"]
+QUICK = ["-f", "pocket", "--cache=~/cache"]
+MADE = {
+    "suites, --out and --cache": ["run", "-s", "~/suite/tiny.yaml", "-m", "toy", "--plugin", "~/toys.py", *QUICK],
+    "--outputs": ["run", "-s", "~/suite/tiny.yaml", "--outputs", "x=~/theirs", *QUICK],
+    "data build": [*BUILD, "--drivings=~/faces", "--out=~/made/suite.yaml"],
+    "data check": ["data", "check", "~/suite/tiny.yaml", "--deep", "--cache=~/cache"],
+    "data export": ["data", "export", "~/suite/tiny.yaml", "-o", "~/made/cases", "--cache=~/cache"],
+    "report": ["report", "~/runs/tiny"],
+    "score": ["score", "~/runs/tiny", "--metric", "aed_lmk_px512", *QUICK],
+    "compare": ["compare", "~/runs/tiny"],
+    "paper": ["paper", "~/runs/tiny", "-o", "~/made/paper"],
+    "runs list": ["runs", "list", "~/runs"],
+    "runs show": ["runs", "show", "~/runs/tiny"],
+    "why": ["why", "~/runs/tiny", "-c", "~/c.yaml"],
+    "baseline": ["baseline", "save", "~/runs/tiny", "-o", "~/made.json"],
+    "methods list": ["methods", "list", "--plugin", "~/toys.py"],
+    "suites show": ["suites", "show", "~/suite/tiny.yaml"],
+    "estimate": ["estimate", "-c", "~/c.yaml"],
+    "animate": [
+        *("animate", "-i", "~/faces/a.png", "-d", "~/faces/a.png", "-o", "~/made.png", "--strip", "~/made-strip.png"),
+        *("--no-tune", "-b", "copy-driving", "--size", "32", "--framing", "none"),
+    ],
+}
+
+
+@pytest.mark.parametrize("verb", MADE)
+def test_a_tilde_is_the_home_folder(home, bench, verb):
+    """Also where no shell has replaced it: in files, behind ``=``, quoted, from Python."""
+    arguments = [*MADE[verb], "--out=~/elsewhere"] if verb in ("--outputs", "suites, --out and --cache") else MADE[verb]
+    outcome = bench(*arguments)
+    assert outcome.code == 0, outcome.err
+    assert not list(Path.cwd().iterdir()), "nothing is made in the working folder, and no folder is called ~"
+    if verb in ("--outputs", "suites, --out and --cache"):
+        assert (home / "elsewhere" / "tiny" / "run.json").is_file()
+    if any("~/made" in str(argument) for argument in arguments):
+        assert list(home.glob("made*"))
+
+
+def test_a_tilde_in_the_gate_and_in_options_of_components(home, bench, refused):
+    assert bench("baseline", "save", "~/runs/tiny", "-o", "~/b.json").code == 0
+    (home / "rules.yaml").write_text("rules: ['coverage>=-1%']\n")
+    gate = bench("gate", "~/runs/tiny", "--against", "~/b.json", "--rules", "~/rules.yaml", "--out", "~/gate")
+    assert gate.code in (0, 1)
+    assert (home / "gate" / "gate.json").is_file()
+    (home / "pack").mkdir()
+    told = bench("doctor", "-f", "insightface:pack=~/pack", "--cache=~/cache").out
+    assert f"cache: {home}/cache (" in told
+    assert f"{home}/pack/det_10g.onnx" in told
+    assert not list(Path.cwd().iterdir())
+
+
+def test_roots_of_a_manifest_may_begin_at_home(home, bench):
+    path = home / "suite" / "tiny.yaml"
+    data = yaml.safe_load(path.read_text())
+    data["roots"] = {"mine": "~/suite"}
+    data["assets"]["i0"]["root"] = "mine"
+    Path("s.yaml").write_text(yaml.safe_dump(data))
+    for asset in ("d0.png", "d1.png"):
+        Path(asset).write_bytes((home / "suite" / asset).read_bytes())
+    assert bench("data", "check", "s.yaml", "--deep").code == 0
 
 
 def test_animate_keeps_what_is_there_and_long_names_work(bench, refused, tmp_path):

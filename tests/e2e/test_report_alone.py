@@ -88,3 +88,30 @@ def test_another_suite_under_the_same_name_takes_the_old_tables_away(bench, wher
     report = tmp_path / "runs" / "r" / "report"
     assert {path.name for path in report.iterdir()} == FILES | {"second.md", "second.csv", "second.png"}
     assert "tiny" not in (report / "index.md").read_text()
+
+
+def test_relative_paths_of_a_run_lead_there_from_anywhere(bench, make_suite, tmp_path, monkeypatch):
+    """Manifest, plug-in, cache and results named relatively; then the run is scored from elsewhere, and moved."""
+    monkeypatch.chdir(tmp_path)
+    make_suite(tmp_path)
+    (tmp_path / "my_plugin.py").write_text(TOYS.read_text())
+    plain = ["run", "-s", "tiny.yaml", "--plugin", "my_plugin.py", "-f", "toy", "--cache", "cache"]
+    assert bench(*plain, "-m", "toy", "--name", "first").code == 0
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    for path in (tmp_path / "runs" / "first" / "outputs").rglob("toy.png"):
+        shutil.copy(path, theirs / f"{path.parent.name}.png")
+    assert bench(*plain, "-m", "toy", "--outputs", "made=theirs", "--metric", "id_sim").code == 0
+    folder = tmp_path / "runs" / "tiny"
+    values = pd.read_parquet(folder / "records.parquet")["value"]
+    elsewhere = tmp_path / "some" / "where"
+    elsewhere.mkdir(parents=True)
+    monkeypatch.chdir(elsewhere)
+    for place in (folder, elsewhere / "moved"):
+        if place != folder:
+            shutil.move(folder, place)
+        scored = bench("score", place, "--metric", "id_sim", "--only")
+        assert scored.code == 0, scored.err
+        assert pd.read_parquet(place / "records.parquet")["value"].equals(values)
+        assert "nothing will be computed again" in bench("why", place).out
+    assert [path.name for path in elsewhere.iterdir()] == ["moved"]

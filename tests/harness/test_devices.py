@@ -12,8 +12,11 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from portraitbench.faces.base import BackendInfo  # noqa: E402 - after the skip
+from portraitbench import animating  # noqa: E402 - after the skip
+from portraitbench.animating import AnimateConfig  # noqa: E402
+from portraitbench.faces.base import BackendInfo  # noqa: E402
 from portraitbench.harness import devices  # noqa: E402
+from portraitbench.harness.arithmetic import arithmetic  # noqa: E402
 from portraitbench.harness.executors import processes, worker_slots  # noqa: E402
 from portraitbench.harness.executors.serial import SerialExecutor  # noqa: E402
 from portraitbench.harness.plan import make_plan  # noqa: E402
@@ -144,6 +147,13 @@ def test_a_cards_arithmetic_is_the_runs_in_this_process_and_in_workers(
     monkeypatch.setattr(processes, "take_slot", lambda pids: 0)
     processes._start(session.config, None)  # a process of its own, where they stay
     assert switches() == (tf32, tf32, True, False)
+
+
+def test_a_single_case_has_the_same_switch(cards):
+    cards(1)
+    config = AnimateConfig(tf32=True, device="cuda", method=None, faces=["pocket"])
+    assert dict(animating._session(config).arithmetic) == dict(arithmetic("cuda", tf32=True))
+    assert not animating._session(AnimateConfig(device="cuda", method=None)).config.tf32
 
 
 def test_off_the_card_nothing_is_switched(make_session, other_switches):

@@ -150,3 +150,15 @@ def test_cases_common_to_all_are_averaged_where_coverage_differs(five, tmp_path)
     assert set(common["n"]) == {11}
     assert "### Over the cases that all methods have" in suite_tables(model, "tiny")
     assert any("the 11 of 12 cases that all have" in line for line in printed(model, 120, tmp_path))
+
+
+def test_a_method_that_always_fails_empties_no_common_mean(five):
+    """What the others have in common is not nothing because one has nothing."""
+    for case in (f"{identity}-{driving}" for identity in "abc" for driving in "wxyz"):
+        five.case("dead", case, None, "crash")
+    five.write()
+    tell(five, method_roles={"floor": "control"})
+    model = build_report(five.folder)
+    assert set(model.common["method"]) == {"base", "ours", LONG}
+    assert set(model.common["n"]) == {11}
+    assert model.common["mean"].notna().all()
