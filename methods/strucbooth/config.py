@@ -45,7 +45,9 @@ class StrucBoothConfig(Options):
         eps: Gradient norms below this count little in the cosine, in units of frames in [-1, 1].
         flat: Driving pixels whose gradient is smaller than this are left out.
         weighting: "uniform" is eq. 7; "norm" weighs pixels by the driver's gradient norm.
-        decoding: "patch" decodes the regions alone (the paper), "global" whole frames.
+        decoding: "patch" decodes the regions alone (the paper), "global" whole frames, "tiled" whole frames by the
+            decoder's own tiles, where it has any.
+        tile: Side of such a tile in latent cells; 0 takes half of the frame's.
         halo: Latent cells of context decoded around each patch and cut away.
         neighbours: Frames on each side decoded with a patch and thrown away, for decoders that mix frames.
         patch_batch: Most patches of one shape decoded together: faster on a GPU, at the memory of so many.
@@ -84,7 +86,8 @@ class StrucBoothConfig(Options):
     eps: float = Field(default=1e-2, gt=0)
     flat: float = Field(default=1e-2, ge=0)
     weighting: Literal["uniform", "norm"] = "uniform"
-    decoding: Literal["patch", "global"] = "patch"
+    decoding: Literal["patch", "global", "tiled"] = "patch"
+    tile: int = Field(default=0, ge=0)
     halo: int = Field(default=0, ge=0)
     neighbours: int = Field(default=0, ge=0)
     patch_batch: int = Field(default=1, ge=1)
@@ -113,6 +116,8 @@ class StrucBoothConfig(Options):
             raise ValueError(f"snapshots must lie between 0 and the {self.steps} steps")
         if self.window_log_snr is not None and self.window_sigma is not None:
             raise ValueError("window_log_snr and window_sigma say the same in two ways: give one")
+        if self.decoding == "tiled" and self.neighbours:
+            raise ValueError("neighbours: tiled decoding takes each frame on its own: neighbours=0")
         return self
 
     @property

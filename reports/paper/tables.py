@@ -11,7 +11,7 @@ import pandas as pd
 from ...core.errors import Status
 from ...datasets.manifest import SuiteKind
 from ...metrics.primary import PRIMARY
-from ..model import ReportModel
+from ..model import ReportModel, left_out_rows
 from ..render.numbers import percent
 from ..render.verdict import interval_notes
 from ..run_data import RunData
@@ -174,7 +174,7 @@ def ablation_table(model: ReportModel, data: RunData) -> PaperTable:
         "Tuning: median over cases of steps per second, and the largest peak of memory of a case, of the whole "
         f"process on {data.run.device or 'the run device'}; of the run itself, other work on the machine included."
     )
-    notes = [BOLD_NOTE, *measured.notes(named), cost_note]
+    notes = [BOLD_NOTE, *measured.notes(named), cost_note, *left_out_rows(data.run)]
     return PaperTable(
         name, number, caption, "Row", wide, rows, notes, published.table_2a() if sweep == "losses" else None
     )
