@@ -8,8 +8,6 @@ from typing import Any
 
 from torch import Tensor
 
-from ..core.errors import ConfigError
-
 _STATE = ("use_tiling", "tile_latent_min_size", "tile_sample_min_size")
 
 
@@ -32,14 +30,9 @@ def tiled(codec: Any, cells: int, stride: int) -> Iterator[None]:
             setattr(codec, name, value)
 
 
-def tile_side(latents: Tensor, cells: int) -> int:
-    """Side of a tile for latents of whole frames, in cells: ``cells``, or where that is 0 half of the longer side.
+def tile_side(latents: Tensor) -> int:
+    """Side of a tile in cells for latents of whole frames: half of the longer side.
 
-    Raises:
-        ConfigError: When a frame is no larger than a tile, so that nothing would be tiled.
+    diffusers' own 64 cells would be the whole frame of 512 pixels, and nothing would be tiled.
     """
-    longest = max(latents.shape[2:])
-    found = cells or -(-longest // 2)
-    if found >= longest:
-        raise ConfigError(f"tile={found}: a frame has {longest} latent cells a side: a tile must be smaller")
-    return found
+    return -(-max(latents.shape[2:]) // 2)

@@ -100,7 +100,7 @@ def _sd15(size: int, device: torch.device, seed: int) -> Subject:
         frames: Tensor = model.decode(given / model.config.scaling_factor).sample
         return frames
 
-    tile = tile_side(latents, 0)
+    tile = tile_side(latents)
 
     def decode_tiled(given: Tensor) -> Tensor:
         with tiled(model, tile, stride):

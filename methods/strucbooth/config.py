@@ -46,8 +46,7 @@ class StrucBoothConfig(Options):
         flat: Driving pixels whose gradient is smaller than this are left out.
         weighting: "uniform" is eq. 7; "norm" weighs pixels by the driver's gradient norm.
         decoding: "patch" decodes the regions alone (the paper), "global" whole frames, "tiled" whole frames by the
-            decoder's own tiles, where it has any.
-        tile: Side of such a tile in latent cells; 0 takes half of the frame's.
+            decoder's own tiles of half a frame's side, where it has any.
         halo: Latent cells of context decoded around each patch and cut away.
         neighbours: Frames on each side decoded with a patch and thrown away, for decoders that mix frames.
         patch_batch: Most patches of one shape decoded together: faster on a GPU, at the memory of so many.
@@ -87,7 +86,6 @@ class StrucBoothConfig(Options):
     flat: float = Field(default=1e-2, ge=0)
     weighting: Literal["uniform", "norm"] = "uniform"
     decoding: Literal["patch", "global", "tiled"] = "patch"
-    tile: int = Field(default=0, ge=0)
     halo: int = Field(default=0, ge=0)
     neighbours: int = Field(default=0, ge=0)
     patch_batch: int = Field(default=1, ge=1)

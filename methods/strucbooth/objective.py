@@ -136,7 +136,7 @@ class TuningObjective:
     def _decode_tiled(self, latents: Tensor) -> Tensor:
         """Whole frames by the decoder's own tiles; not for the identity loss, so that rows differ in one thing."""
         with self._autocast(latents.device):
-            frames = self._generator.decode_tiled(latents, tile_side(latents, self._config.tile))
+            frames = self._generator.decode_tiled(latents, tile_side(latents))
         return frames.float()
 
     def _identity_row(self, frames: list[int]) -> int | None:

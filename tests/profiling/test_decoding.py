@@ -186,7 +186,8 @@ def codec():
 def test_tiles_are_diffusers_own_and_leave_no_trace(codec):
     model, latents = codec
     whole = model.decode(latents).sample
-    with tiled(model, tile_side(latents, 0), 2):
+    assert tile_side(latents) == 12
+    with tiled(model, tile_side(latents), 2):
         found = model.decode(latents).sample
     assert (model.use_tiling, model.tile_latent_min_size, model.tile_sample_min_size) == (False, 32, 64)
     torch.testing.assert_close(model.decode(latents).sample, whole, rtol=0, atol=0)
@@ -200,16 +201,6 @@ def test_tiling_ends_with_an_exception_too(codec):
     with pytest.raises(RuntimeError), tiled(model, 12, 2):
         model.decode(latents[:, :3])
     assert (model.use_tiling, model.tile_latent_min_size, model.tile_sample_min_size) == (False, 32, 64)
-
-
-@pytest.mark.parametrize(("cells", "side"), [(0, 12), (8, 8), (23, 23)])
-def test_a_tile_is_half_a_frame_unless_said_otherwise(codec, cells, side):
-    assert tile_side(codec[1], cells) == side
-
-
-def test_a_tile_as_large_as_the_frame_is_refused(codec):
-    with pytest.raises(ConfigError, match="tile=24: a frame has 24 latent cells a side"):
-        tile_side(codec[1], 24)
 
 
 def test_tiles_are_an_arm_where_the_decoder_has_them(subject, codec):
