@@ -188,6 +188,10 @@ def test_ablations_give_their_tables_in_the_papers_order(blank, tmp_path):
     assert "table2c_tiny" in [name for name, _ in done.figures]
     text = (tmp_path / "paper" / "paper.md").read_text()
     assert "Published: Table 2(a)" in text
+    assert lines[0][5:] == ["Tuning it/s", "Tuning process MiB"]
+    told = (tmp_path / "paper" / "table2c.md").read_text()
+    assert "the most resident memory of the whole process" in told
+    assert "400 to 600 steps" in told.partition("Published, Table 2(c)")[2]
     twice = {"one": read["steps"], "other": read["steps"]}
     with pytest.raises(ConfigError, match="runs one and other are both ablations of steps"):
         write_paper(twice, tmp_path / "twice", lambda clip: np.zeros((len(clip), 68, 2)))
