@@ -15,8 +15,8 @@ _CHART = "of the StrucBooth paper, a chart whose points carry no numbers"
 CHARTS = {
     "decoding": f"Published, Table 2(b) {_CHART}: with the gradient loss alone on single frames, patch-wise and global "
     "decoding have similar AED; patch-wise takes less memory and is about 22 % faster.",
-    "steps": f"Published, Table 2(c) {_CHART}: with more steps AED falls and ID declines slightly; 400 to 600 steps are "
-    "said to be enough.",
+    "steps": f"Published, Table 2(c) {_CHART}: with more steps AED falls and ID declines slightly; 400 to 600 steps "
+    "are said to be enough.",
 }
 """What the paper says of ablations that it draws and does not print."""
 _NONE = math.nan

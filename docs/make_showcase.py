@@ -1,0 +1,168 @@
+"""Makes ``docs/showcase`` (``invoke showcase``): a default run and an ablation, with tables, figures, pages, pictures.
+
+Everything comes from the commands in :data:`COMMANDS`, which anyone can give. Runs that are there already go on where
+they were stopped. Pictures of pages need Chromium with its driver and Selenium, the PDF needs pdflatex; what is absent
+is named and left out.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WORK, FOLDER = Path("build/showcase"), Path("docs/showcase")
+COMMANDS = {
+    "run": f"bench run --out {WORK} --name default",
+    "ablation": f"bench ablate steps -s pocket-image --limit 4 --out {WORK} --name steps",
+    "page": f"bench report {WORK}/default --single-file",
+    "ablation page": f"bench report {WORK}/steps --single-file",
+    "paper": f"bench paper {WORK}/default {WORK}/steps -o {WORK}/paper",
+    "pdf": "pdflatex -interaction=nonstopmode -halt-on-error paper.tex",
+}
+PAGES = {"report.html": "default", "ablation.html": "steps"}
+"""Single-file pages that are kept, with their runs."""
+SCREENS = {"desktop": 1280, "phone": 390}
+SCHEMES = ("light", "dark")
+PLACES = {"top": "header", "plots": "#plots", "cases": "#gallery"}
+"""Parts of the page that are pictured, by the element at the top of the screen."""
+HEIGHT = 844
+
+
+def main() -> None:
+    """Run the commands, then keep what is small and photograph the pages."""
+    for name, command in COMMANDS.items():
+        program = command.split()[0]
+        if name == "pdf" and shutil.which(program) is None:
+            print("no pdflatex: paper.pdf is left out")
+            continue
+        print(f"$ {command}", flush=True)
+        folder = ROOT / WORK / "paper" if name == "pdf" else ROOT  # TeX looks for what is included where it starts
+        subprocess.run(_words(command), check=True, cwd=folder)  # noqa: S603 - the commands above
+    shutil.rmtree(ROOT / FOLDER, ignore_errors=True)
+    (ROOT / FOLDER / "screens").mkdir(parents=True)
+    for name, run in PAGES.items():
+        shutil.copy(ROOT / WORK / run / "report" / "single.html", ROOT / FOLDER / name)
+    pictures = take_pictures()
+    figures = keep_figures()
+    (ROOT / FOLDER / "README.md").write_text(page(figures, pictures), encoding="utf-8")
+    size = sum(path.stat().st_size for path in (ROOT / FOLDER).rglob("*") if path.is_file())
+    print(f"{FOLDER}: {size / 2**20:.1f} MiB")
+
+
+def keep_figures() -> list[tuple[str, str]]:
+    """Copy tables and figures of the paper; returns the figures' names with their captions, in the paper's order."""
+    made, text = ROOT / WORK / "paper", (ROOT / WORK / "paper" / "paper.md").read_text(encoding="utf-8")
+    for path in made.glob("table*"):
+        if path.suffix in (".md", ".csv", ".tex"):
+            shutil.copy(path, ROOT / FOLDER)
+    if (made / "paper.pdf").exists():
+        shutil.copy(made / "paper.pdf", ROOT / FOLDER)
+    found = re.findall(r"^!\[(.*)\]\((.*)\.svg\)$", text, re.MULTILINE)
+    for _, name in found:
+        shutil.copy(made / f"{name}.svg", ROOT / FOLDER)
+    return [(name, caption) for caption, name in found]
+
+
+def take_pictures() -> list[str]:
+    """Photograph the kept pages at two widths, light and dark; returns the pictures' names."""
+    chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
+    if chromium is None or driver is None:
+        print("no Chromium with its driver: pictures of the pages are left out")
+        return []
+    names = []
+    with _browser(chromium, driver) as browser:
+        for page_name in PAGES:
+            for screen, width in SCREENS.items():
+                for scheme in SCHEMES:
+                    _emulate(browser, width, scheme)
+                    browser.get((ROOT / FOLDER / page_name).as_uri())
+                    for place, element in PLACES.items():
+                        name = f"{Path(page_name).stem}-{place}-{screen}-{scheme}.webp"
+                        _photograph(browser, element, ROOT / FOLDER / "screens" / name)
+                        names.append(name)
+    return names
+
+
+def page(figures: Sequence[tuple[str, str]], pictures: Sequence[str]) -> str:
+    """The page that shows everything with its commands."""
+    tables = [
+        (ROOT / FOLDER / f"{name}.md").read_text(encoding="utf-8")
+        for name in ("table1", "table2c")
+        if (ROOT / FOLDER / f"{name}.md").exists()
+    ]
+    commands = "\n".join(COMMANDS.values())
+    parts = [
+        "<!-- written by `invoke showcase`; change docs/make_showcase.py instead -->\n\n# What comes out\n",
+        "A real default run on the embedded generator and a real, small ablation of steps; numbers are of renders, "
+        "by embedded face models. All of it is made by `invoke showcase`, which gives these commands:\n",
+        f"```\n{commands}\n```\n",
+        f"## The page\n\n`{COMMANDS['page']}` writes [report.html](report.html), `{COMMANDS['ablation page']}` "
+        "[ablation.html](ablation.html): one file each, to be opened from a disk.\n",
+    ]
+    for screen, width in SCREENS.items():
+        own = [name for name in pictures if name.startswith("report-") and f"-{screen}-" in name]
+        parts.append(f"At {width} px, light and dark:\n\n" + "\n".join(f"![{n}](screens/{n})" for n in own) + "\n")
+    parts += [f"## Tables and figures\n\n`{COMMANDS['paper']}`, and compiled: [paper.pdf](paper.pdf)\n", *tables]
+    parts += [f"![{name}]({name}.svg)\n\n{caption}\n" for name, caption in figures]
+    return "\n".join(parts)
+
+
+def _words(command: str) -> list[str]:
+    """A command's words; programs of this environment go before those of the system."""
+    program, *words = shlex.split(command)
+    own = Path(sys.executable).with_name(program)
+    return [str(own) if own.exists() else program, *words]
+
+
+@contextmanager
+def _browser(chromium: str, driver: str) -> Iterator[Any]:
+    from selenium import webdriver
+
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    with tempfile.TemporaryDirectory() as profile:
+        root = ["--no-sandbox"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []
+        for flag in ("--headless", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={profile}", *root):
+            options.add_argument(flag)
+        browser = webdriver.Chrome(options, webdriver.ChromeService(driver))
+        try:
+            yield browser
+        finally:
+            browser.quit()
+
+
+def _emulate(browser: Any, width: int, scheme: str) -> None:
+    screen = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": width < HEIGHT}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
+    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
+
+
+def _photograph(browser: Any, element: str, path: Path) -> None:
+    """The screen with an element at its top, once pictures and clips on it have been decoded."""
+    browser.execute_script(f"document.querySelector('{element}').scrollIntoView()")
+    wait = """const done = arguments[0];
+      const own = () => [...document.querySelectorAll('img, video')].filter((one) => {
+        const box = one.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; });
+      const ready = (one) => (one.tagName === 'IMG' ? one.complete : one.readyState >= 2 && !one.seeking);
+      const check = (left) => left < 1 || own().every(ready) ? setTimeout(done, 300)
+        : setTimeout(() => check(left - 1), 50);
+      setTimeout(() => check(200), 200);"""
+    browser.execute_async_script(wait)
+    shot = browser.execute_cdp_cmd("Page.captureScreenshot", {"format": "webp", "quality": 70})
+    path.write_bytes(base64.b64decode(shot["data"]))
+
+
+if __name__ == "__main__":
+    main()
