@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 ROOT = Path(__file__).resolve().parent.parent
 WORK, FOLDER = Path("build/showcase"), Path("docs/showcase")
 COMMANDS = {
@@ -37,6 +39,7 @@ SCHEMES = ("light", "dark")
 PLACES = {"top": "header", "plots": "#plots", "cases": "#gallery"}
 """Parts of the page that are pictured, by the element at the top of the screen."""
 HEIGHT = 844
+PDF_PAGE = "paper-page.webp"
 
 
 def main() -> None:
@@ -50,48 +53,64 @@ def main() -> None:
         folder = ROOT / WORK / "paper" if name == "pdf" else ROOT  # TeX looks for what is included where it starts
         subprocess.run(_words(command), check=True, cwd=folder)  # noqa: S603 - the commands above
     shutil.rmtree(ROOT / FOLDER, ignore_errors=True)
-    (ROOT / FOLDER / "screens").mkdir(parents=True)
+    for name in ("screens", "figures"):
+        (ROOT / FOLDER / name).mkdir(parents=True)
     for name, run in PAGES.items():
         shutil.copy(ROOT / WORK / run / "report" / "single.html", ROOT / FOLDER / name)
-    pictures = take_pictures()
-    figures = keep_figures()
+    keep_tables()
+    pictures, figures = take_pictures()
     (ROOT / FOLDER / "README.md").write_text(page(figures, pictures), encoding="utf-8")
     size = sum(path.stat().st_size for path in (ROOT / FOLDER).rglob("*") if path.is_file())
     print(f"{FOLDER}: {size / 2**20:.1f} MiB")
 
 
-def keep_figures() -> list[tuple[str, str]]:
-    """Copy tables and figures of the paper; returns the figures' names with their captions, in the paper's order."""
-    made, text = ROOT / WORK / "paper", (ROOT / WORK / "paper" / "paper.md").read_text(encoding="utf-8")
+def keep_tables() -> None:
+    """Copy the paper's tables, and picture the first page of its PDF where the tools are there."""
+    made = ROOT / WORK / "paper"
     for path in made.glob("table*"):
         if path.suffix in (".md", ".csv", ".tex"):
             shutil.copy(path, ROOT / FOLDER)
-    if (made / "paper.pdf").exists():
-        shutil.copy(made / "paper.pdf", ROOT / FOLDER)
+    if (made / "paper.pdf").exists() and shutil.which("pdftoppm"):
+        command = ["pdftoppm", "-r", "110", "-f", "1", "-l", "1", "-singlefile", "-png", "paper.pdf", "page"]
+        subprocess.run(command, check=True, cwd=made)  # noqa: S603 - the command above
+        Image.open(made / "page.png").save(ROOT / FOLDER / "figures" / PDF_PAGE, quality=80)
+
+
+def captions() -> list[tuple[str, str]]:
+    """Names of the paper's figures and plots with their captions, in its order."""
+    text = (ROOT / WORK / "paper" / "paper.md").read_text(encoding="utf-8")
     found = re.findall(r"^!\[(.*)\]\((.*)\.svg\)$", text, re.MULTILINE)
-    for _, name in found:
-        shutil.copy(made / f"{name}.svg", ROOT / FOLDER)
     return [(name, caption) for caption, name in found]
 
 
-def take_pictures() -> list[str]:
-    """Photograph the kept pages at two widths, light and dark; returns the pictures' names."""
+def take_pictures() -> tuple[list[str], list[tuple[str, str]]]:
+    """Photograph the kept pages at two widths, light and dark, and the figures.
+
+    Returns:
+        Names of the pages' pictures; names and captions of the figures that have one.
+    """
     chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
     if chromium is None or driver is None:
-        print("no Chromium with its driver: pictures of the pages are left out")
-        return []
-    names = []
+        print("no Chromium with its driver: pictures are left out")
+        return [], []
+    names, figures = [], captions()
     with _browser(chromium, driver) as browser:
         for page_name in PAGES:
             for screen, width in SCREENS.items():
                 for scheme in SCHEMES:
-                    _emulate(browser, width, scheme)
+                    _emulate(browser, width, HEIGHT, scheme)
                     browser.get((ROOT / FOLDER / page_name).as_uri())
                     for place, element in PLACES.items():
                         name = f"{Path(page_name).stem}-{place}-{screen}-{scheme}.webp"
-                        _photograph(browser, element, ROOT / FOLDER / "screens" / name)
+                        browser.execute_script(f"document.querySelector('{element}').scrollIntoView()")
+                        _photograph(browser, ROOT / FOLDER / "screens" / name)
                         names.append(name)
-    return names
+        for name, _ in figures:
+            browser.get((ROOT / WORK / "paper" / f"{name}.svg").as_uri())
+            size = browser.execute_script("const b = document.documentElement; return [b.clientWidth, b.clientHeight]")
+            _emulate(browser, *size, "light")
+            _photograph(browser, ROOT / FOLDER / "figures" / f"{name}.webp")
+    return names, figures
 
 
 def page(figures: Sequence[tuple[str, str]], pictures: Sequence[str]) -> str:
@@ -113,8 +132,10 @@ def page(figures: Sequence[tuple[str, str]], pictures: Sequence[str]) -> str:
     for screen, width in SCREENS.items():
         own = [name for name in pictures if name.startswith("report-") and f"-{screen}-" in name]
         parts.append(f"At {width} px, light and dark:\n\n" + "\n".join(f"![{n}](screens/{n})" for n in own) + "\n")
-    parts += [f"## Tables and figures\n\n`{COMMANDS['paper']}`, and compiled: [paper.pdf](paper.pdf)\n", *tables]
-    parts += [f"![{name}]({name}.svg)\n\n{caption}\n" for name, caption in figures]
+    parts += [f"## Tables and figures\n\n`{COMMANDS['paper']}`, pictures of its PDF and SVG files:\n", *tables]
+    if (ROOT / FOLDER / "figures" / PDF_PAGE).exists():
+        parts.append(f"`{COMMANDS['pdf']}` there:\n\n![the compiled tables](figures/{PDF_PAGE})\n")
+    parts += [f"![{name}](figures/{name}.webp)\n\n{caption}\n" for name, caption in figures]
     return "\n".join(parts)
 
 
@@ -142,16 +163,15 @@ def _browser(chromium: str, driver: str) -> Iterator[Any]:
             browser.quit()
 
 
-def _emulate(browser: Any, width: int, scheme: str) -> None:
-    screen = {"width": width, "height": HEIGHT, "deviceScaleFactor": 1, "mobile": width < HEIGHT}
+def _emulate(browser: Any, width: int, height: int, scheme: str) -> None:
+    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width == SCREENS["phone"]}
     browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
     media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
 
 
-def _photograph(browser: Any, element: str, path: Path) -> None:
-    """The screen with an element at its top, once pictures and clips on it have been decoded."""
-    browser.execute_script(f"document.querySelector('{element}').scrollIntoView()")
+def _photograph(browser: Any, path: Path) -> None:
+    """The screen, once pictures and clips on it have been decoded."""
     wait = """const done = arguments[0];
       const own = () => [...document.querySelectorAll('img, video')].filter((one) => {
         const box = one.getBoundingClientRect(); return box.bottom > 0 && box.top < innerHeight; });

@@ -43,7 +43,10 @@ def save_figure(make: Callable[[], Figure], stem: Path) -> None:
         figure = make()
         for ending, metadata in _METADATA.items():
             with atomic_path(stem.with_name(f"{stem.name}.{ending}")) as temporary:
-                figure.savefig(temporary, format=ending, metadata=metadata, dpi=200)
+                # Tight: headings over the first row are as high as they are, and would be cut at a fixed height.
+                figure.savefig(
+                    temporary, format=ending, metadata=metadata, dpi=200, bbox_inches="tight", pad_inches=0.03
+                )
 
 
 def twin_axes(identity: Panel, expression: Panel) -> Figure:
