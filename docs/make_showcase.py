@@ -8,7 +8,9 @@ is named and left out.
 from __future__ import annotations
 
 import base64
+import math
 import os
+import platform
 import re
 import shlex
 import shutil
@@ -56,7 +58,9 @@ def main() -> None:
     for name in ("screens", "figures"):
         (ROOT / FOLDER / name).mkdir(parents=True)
     for name, run in PAGES.items():
-        shutil.copy(ROOT / WORK / run / "report" / "single.html", ROOT / FOLDER / name)
+        text = (ROOT / WORK / run / "report" / "single.html").read_text(encoding="utf-8")
+        # What a kernel is called says nothing of the numbers, and names somebody's machine.
+        (ROOT / FOLDER / name).write_text(text.replace(platform.platform(), platform.system()), encoding="utf-8")
     keep_tables()
     pictures, figures = take_pictures()
     (ROOT / FOLDER / "README.md").write_text(page(figures, pictures), encoding="utf-8")
@@ -107,8 +111,8 @@ def take_pictures() -> tuple[list[str], list[tuple[str, str]]]:
                         names.append(name)
         for name, _ in figures:
             browser.get((ROOT / WORK / "paper" / f"{name}.svg").as_uri())
-            size = browser.execute_script("const b = document.documentElement; return [b.clientWidth, b.clientHeight]")
-            _emulate(browser, *size, "light")
+            box = browser.execute_script("return document.documentElement.getBoundingClientRect().toJSON()")
+            _emulate(browser, math.ceil(box["width"]), math.ceil(box["height"]), "light")
             _photograph(browser, ROOT / FOLDER / "figures" / f"{name}.webp")
     return names, figures
 

@@ -18,7 +18,7 @@ from ..ablation import PICTURE
 from ..model import ReportModel
 from ..render.markdown import LEGEND, coverage_warning
 from ..render.numbers import count_text, duration, number, percent, settings_text
-from ..render.verdict import interval_notes, primary_gaps, verdict
+from ..render.verdict import interval_notes, primary_gaps, verdict_parts
 from ..run_data import RunData
 from .cases import MEDIA, Curves, Gallery, script_json
 from .proxies import LARGEST, LARGEST_PICTURE, Proxies, make_proxies
@@ -104,7 +104,7 @@ def _render(model: ReportModel, content: Mapping[str, Any], proxies: Proxies, pl
         model=model,
         run=model.run,
         config=json.dumps(model.run.config, indent=1, ensure_ascii=False),
-        verdict=verdict(model),
+        verdict=verdict_parts(model),
         suites=[_suite(model, name) for name in model.suites],
         legend=LEGEND if len(model.comparison) else "",
         warning=coverage_warning(model.low_coverage),

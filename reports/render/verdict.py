@@ -16,12 +16,18 @@ _PHRASES = {
 
 
 def verdict(model: ReportModel) -> str:
-    """What the primary metrics say, suite by suite and method by method."""
+    """What the primary metrics say, suite by suite and method by method, in one sentence."""
+    return " ".join(verdict_parts(model))
+
+
+def verdict_parts(model: ReportModel) -> list[str]:
+    """The verdict in parts that may stand on lines of their own: one per suite and method."""
     if model.comparison.empty:
-        return "No verdict: the run has no method to compare with a baseline (--baseline)."
+        return ["No verdict: the run has no method to compare with a baseline (--baseline)."]
     groups = model.comparison.groupby(["suite", "method"], sort=False)
     found = [_of_method(str(suite), str(method), part) for (suite, method), part in groups]
-    return f"Verdict: {'; '.join(found)}."
+    found[0] = f"Verdict: {found[0]}"
+    return [*(f"{part};" for part in found[:-1]), f"{found[-1]}."]
 
 
 def interval_notes(part: pd.DataFrame) -> list[str]:
