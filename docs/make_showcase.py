@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,7 +31,8 @@ COMMANDS = {
     "ablation": f"bench ablate steps -s pocket-image --limit 4 --out {WORK} --name steps",
     "page": f"bench report {WORK}/default --single-file",
     "ablation page": f"bench report {WORK}/steps --single-file",
-    "paper": f"bench paper {WORK}/default {WORK}/steps -o {WORK}/paper",
+    "paper": f"bench paper {WORK}/default -o {WORK}/paper",
+    "ablation paper": f"bench paper {WORK}/steps -o {WORK}/ablation-paper",
     "pdf": "pdflatex -interaction=nonstopmode -halt-on-error paper.tex",
 }
 PAGES = {"report.html": "default", "ablation.html": "steps"}
@@ -42,10 +43,11 @@ PLACES = {"top": "header", "plots": "#plots", "cases": "#gallery"}
 """Parts of the page that are pictured, by the element at the top of the screen."""
 HEIGHT = 844
 PDF_PAGE = "paper-page.webp"
+PAPERS = ("paper", "ablation-paper")
 
 
-def main() -> None:
-    """Run the commands, then keep what is small and photograph the pages."""
+def make() -> None:
+    """Run the commands."""
     for name, command in COMMANDS.items():
         program = command.split()[0]
         if name == "pdf" and shutil.which(program) is None:
@@ -54,6 +56,10 @@ def main() -> None:
         print(f"$ {command}", flush=True)
         folder = ROOT / WORK / "paper" if name == "pdf" else ROOT  # TeX looks for what is included where it starts
         subprocess.run(_words(command), check=True, cwd=folder)  # noqa: S603 - the commands above
+
+
+def keep() -> None:
+    """Keep what is small of what the commands made, and photograph pages and figures."""
     shutil.rmtree(ROOT / FOLDER, ignore_errors=True)
     for name in ("screens", "figures"):
         (ROOT / FOLDER / name).mkdir(parents=True)
@@ -70,24 +76,28 @@ def main() -> None:
 
 def keep_tables() -> None:
     """Copy the paper's tables, and picture the first page of its PDF where the tools are there."""
-    made = ROOT / WORK / "paper"
-    for path in made.glob("table*"):
-        if path.suffix in (".md", ".csv", ".tex"):
-            shutil.copy(path, ROOT / FOLDER)
+    for folder in PAPERS:
+        for path in (ROOT / WORK / folder).glob("table*"):
+            if path.suffix in (".md", ".csv", ".tex"):
+                shutil.copy(path, ROOT / FOLDER)
+    made = ROOT / WORK / PAPERS[0]
     if (made / "paper.pdf").exists() and shutil.which("pdftoppm"):
         command = ["pdftoppm", "-r", "110", "-f", "1", "-l", "1", "-singlefile", "-png", "paper.pdf", "page"]
         subprocess.run(command, check=True, cwd=made)  # noqa: S603 - the command above
         Image.open(made / "page.png").save(ROOT / FOLDER / "figures" / PDF_PAGE, quality=80)
 
 
-def captions() -> list[tuple[str, str]]:
-    """Names of the paper's figures and plots with their captions, in its order."""
-    text = (ROOT / WORK / "paper" / "paper.md").read_text(encoding="utf-8")
-    found = re.findall(r"^!\[(.*)\]\((.*)\.svg\)$", text, re.MULTILINE)
-    return [(name, caption) for caption, name in found]
+def captions() -> dict[Path, str]:
+    """The papers' figures and plots with their captions, in the papers' order."""
+    found = {}
+    for folder in PAPERS:
+        text = (ROOT / WORK / folder / "paper.md").read_text(encoding="utf-8")
+        for caption, name in re.findall(r"^!\[(.*)\]\((.*)\.svg\)$", text, re.MULTILINE):
+            found[ROOT / WORK / folder / f"{name}.svg"] = caption
+    return found
 
 
-def take_pictures() -> tuple[list[str], list[tuple[str, str]]]:
+def take_pictures() -> tuple[list[str], dict[str, str]]:
     """Photograph the kept pages at two widths, light and dark, and the figures.
 
     Returns:
@@ -96,7 +106,7 @@ def take_pictures() -> tuple[list[str], list[tuple[str, str]]]:
     chromium, driver = shutil.which("chromium") or shutil.which("google-chrome"), shutil.which("chromedriver")
     if chromium is None or driver is None:
         print("no Chromium with its driver: pictures are left out")
-        return [], []
+        return [], {}
     names, figures = [], captions()
     with _browser(chromium, driver) as browser:
         for page_name in PAGES:
@@ -109,15 +119,15 @@ def take_pictures() -> tuple[list[str], list[tuple[str, str]]]:
                         browser.execute_script(f"document.querySelector('{element}').scrollIntoView()")
                         _photograph(browser, ROOT / FOLDER / "screens" / name)
                         names.append(name)
-        for name, _ in figures:
-            browser.get((ROOT / WORK / "paper" / f"{name}.svg").as_uri())
+        for path in figures:
+            browser.get(path.as_uri())
             box = browser.execute_script("return document.documentElement.getBoundingClientRect().toJSON()")
             _emulate(browser, math.ceil(box["width"]), math.ceil(box["height"]), "light")
-            _photograph(browser, ROOT / FOLDER / "figures" / f"{name}.webp")
-    return names, figures
+            _photograph(browser, ROOT / FOLDER / "figures" / f"{path.stem}.webp")
+    return names, {path.stem: caption for path, caption in figures.items()}
 
 
-def page(figures: Sequence[tuple[str, str]], pictures: Sequence[str]) -> str:
+def page(figures: Mapping[str, str], pictures: Sequence[str]) -> str:
     """The page that shows everything with its commands."""
     tables = [
         (ROOT / FOLDER / f"{name}.md").read_text(encoding="utf-8")
@@ -136,10 +146,13 @@ def page(figures: Sequence[tuple[str, str]], pictures: Sequence[str]) -> str:
     for screen, width in SCREENS.items():
         own = [name for name in pictures if name.startswith("report-") and f"-{screen}-" in name]
         parts.append(f"At {width} px, light and dark:\n\n" + "\n".join(f"![{n}](screens/{n})" for n in own) + "\n")
-    parts += [f"## Tables and figures\n\n`{COMMANDS['paper']}`, pictures of its PDF and SVG files:\n", *tables]
+    parts += [
+        f"## Tables and figures\n\n`{COMMANDS['paper']}` and `{COMMANDS['ablation paper']}`, pictures of their SVG files:\n",
+        *tables,
+    ]
     if (ROOT / FOLDER / "figures" / PDF_PAGE).exists():
         parts.append(f"`{COMMANDS['pdf']}` there:\n\n![the compiled tables](figures/{PDF_PAGE})\n")
-    parts += [f"![{name}](figures/{name}.webp)\n\n{caption}\n" for name, caption in figures]
+    parts += [f"![{name}](figures/{name}.webp)\n\n{caption}\n" for name, caption in figures.items()]
     return "\n".join(parts)
 
 
@@ -189,4 +202,5 @@ def _photograph(browser: Any, path: Path) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    make()
+    keep()
