@@ -199,8 +199,9 @@ def tuning_costs(data: RunData) -> dict[str, tuple[float, float]]:
         made = data.store.records.get(("generate", item.key))
         if made and made["status"] == Status.OK and made["detail"].get("seconds_tune"):
             steps = made["detail"].get("tuned_steps", math.nan)
-            speed = math.nan if made["detail"].get("tuning_reused") else steps / made["detail"]["seconds_tune"]
-            rows.append({"method": item.method, "speed": speed, "peak": made["peak_bytes"]})
+            reused = made["detail"].get("tuning_reused")  # what such a row took is no tuning's
+            speed = math.nan if reused else steps / made["detail"]["seconds_tune"]
+            rows.append({"method": item.method, "speed": speed, "peak": math.nan if reused else made["peak_bytes"]})
     if not rows:
         return {}
     table = pd.DataFrame(rows).groupby("method").agg(speed=("speed", "median"), peak=("peak", "max"))
