@@ -140,7 +140,8 @@ def page(figures: Mapping[str, str], pictures: Sequence[str]) -> str:
     parts = [
         "<!-- written by `invoke showcase`; change docs/make_showcase.py instead -->\n\n# What comes out\n",
         "A real default run on the embedded generator and a real, small ablation of steps; numbers are of renders, "
-        "by embedded face models. All of it is made by `invoke showcase`, which gives these commands:\n",
+        "by embedded face models; the machine did other work besides, so times say little. "
+        "All of it is made by `invoke showcase`, which gives these commands:\n",
         f"```\n{commands}\n```\n",
         f"## The page\n\n`{COMMANDS['page']}` writes [report.html](report.html), `{COMMANDS['ablation page']}` "
         "[ablation.html](ablation.html): one file each, to be opened from a disk.\n",
