@@ -71,6 +71,12 @@ def docs(c: Context) -> None:
 
 
 @task
+def showcase(c: Context) -> None:
+    """Make docs/showcase: a default run and an ablation, with tables, figures, pages and pictures of them."""
+    c.run("python docs/make_showcase.py")
+
+
+@task
 def metric_facts(c: Context, portraits: str, runs: str) -> None:
     """Measure docs/metrics_measured.md: --portraits FOLDER --runs RUN,RUN (the first of public-cross-image)."""
     given = " ".join(f"--run {run}" for run in runs.split(","))

@@ -14,6 +14,7 @@ from .harness.runner import Progress
 from .methods import METHODS
 from .methods.base import Tuner
 from .methods.sweeps import SweepSettings, find_sweep, sweep_rows
+from .methods.tuned_method import TunedMethod
 from .running import Run, RunFields, carry_out, session_for
 
 DEFAULTS: Mapping[str, Any] = {"suites": [EMBEDDED], "baseline": EMBEDDED, "faces": [EMBEDDED]}
@@ -58,7 +59,9 @@ def ablate(
     declared = find_sweep(made.sweeps, tuner.name, sweep)
     given = {**DEFAULTS, **fields, "ablation": sweep}
     alone = session_for(None, given | {"methods": [tuner]})
-    in_effect = alone.method(alone.labels[-1]).settings
-    rows = sweep_rows(declared, SweepSettings(tuner.options, in_effect), values)
+    tuned = alone.method(alone.labels[-1])
+    settings = SweepSettings(tuner.options, tuned.settings, tuned.generator if isinstance(tuned, TunedMethod) else None)
+    rows = sweep_rows(declared, settings, values)
+    given["ablation_left_out"] = dict(declared.left_out(settings))
     methods = [{"name": tuner.name, "label": label, "options": options} for label, options in rows.items()]
     return carry_out(session_for(None, given | {"methods": methods}), None, progress, report=report)

@@ -16,6 +16,8 @@ from .profile_common import check_choice, check_plain, machine, print_machine, p
 from .terminal import make_console
 
 _SMALLEST, _LARGEST = 32, 2048
+TIMED = 2
+"""So many of the halos are arms of their own."""
 _RANDOM = (
     "The weights are random: time and memory are those of the real decoder, the differences against halo are not. "
     "How far a trained decoder's patch is from its frame has to be measured on its own weights."
@@ -36,7 +38,7 @@ def decoding(
     ] = None,
     steps: Annotated[int, typer.Option(help="Timed steps of each arm.")] = 5,
     halo: Annotated[
-        str, typer.Option(help="Latent cells around each patch, joined by commas; the arms are timed with the first.")
+        str, typer.Option(help="Latent cells around each patch, joined by commas; the first two are timed.")
     ] = "0,1,2,4",
     device: Annotated[str, typer.Option(help="cpu, cuda, cuda:1 or mps.")] = "cpu",
     precision: Annotated[str, typer.Option(help="fp32, or bf16 or fp16 under autocast.")] = "fp32",
@@ -63,19 +65,18 @@ def decoding(
     with CaseProgress(console) as progress:
         progress.phase("model")
         subject = profile_models.make_subject(generator, size or profile_models.SIZES[generator], place, seed)
-        decode = profile.decoding_at(subject, precision)
-        ways = profile.arms(subject, decode, halos[0])
+        subject = profile.at_precision(subject, precision)
+        ways = profile.arms(subject, halos[:TIMED])
         progress.phase("arms")
         costs = profile.measure_arms(ways, steps, place, lambda done, total: progress.step(done, total, {}))
         progress.phase("halos")
-        differences = profile.measure_halos(subject, decode, halos, lambda done, total: progress.step(done, total, {}))
+        differences = profile.measure_halos(subject, halos, lambda done, total: progress.step(done, total, {}))
     about = {
         "generator": generator,
         "size": size or profile_models.SIZES[generator],
         **machine(place),
         "precision": precision,
         "steps": steps,
-        "arms_halo": halos[0],
         "seed": seed,
         "caution": _RANDOM if subject.weights.startswith("random") else "",
         "note": note,
@@ -96,7 +97,7 @@ def _halos(text: str) -> list[int]:
 
 
 def _print(console: Console, data: dict[str, Any]) -> None:
-    title = f"{data['generator']} ({data['weights']}), {data['size']} px, {data['precision']}, halo {data['arms_halo']}"
+    title = f"{data['generator']} ({data['weights']}), {data['size']} px, {data['precision']}"
     whole = next(arm for arm in data["arms"] if arm["arm"] == "global")
     print_table(
         console,
@@ -133,6 +134,11 @@ def _print(console: Console, data: dict[str, Any]) -> None:
             [str(row["halo"]), f"{row['gray_levels']:.3f}", f"{row['extra_distance']:.4f}", f"{row['decoded']:.0%}"]
             for row in data["halos"]
         ],
+    )
+    console.print(
+        f"tiled: whole frames by diffusers' own tiles of {data['tile']} latent cells"
+        if data["tile"]
+        else f"tiled: not measured, the decoder of {data['generator']} has no tiled decoding"
     )
     console.print(
         f"the six patches cover {data['frame_covered']:.0%} of the frame; times are medians of {data['steps']}"

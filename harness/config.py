@@ -93,6 +93,9 @@ class RunConfig(Options):
         pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,39}$",
         description="Name of the sweep whose rows the methods are; the report then has a plot of it.",
     )
+    ablation_left_out: dict[str, str] = Field(
+        default={}, description="Rows of the sweep that this generator cannot have, and why."
+    )
 
     @field_validator("suites")
     @classmethod

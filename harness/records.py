@@ -52,6 +52,8 @@ class _Shape(BaseModel):
     fingerprint: dict[str, Any] = {}
     values: list[float | None] = []
     value_status: list[Status] = []
+    source: str = ""
+    windows: dict[str, tuple[float, float, float, float]] = {}
 
     @model_validator(mode="after")
     def _is_whole(self) -> Self:

@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ..core.component import Component
-from ..core.errors import PluginError
+from ..core.errors import ConfigError, PluginError
 from ..core.options import parse_options
 from ..datasets.clip import Clip
 from ..faces.base import Grade
@@ -209,6 +209,7 @@ class DiffusionGenerator(Generator, ABC):
         latent_stride: Pixels per latent cell.
         lora_prefix: What the denoiser is called in saved LoRA files, so that plain diffusers loads them: "unet", or
             "transformer".
+        has_tiled_decoding: Whether :meth:`decode_tiled` is there.
         tuner_defaults: By tuner name: options that differ from the tuner's defaults for this generator. The user's
             options go before them.
     """
@@ -218,6 +219,7 @@ class DiffusionGenerator(Generator, ABC):
     lora_targets: str
     latent_stride: int
     lora_prefix: str = "unet"
+    has_tiled_decoding: bool = False
     tuner_defaults: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
     @abstractmethod
@@ -272,6 +274,20 @@ class DiffusionGenerator(Generator, ABC):
             run: So many rows after each other are neighbours in time, for decoders that mix these; the runs know
                 nothing of each other. N is a multiple of it.
         """
+
+    def decode_tiled(self, latents: Tensor, cells: int) -> Tensor:  # noqa: ARG002 - for subclasses
+        """Whole frames as :meth:`decode` gives them, but by overlapping tiles that a decoder blends itself.
+
+        For comparisons with decoding patches; :attr:`has_tiled_decoding` says whether a generator can.
+
+        Args:
+            latents: Shape (N, C, h, w), each row on its own.
+            cells: Side of a tile, in latent cells.
+
+        Raises:
+            ConfigError: When the decoder has no tiled decoding, as by default.
+        """
+        raise ConfigError(f"method {self.name}: its decoder has no tiled decoding")
 
     @abstractmethod
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Any) -> Tensor:

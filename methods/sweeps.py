@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from .base import DiffusionGenerator
 
 Rows = Mapping[str, Mapping[str, Any]]
 """By label, in table order: the options in which a row differs. The baseline, which is no tuning, is not among them."""
@@ -19,10 +22,16 @@ class SweepSettings(NamedTuple):
     Attributes:
         given: What the user gave.
         in_effect: All of them for this generator, given or not, as plain data.
+        generator: What is tuned; None where rows are made for nothing in particular.
     """
 
     given: Mapping[str, Any]
     in_effect: Mapping[str, Any]
+    generator: DiffusionGenerator | None = None
+
+
+def _nothing(settings: SweepSettings) -> Mapping[str, str]:  # noqa: ARG001 - a generator has all rows
+    return {}
 
 
 @dataclass(frozen=True)
@@ -38,12 +47,14 @@ class Sweep:
         values: Numbers that it takes when none are given; empty for a sweep that takes none.
         builds_on: Options that the rows switch on and off at the value which the user gave; all others that rows state
             cannot be given.
+        left_out: Rows that the generator cannot have, by label, and why; told in the report.
     """
 
     help: str
     rows: Callable[[SweepSettings, Sequence[int]], Rows]
     values: tuple[int, ...] = ()
     builds_on: tuple[str, ...] = ()
+    left_out: Callable[[SweepSettings], Mapping[str, str]] = _nothing
 
 
 def find_sweep(sweeps: Mapping[str, Sweep], owner: str, name: str) -> Sweep:

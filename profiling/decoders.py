@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ..core.errors import ConfigError
 from ..methods.strucbooth.patches import Decode, Patch
+from ..methods.tiling import tile_side, tiled
 from .faces import SOURCE, face_patches, face_render
 
 
@@ -26,6 +27,8 @@ class Subject:
         weights: Kind of the weights.
         parameters: Number of the decoder's parameters.
         landmarks: Source of the landmarks that place the patches.
+        decode_tiled: Whole frames by the decoder's own tiles; None where it has none.
+        tile: Side of such a tile, in latent cells.
     """
 
     decode: Decode
@@ -35,6 +38,8 @@ class Subject:
     weights: str
     parameters: int
     landmarks: str = SOURCE
+    decode_tiled: Decode | None = None
+    tile: int = 0
 
     @property
     def covered(self) -> float:
@@ -95,9 +100,21 @@ def _sd15(size: int, device: torch.device, seed: int) -> Subject:
         frames: Tensor = model.decode(given / model.config.scaling_factor).sample
         return frames
 
-    parameters = _count(model.decoder) + _count(model.post_quant_conv)
+    tile = tile_side(latents)
+
+    def decode_tiled(given: Tensor) -> Tensor:
+        with tiled(model, tile, stride):
+            return decode(given)
+
     return Subject(
-        decode, stride, latents, face_patches(size, stride, device), f"random weights, seed {seed}", parameters
+        decode,
+        stride,
+        latents,
+        face_patches(size, stride, device),
+        f"random weights, seed {seed}",
+        _count(model.decoder) + _count(model.post_quant_conv),
+        decode_tiled=decode_tiled,
+        tile=tile,
     )
 
 

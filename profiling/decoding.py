@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from ..methods.strucbooth.gradients import GradientTarget, gradient_loss
 from ..methods.strucbooth.losses import PixelTerm, pull_back
-from ..methods.strucbooth.patches import PatchDecoder, Site, window
+from ..methods.strucbooth.patches import Decode, PatchDecoder, Site, window
 from .decoders import Subject
 from .faces import FLAT
 from .interleaved import Tell, interleave
@@ -69,15 +69,15 @@ class HaloDifference:
     decoded: float
 
 
-def arms(subject: Subject, decode: Callable[[Tensor], Tensor], halo: int) -> dict[str, Arm]:
-    """The three ways to get the gradient of the six patches' loss on the latents.
+def arms(subject: Subject, halos: Sequence[int]) -> dict[str, Arm]:
+    """The ways to get the gradient of the six patches' loss on the latents.
 
     Args:
         subject: Decoder, latents and patches.
-        decode: The subject's decoder at the precision asked for.
-        halo: Halo of the patches that are decoded alone.
+        halos: Halos of the patches that are decoded alone; the patches that are kept together take the first.
     """
-    alone = PatchDecoder(decode, subject.stride, halo)
+    alone = PatchDecoder(subject.decode, subject.stride, halos[0])
+    whole = replace(alone, whole=True)
     sites = [Site(0, patch, 1 / len(subject.patches)) for patch in subject.patches]
 
     def step(terms: Sequence[PixelTerm]) -> Tensor:
@@ -88,26 +88,33 @@ def arms(subject: Subject, decode: Callable[[Tensor], Tensor], halo: int) -> dic
         losses = [gradient_loss(own, patch.guide, EPS) for own, patch in zip(images, subject.patches, strict=True)]
         return torch.stack(losses).mean()
 
-    return {
-        "patch": lambda: step(alone.terms(sites, EPS)),
-        "global": lambda: step(replace(alone, whole=True).terms(sites, EPS)),
-        "naive patch": lambda: step([PixelTerm("gradient", 1.0, at_once)]),
-    }
+    def way(decoder: PatchDecoder) -> Arm:
+        return lambda: step(decoder.terms(sites, EPS))
+
+    ways = {"patch" + (f"+halo={halo}" if halo else ""): way(replace(alone, halo=halo)) for halo in halos}
+    ways["global"] = way(whole)
+    if subject.decode_tiled is not None:
+        ways["tiled"] = way(replace(whole, decode=subject.decode_tiled))
+    return ways | {"naive patch": lambda: step([PixelTerm("gradient", 1.0, at_once)])}
 
 
-def decoding_at(subject: Subject, precision: str) -> Callable[[Tensor], Tensor]:
-    """The subject's decoder under autocast; frames come out in float32, as gradients of images need it."""
+def at_precision(subject: Subject, precision: str) -> Subject:
+    """The subject with its decoder under autocast; frames come out in float32, as gradients of images need it."""
     kind = PRECISIONS[precision]
 
-    def decode(latents: Tensor) -> Tensor:
-        context: AbstractContextManager[Any] = (
-            nullcontext() if kind is None else torch.autocast(latents.device.type, kind)
-        )
-        with context:
-            frames = subject.decode(latents)
-        return frames.float()
+    def under(decode: Decode) -> Decode:
+        def cast(latents: Tensor) -> Tensor:
+            context: AbstractContextManager[Any] = (
+                nullcontext() if kind is None else torch.autocast(latents.device.type, kind)
+            )
+            with context:
+                frames: Tensor = decode(latents)
+            return frames.float()
 
-    return decode
+        return cast
+
+    own = subject.decode_tiled
+    return replace(subject, decode=under(subject.decode), decode_tiled=under(own) if own is not None else None)
 
 
 def measure_arms(ways: dict[str, Arm], steps: int, device: torch.device, tell: Tell) -> list[ArmCost]:
@@ -127,15 +134,13 @@ def measure_arms(ways: dict[str, Arm], steps: int, device: torch.device, tell: T
     return found
 
 
-def measure_halos(
-    subject: Subject, decode: Callable[[Tensor], Tensor], halos: Sequence[int], tell: Tell
-) -> list[HaloDifference]:
+def measure_halos(subject: Subject, halos: Sequence[int], tell: Tell) -> list[HaloDifference]:
     """Compare patches decoded alone with windows of the whole frame, for each halo."""
     with torch.no_grad():
-        whole = decode(subject.latents)
+        whole = subject.decode(subject.latents)
         found = []
         for done, halo in enumerate(halos, 1):
-            found.append(_difference(subject, PatchDecoder(decode, subject.stride, halo), whole))
+            found.append(_difference(subject, PatchDecoder(subject.decode, subject.stride, halo), whole))
             tell(done, len(halos))
     return found
 
@@ -149,6 +154,7 @@ def as_data(costs: Sequence[ArmCost], halos: Sequence[HaloDifference], subject: 
         "landmarks": subject.landmarks,
         "regions": {patch.region: asdict(patch.cells) for patch in subject.patches},
         "frame_covered": subject.covered,
+        "tile": subject.tile,
         "arms": [asdict(cost) for cost in costs],
         "halos": [asdict(halo) for halo in halos],
     }

@@ -104,7 +104,7 @@ def _panel(run: RunFile, part: pd.DataFrame, suite: str, metric: str, x: Mapping
         y_label=f"{metric}\n[{about.unit}], {arrow}",
         spots=spots,
         level=float(base.mean()),
-        names=[] if x else methods,
+        names=[] if x else [method.removeprefix(f"{_baseline(run)}+") for method in methods],
     )
 
 

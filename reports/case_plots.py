@@ -84,6 +84,7 @@ def forest(comparison: pd.DataFrame) -> Figure:
         strong = bool(row["primary"])
         axes.plot([gain - 1, gain + 1], [place, place], color=colour, linewidth=2.5 if strong else 1.2)
         axes.plot([gain], [place], color=colour, marker="s" if strong else "o", markersize=5)
+    axes.tick_params(axis="x", labelsize=7)
     labels = [f"{row['metric']}  {row['delta']:+.3g}" for row in reversed(rows)]
     axes.set_yticks(range(len(rows)), labels, fontsize=7)
     axes.axvline(0, color=POINTS, linestyle="--", linewidth=1)
@@ -92,7 +93,9 @@ def forest(comparison: pd.DataFrame) -> Figure:
     return figure
 
 
-def scatter(pairs: Mapping[str, pd.DataFrame], baseline: str, method: str) -> Figure:
+def scatter(
+    pairs: Mapping[str, pd.DataFrame], baseline: str, method: str, higher_is_better: Mapping[str, bool]
+) -> Figure:
     """A panel per metric: each case's value for the baseline and for the method; the diagonal is no difference."""
     figure, panels = _panels(len(pairs))
     for axes, (metric, table) in zip(panels, pairs.items(), strict=True):
@@ -100,7 +103,8 @@ def scatter(pairs: Mapping[str, pd.DataFrame], baseline: str, method: str) -> Fi
         ends = [both.min(), both.max()] if len(both) else [0.0, 1.0]
         axes.plot(ends, ends, color=POINTS, linestyle="--", linewidth=1)
         axes.scatter(table["base"], table["ours"], s=14, color=COLOURS[0], alpha=0.8)
-        axes.set_title(metric, fontsize=8)
+        axes.set_title(f"{metric}; gains lie {'above' if higher_is_better[metric] else 'below'} the line", fontsize=8)
+        axes.set_aspect("equal", "datalim")
         axes.set_xlabel(baseline, fontsize=8)
         axes.set_ylabel(method, fontsize=8)
     return figure
@@ -116,8 +120,8 @@ def heat_map(pairs: Mapping[str, pd.DataFrame], higher_is_better: Mapping[str, b
         image = axes.imshow(grid.to_numpy(), cmap=colours, vmin=-largest, vmax=largest, aspect="auto")
         axes.set_xticks(range(len(grid.columns)), list(grid.columns), rotation=90, fontsize=6)
         axes.set_yticks(range(len(grid.index)), list(grid.index), fontsize=6)
-        axes.set_title(f"{metric}: difference", fontsize=8)
-        figure.colorbar(image, ax=axes, shrink=0.8)
+        axes.set_title(f"{metric}: difference, gains blue", fontsize=8)
+        figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
     return figure
 
 

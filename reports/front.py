@@ -55,8 +55,9 @@ def unbeaten(points: Sequence[FrontPoint]) -> list[FrontPoint]:
 
 
 def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel) -> Figure:
-    """AED over identity: rows of one kind are joined, unbeaten ones ringed."""
+    """AED over identity: rows of one kind have a colour and are joined, unbeaten ones ringed."""
     from matplotlib.figure import Figure
+    from matplotlib.patheffects import withStroke
 
     figure = Figure(figsize=(5.2, 4.0), layout="constrained")
     axes = figure.subplots()
@@ -66,11 +67,13 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
     for index, (group, own) in enumerate(groups.items()):
         colour = COLOURS[index % len(COLOURS)] if group else "#000000"
         x, y = [point.identity for point in own], [point.expression for point in own]
-        axes.plot(x, y, color=colour, marker="o" if group else "*", markersize=5 if group else 10, linewidth=1)
+        marker, size = ("o", 5) if group else ("*", 10)
+        kind, order = group or "baseline", 2 if group else 5
+        axes.plot(x, y, color=colour, marker=marker, markersize=size, linewidth=1, label=kind, zorder=order)
+        halo = [withStroke(linewidth=2, foreground="white")]  # names stay readable over lines and over each other
         for point in own:
-            label = point.name or "baseline"
-            place = (point.identity, point.expression)
-            axes.annotate(label, place, (4, 3), textcoords="offset points", fontsize=6, color=colour)
+            place, label = (point.identity, point.expression), point.name.removeprefix(group).lstrip("+=")
+            axes.annotate(label, place, (5, 3), textcoords="offset points", fontsize=6, path_effects=halo)
     best = unbeaten(points)
     rings = [point.identity for point in best], [point.expression for point in best]
     axes.scatter(*rings, s=90, facecolors="none", edgecolors="#444444", linewidths=1, label="not beaten in both")
@@ -79,7 +82,7 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
     axes.margins(0.12)
     axes.grid(True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=7)
+    axes.legend(fontsize=6)
     return figure
 
 

@@ -63,6 +63,7 @@ def merge(runs: Mapping[str, RunData], folder: Path, against: str = "", *, versi
     own = _own_labels(runs)
     store, items = Store(folder), dict[Output, tuple[int, PlanItem]]()
     for name, data in runs.items():
+        store.records |= {key: record for key, record in data.store.records.items() if key[0] == "observe"}
         for item in data.plan:
             made, scores = _records(data, item)
             if item.method in own:

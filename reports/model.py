@@ -95,8 +95,14 @@ def model_of(data: RunData) -> ReportModel:
         cost=cost(data.store),
         ablation=panels(data.run, frame),
         unmeasured={suite: _unmeasured(data.run, suite, summary) for suite in data.run.suites},
-        notes=tuple(_file_notes(data)),
+        notes=(*left_out_rows(data.run), *_file_notes(data)),
     )
+
+
+def left_out_rows(run: RunFile) -> list[str]:
+    """Rows that an ablation cannot have on its generator, a sentence each."""
+    rows: dict[str, str] = run.config.get("ablation_left_out") or {}
+    return [f"The row {name} of this ablation is left out: {reason}." for name, reason in rows.items()]
 
 
 def _file_notes(data: RunData) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,8 +16,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#56b4e9")
 POINTS = "#999999"
 DPI = 120
 _PANEL = (4.0, 3.2)
+_ROW, _FEW = 0.34, 7
 _GAP = 0.1
-"""Both in inches."""
+"""Sizes in inches: a panel, a named row of one with more than few of them, the gap between panels."""
 _SPREAD = 0.16
 """Half the width, in rows, over which the cases of a row are spread beside each other."""
 
@@ -70,7 +71,9 @@ def draw(rows: Sequence[Sequence[Panel]]) -> Figure:
     from matplotlib.layout_engine import ConstrainedLayoutEngine
 
     columns = max(len(row) for row in rows)
-    figure = Figure(figsize=(_PANEL[0] * columns, _PANEL[1] * len(rows)), dpi=DPI)
+    most = max(len(panel.names) for row in rows for panel in row)
+    width, height = max(_PANEL[0], _ROW * most + 1.0), _PANEL[1] + (1.0 if most > _FEW else 0.0)
+    figure = Figure(figsize=(width * columns, height * len(rows)), dpi=DPI)
     figure.set_layout_engine(ConstrainedLayoutEngine(w_pad=_GAP, h_pad=_GAP))
     axes = figure.subplots(len(rows), columns, squeeze=False)
     for index, row in enumerate(rows):
@@ -123,4 +126,5 @@ def _rows(axes: Axes, panel: Panel, colour: str) -> None:
         axes.scatter(beside, spot.cases, color=POINTS, s=8, linewidth=0, alpha=0.7, zorder=2)
         axes.plot([spot.x, spot.x], [spot.low, spot.high], color=colour, linewidth=2, zorder=3)
         axes.plot([spot.x], [spot.mean], color=colour, marker="o", markersize=6, zorder=4)
-    axes.set_xticks([spot.x for spot in panel.spots], panel.names, rotation=20, ha="right", fontsize=8)
+    turned: Any = {"rotation": 90} if len(panel.names) > _FEW else {"rotation": 20, "ha": "right"}
+    axes.set_xticks([spot.x for spot in panel.spots], panel.names, fontsize=8, **turned)

@@ -7,14 +7,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from ...core.digest import digest
 from ...core.errors import Status
+from ...faces.base import LANDMARKS, Observation
 from ..fingerprint import OBSERVE_VERSION
 from ..isolation import isolated
 from ..session import Session
 from ..store import Record
 from .base import Stage
 from .jobs import Job, Source
+
+_PARTS = {"upper face": [*range(17, 27), *range(36, 48)], "lower face": [*range(48, 68)]}
+"""Points of iBUG 68: brows and eyes, and the mouth."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +44,28 @@ class ObserveJob:
             "no_face": int((seen.counts == 0).sum()),
             "several_faces": int((seen.counts > 1).sum()),
             "calls": dict(session.observer.calls - calls),
+            "source": self.source.key,
+            "windows": face_windows(seen),
         }
         return [record]
 
     def failed(self, status: Status, reason: str) -> list[Record]:
         """Records that stand for the failed job; see :meth:`Job.failed`."""
         return [{"stage": "observe", "key": self.key, "clip": self.where, "status": status, "reason": reason}]
+
+
+def face_windows(seen: Observation) -> dict[str, list[float]]:
+    """Where the parts of a face are over a whole clip, for reports that enlarge them.
+
+    Returns:
+        By part: left, top, right and bottom as shares of the frame; nothing where no landmarks were found.
+    """
+    points = seen.features.get(LANDMARKS)
+    if points is None or not seen.found.any():
+        return {}
+    shares = points[seen.found] / (seen.width, seen.height)
+    parts = ((name, shares[:, rows]) for name, rows in _PARTS.items())
+    return {name: np.concatenate([own.min((0, 1)), own.max((0, 1))]).round(4).tolist() for name, own in parts}
 
 
 class _Observe(Stage):

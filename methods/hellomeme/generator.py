@@ -68,6 +68,7 @@ class HelloMeme(DiffusionGenerator):
     name = "hellomeme"
     options_model = HelloMemeOptions
     latent_stride = STRIDE
+    has_tiled_decoding = True
     frame_size = CANVAS  # what it is given; it cuts its own frame out of that
 
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
@@ -200,6 +201,10 @@ class HelloMeme(DiffusionGenerator):
     def decode(self, latents: Tensor, run: int = 1) -> Tensor:  # noqa: ARG002 - each frame is decoded on its own
         """Frames of latents, differentiable; see :meth:`DiffusionGenerator.decode`."""
         return self._networks.decode(latents)
+
+    def decode_tiled(self, latents: Tensor, cells: int) -> Tensor:
+        """See :meth:`DiffusionGenerator.decode_tiled`: diffusers' own tiles."""
+        return self._networks.decode_tiled(latents, cells)
 
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Conditions | Selection) -> Tensor:
         """See :meth:`DiffusionGenerator.denoise`. Only the half with conditions is computed."""

@@ -12,8 +12,10 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
+from ..tiling import tiled
 from .adapted_unet import WiredUNet, recompute_when, share_into_motion_unet
 from .adapters import MotionKnits, ReferenceAdapter
+from .architecture import STRIDE
 from .control import ControlNetwork
 from .feature_maps import Maps, joined
 from .inputs import Control, HelloMemeInputs
@@ -173,6 +175,11 @@ class Networks:
         plain = latents.to(self.device) / self.decoder.config.scaling_factor
         frames: Tensor = self.decoder.decode(plain.to(self.decoder.dtype), return_dict=False)[0].float()
         return frames
+
+    def decode_tiled(self, latents: Tensor, cells: int) -> Tensor:
+        """Frames as :meth:`decode` gives them, by diffusers' tiles of so many cells a side."""
+        with tiled(self.decoder, cells, STRIDE):
+            return self.decode(latents)
 
     def _is_recomputing(self) -> bool:
         return torch.is_grad_enabled() and bool(self.denoiser.is_gradient_checkpointing)

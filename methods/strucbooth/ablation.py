@@ -10,6 +10,7 @@ from .config import StrucBoothConfig
 from .regions import REGION_NAMES, REGIONS
 
 WEIGHTS = ("gradient_weight", "identity_weight")
+TILED = "tiled"
 
 
 def loss_rows(settings: SweepSettings, values: Sequence[int] = ()) -> Rows:  # noqa: ARG001 - takes no values
@@ -51,8 +52,8 @@ def step_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:  # noqa: 
     }
 
 
-def decoding_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:  # noqa: ARG001 - the same under all settings
-    """Table 2 (b): patches decoded alone, with context around them, and whole frames.
+def decoding_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:
+    """Table 2 (b): patches decoded alone, with context around them, whole frames, and whole frames in tiles.
 
     Raises:
         ConfigError: When a halo is negative.
@@ -63,7 +64,16 @@ def decoding_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:  # no
     patch: dict[str, dict[str, str | int]] = {
         f"patch+halo={halo}" if halo else "patch": {"decoding": "patch", "halo": halo} for halo in counts
     }
-    return patch | {"global": {"decoding": "global", "halo": 0}}
+    whole = {"global": "global"} | ({} if without_tiles(settings) else {TILED: "tiled"})
+    return patch | {label: {"decoding": decoding, "halo": 0} for label, decoding in whole.items()}
+
+
+def without_tiles(settings: SweepSettings) -> dict[str, str]:
+    """The row of tiled decoding, where the generator's decoder has none."""
+    generator = settings.generator
+    if generator is None or generator.has_tiled_decoding:
+        return {}
+    return {TILED: f"the decoder of {generator.name} has no tiled decoding"}
 
 
 def weight_rows(settings: SweepSettings, values: Sequence[int]) -> Rows:
@@ -118,9 +128,11 @@ SWEEPS: Mapping[str, Sweep] = {
         values=(0, 30, 60, 90, 120),
     ),
     "decoding": Sweep(
-        "Patches decoded alone, with a halo of so many latent cells around them, and whole frames.",
+        "Patches decoded alone, with a halo of so many latent cells around them, whole frames, and whole frames by the "
+        "decoder's own tiles.",
         decoding_rows,
         values=(0, 2),
+        left_out=without_tiles,
     ),
     "weights": Sweep(
         "Every gradient weight with every identity weight, as percent of the settings' own: expression for identity.",

@@ -47,7 +47,8 @@ class StrucBoothConfig(Options):
             have as many votes as lips and lids. The record says it in gray levels, as ``eps_gray_levels``.
         flat: Driving pixels whose gradient norm, in the same units, is smaller than this are left out.
         weighting: "uniform" is eq. 7; "norm" weighs pixels by the driver's gradient norm.
-        decoding: "patch" decodes the regions alone (the paper), "global" whole frames.
+        decoding: "patch" decodes the regions alone (the paper), "global" whole frames, "tiled" whole frames by the
+            decoder's own tiles of half a frame's side, where it has any.
         halo: Latent cells of context decoded around each patch and cut away.
         neighbours: Frames on each side decoded with a patch and thrown away, for decoders that mix frames.
         patch_batch: Most patches of one shape decoded together: faster on a GPU, at the memory of so many.
@@ -86,7 +87,7 @@ class StrucBoothConfig(Options):
     eps: float = Field(default=1e-2, gt=0)
     flat: float = Field(default=1e-2, ge=0)
     weighting: Literal["uniform", "norm"] = "uniform"
-    decoding: Literal["patch", "global"] = "patch"
+    decoding: Literal["patch", "global", "tiled"] = "patch"
     halo: int = Field(default=0, ge=0)
     neighbours: int = Field(default=0, ge=0)
     patch_batch: int = Field(default=1, ge=1)
@@ -115,6 +116,8 @@ class StrucBoothConfig(Options):
             raise ValueError(f"snapshots must lie between 0 and the {self.steps} steps")
         if self.window_log_snr is not None and self.window_sigma is not None:
             raise ValueError("window_log_snr and window_sigma say the same in two ways: give one")
+        if self.decoding == "tiled" and self.neighbours:
+            raise ValueError("neighbours: tiled decoding takes each frame on its own: neighbours=0")
         return self
 
     @property

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ...core.errors import DivergedError
 from ..base import DiffusionGenerator
+from ..tiling import tile_side
 from .config import StrucBoothConfig
 from .losses import PixelTerm, ldm_loss, pull_back
 from .patches import PatchDecoder, Site
@@ -58,9 +59,9 @@ class TuningObjective:
         self._guide = guide
         self._config = config
         self._random = torch.Generator().manual_seed(seed)
-        whole = config.decoding == "global"
+        whole, decode = config.decoding != "patch", self._decode_tiled if config.decoding == "tiled" else self._decode
         self._decoder = PatchDecoder(
-            self._decode, generator.latent_stride, config.halo, whole, config.neighbours, config.patch_batch
+            decode, generator.latent_stride, config.halo, whole, config.neighbours, config.patch_batch
         )
 
     @property
@@ -130,6 +131,12 @@ class TuningObjective:
         """The generator's decoder; only it runs under autocast, since gradients of images need full precision."""
         with self._autocast(latents.device):
             frames = self._generator.decode(latents, run) if run > 1 else self._generator.decode(latents)
+        return frames.float()
+
+    def _decode_tiled(self, latents: Tensor) -> Tensor:
+        """Whole frames by the decoder's own tiles; not for the identity loss, so that rows differ in one thing."""
+        with self._autocast(latents.device):
+            frames = self._generator.decode_tiled(latents, tile_side(latents))
         return frames.float()
 
     def _identity_row(self, frames: list[int]) -> int | None:

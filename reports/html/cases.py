@@ -47,6 +47,7 @@ class Gallery:
             self._items[item.suite, item.case].append(item)
         self._baselines = {item.baseline for item in data.plan}
         self._by_suite: dict[str, list[str]] = {}
+        self._windows = _windows(data)
         self.sources: dict[str, Load] = {}
         """How to read what is shown, by digest."""
         self._cases = [self._case(*key) for key in self._items]
@@ -130,7 +131,14 @@ class Gallery:
             "driving": items[0].driving,
             "tiles": [*inputs[:2], *made, *inputs[2:]],
             "values": {item.method: self._values(item) for item in items},
+            "windows": self._driving_windows(suite, case_id),
         }
+
+    def _driving_windows(self, suite: str, case_id: str) -> dict[str, list[float]]:
+        """Where the face is in the driving clip, whose pose the outputs have; nothing where that was not recorded."""
+        copy = self._copies[suite]
+        case = copy.cases.get(case_id) if copy else None
+        return self._windows.get(copy.suite.window_key(case.driving), {}) if copy and case else {}
 
     def _place(self, item: PlanItem) -> int:
         """The baseline first, references last."""
@@ -180,6 +188,12 @@ def script_json(value: Any) -> str:
     """
     text = json.dumps(value, separators=(",", ":"), allow_nan=False)
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _windows(data: RunData) -> dict[str, dict[str, list[float]]]:
+    """By key of a clip: where the face models saw which part of the face in it."""
+    seen = (record for record in data.store.records.values() if record["stage"] == "observe" and record.get("windows"))
+    return {record["source"]: record["windows"] for record in seen}
 
 
 def _read(path: Path) -> Clip:

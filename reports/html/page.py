@@ -18,7 +18,7 @@ from ..ablation import PICTURE
 from ..model import ReportModel
 from ..render.markdown import LEGEND, coverage_warning
 from ..render.numbers import count_text, duration, number, percent, settings_text
-from ..render.verdict import interval_notes, primary_gaps, verdict
+from ..render.verdict import interval_notes, primary_gaps, verdict_parts
 from ..run_data import RunData
 from .cases import MEDIA, Curves, Gallery, script_json
 from .proxies import LARGEST, LARGEST_PICTURE, Proxies, make_proxies
@@ -45,7 +45,7 @@ def write_page(data: RunData, model: ReportModel, report: Path, *, single_file: 
     curves = gallery.curves()
     places = _write_curves(report / MEDIA, gallery, curves)
     content = gallery.as_data(proxies, lambda name: f"{MEDIA}/{name}", places)
-    write_text(report / PAGE, _render(model, content, proxies, ""))
+    write_text(report / PAGE, _render(model, content, proxies, PICTURE if model.ablation else ""))
     if single_file:
         write_text(report / SINGLE, _single(model, gallery, proxies, curves, report))
     else:
@@ -73,16 +73,23 @@ def _single(model: ReportModel, gallery: Gallery, proxies: Proxies, curves: Mapp
         size = len(f"data:{kind};base64,") + 4 * -(-proxy.bytes // 3)
         if size <= left:
             left -= size
-            coded = base64.b64encode((report / MEDIA / proxy.name).read_bytes()).decode()
-            inside[proxy.name] = f"data:{kind};base64,{coded}"
+            inside[proxy.name] = _inside(report / MEDIA / proxy.name)
     content = gallery.as_data(proxies, lambda name: inside.get(name, ""), curves, linked=False)
     gone = len(proxies.made) - len(inside)
     note = f"A single file: {len(inside)} of {len(proxies.made)} pictures and clips are inside it"
     note += f", {gone} were left out to stay below {human_size(SINGLE_LIMIT)} of media." if gone else "."
-    return _render(model, content, proxies, note)
+    plot = _inside(report / PICTURE) if model.ablation else ""
+    return _render(model, content, proxies, plot, note)
 
 
-def _render(model: ReportModel, content: Mapping[str, Any], proxies: Proxies, note: str) -> str:
+def _inside(path: Path) -> str:
+    """A file as an address that holds all of it."""
+    kind = mimetypes.guess_type(path.name)[0] or "image/webp"
+    return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
+
+
+def _render(model: ReportModel, content: Mapping[str, Any], proxies: Proxies, plot: str, note: str = "") -> str:
+    """The page; ``plot`` is where an ablation's is, "" for other runs."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -97,14 +104,14 @@ def _render(model: ReportModel, content: Mapping[str, Any], proxies: Proxies, no
         model=model,
         run=model.run,
         config=json.dumps(model.run.config, indent=1, ensure_ascii=False),
-        verdict=verdict(model),
+        verdict=verdict_parts(model),
         suites=[_suite(model, name) for name in model.suites],
         legend=LEGEND if len(model.comparison) else "",
         warning=coverage_warning(model.low_coverage),
         failures=failed,
         crowded=model.crowded.to_dict("records"),
         cost=model.cost.sort_values(["stage", "method", "phase"]).to_dict("records"),
-        ablation=PICTURE if model.ablation and not note else "",
+        ablation=plot,
         media={"count": len(proxies.made), "bytes": proxies.bytes, "gone": len(proxies.gone)},
         sides=(LARGEST, LARGEST_PICTURE),
         note=note,

@@ -43,7 +43,10 @@ def save_figure(make: Callable[[], Figure], stem: Path) -> None:
         figure = make()
         for ending, metadata in _METADATA.items():
             with atomic_path(stem.with_name(f"{stem.name}.{ending}")) as temporary:
-                figure.savefig(temporary, format=ending, metadata=metadata, dpi=200)
+                # Tight: headings over the first row are as high as they are, and would be cut at a fixed height.
+                figure.savefig(
+                    temporary, format=ending, metadata=metadata, dpi=200, bbox_inches="tight", pad_inches=0.03
+                )
 
 
 def twin_axes(identity: Panel, expression: Panel) -> Figure:
@@ -73,17 +76,18 @@ def twin_axes(identity: Panel, expression: Panel) -> Figure:
     return figure
 
 
-def cost_scatter(points: Sequence[tuple[str, float, float, float]], unit: str) -> Figure:
+def cost_scatter(points: Sequence[tuple[str, float, float, float]], unit: str, memory: str) -> Figure:
     """Table 2(b): AED against memory and against speed, a point per way of decoding.
 
     Args:
         points: Name, AED, bytes of memory, steps per second.
         unit: Unit of AED, with its metric.
+        memory: What the memory is of, with its unit.
     """
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
-    for axes, column, label in zip(figure.subplots(1, 2), (2, 3), ("peak memory [MiB]", "speed [it/s]"), strict=True):
+    for axes, column, label in zip(figure.subplots(1, 2), (2, 3), (memory, "speed [it/s]"), strict=True):
         scale = 2**20 if column == 2 else 1
         for index, point in enumerate(points):
             marker = "*" if point[0].startswith("patch") else "o"

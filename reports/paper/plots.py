@@ -41,15 +41,19 @@ def _plots(model: ReportModel, data: RunData, suite: str, method: str) -> Iterat
     rows = table[(table["suite"] == suite) & (table["method"] == method)]
     baseline = str(rows["baseline"].iloc[0])
     if rows["low"].notna().any():
-        yield "forest", "Differences with their 95 % intervals; squares are primary metrics.", lambda: forest(rows)
+        yield (
+            "forest",
+            "Differences with their 95 % intervals; squares are primary metrics, green is better, orange worse.",
+            lambda: forest(rows),
+        )
     measured = set(rows["metric"])
     primary = [metric for metric in model.run.primary.get(suite, []) if metric in measured]  # AED is the last
     pairs = {metric: pairs_of(model.frame, suite, metric, method) for metric in primary}
     pairs = {metric: pair for metric, pair in pairs.items() if len(pair)}
     if pairs:
-        yield "scatter", "Each point is a case.", lambda: scatter(pairs, baseline, method)
+        better = {metric: model.run.metrics[metric].higher_is_better for metric in pairs}
+        yield "scatter", "Each point is a case.", lambda: scatter(pairs, baseline, method, better)
         if model.run.suites[suite].kind != SuiteKind.SELF_VIDEO:
-            better = {metric: model.run.metrics[metric].higher_is_better for metric in pairs}
             yield "heatmap", "Differences by identity and driving.", lambda: heat_map(pairs, better)
     curves = {
         f"{case}: {metric}": curve

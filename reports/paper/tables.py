@@ -11,7 +11,7 @@ import pandas as pd
 from ...core.errors import Status
 from ...datasets.manifest import SuiteKind
 from ...metrics.primary import PRIMARY
-from ..model import ReportModel
+from ..model import ReportModel, left_out_rows
 from ..render.numbers import percent
 from ..render.verdict import interval_notes
 from ..run_data import RunData
@@ -170,15 +170,27 @@ def ablation_table(model: ReportModel, data: RunData) -> PaperTable:
         speed, peak = costs.get(method, (math.nan, math.nan))
         rows.append(Row(f"{index} {_label(method, baseline)}", [*cells, Cell(speed, 2), Cell(peak / _MIB, 0)]))
     wide = [part for column in columns for part in (column, Column(column.group, "vs. Base"))]
-    wide += [Column("Tuning", "it/s", True), Column("Tuning", "MiB", False)]
+    on_card = data.run.device.startswith("cuda")
+    wide += [Column("Tuning", "it/s", True), Column("Tuning", "GPU MiB" if on_card else "process MiB", False)]
     named = {(suite, column.title): metric for (suite, metric, _), column in zip(sources, columns, strict=True)}
-    cost_note = (
-        "Tuning: median over cases of steps per second, and the largest peak of memory of a case, of the whole "
-        f"process on {data.run.device or 'the run device'}; of the run itself, other work on the machine included."
-    )
-    notes = [BOLD_NOTE, *measured.notes(named), cost_note]
+    notes = [BOLD_NOTE, *measured.notes(named), _cost_note(on_card=on_card), *left_out_rows(data.run)]
+    notes += [published.CHARTS[sweep]] if sweep in published.CHARTS else []
     return PaperTable(
         name, number, caption, "Row", wide, rows, notes, published.table_2a() if sweep == "losses" else None
+    )
+
+
+def _cost_note(*, on_card: bool) -> str:
+    """What the columns of speed and memory are, and what they are not."""
+    memory = (
+        "the most that was allocated on the graphics card during a case"
+        if on_card
+        else "the most resident memory of the whole process during a case, weights, libraries and what the allocator "
+        "keeps included: small differences mean nothing"
+    )
+    return (
+        f"Tuning: median over cases of steps per second, and {memory}; the largest of all cases. Both are of the run "
+        "itself, other work on the machine included; bench profile decoding measures each way alone."
     )
 
 
@@ -189,8 +201,9 @@ def tuning_costs(data: RunData) -> dict[str, tuple[float, float]]:
         made = data.store.records.get(("generate", item.key))
         if made and made["status"] == Status.OK and made["detail"].get("seconds_tune"):
             steps = made["detail"].get("tuned_steps", math.nan)
-            speed = math.nan if made["detail"].get("tuning_reused") else steps / made["detail"]["seconds_tune"]
-            rows.append({"method": item.method, "speed": speed, "peak": made["peak_bytes"]})
+            reused = made["detail"].get("tuning_reused")  # what such a row took is no tuning's
+            speed = math.nan if reused else steps / made["detail"]["seconds_tune"]
+            rows.append({"method": item.method, "speed": speed, "peak": math.nan if reused else made["peak_bytes"]})
     if not rows:
         return {}
     table = pd.DataFrame(rows).groupby("method").agg(speed=("speed", "median"), peak=("peak", "max"))

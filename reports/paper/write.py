@@ -133,7 +133,9 @@ def _draw_ablation(model: ReportModel, data: RunData, done: Written) -> None:
                 if spot.name in costs
             ]
             unit, name = expression.y_label, f"table2b_{suite}"
-            save_figure(lambda p=points, u=unit: cost_scatter(p, u), done.folder / name)  # type: ignore[misc]
+            place = "graphics card" if data.run.device.startswith("cuda") else "whole process"
+            memory = f"peak memory of the {place} [MiB]"
+            save_figure(lambda p=points, u=unit, m=memory: cost_scatter(p, u, m), done.folder / name)  # type: ignore[misc]
             done.figures.append((name, f"{suite}: AED, memory and speed of patch-wise and global decoding."))
     for suite, spots, pair in fronts(model.ablation):
         name = f"front_{sweep}_{suite}"

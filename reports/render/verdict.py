@@ -16,18 +16,26 @@ _PHRASES = {
 
 
 def verdict(model: ReportModel) -> str:
-    """What the primary metrics say, suite by suite and method by method."""
+    """What the primary metrics say, suite by suite and method by method, in one sentence."""
+    return " ".join(verdict_parts(model))
+
+
+def verdict_parts(model: ReportModel) -> list[str]:
+    """The verdict in parts that may stand on lines of their own: one per suite and method."""
     if model.comparison.empty:
-        return "No verdict: the run has no method to compare with a baseline (--baseline)."
+        return ["No verdict: the run has no method to compare with a baseline (--baseline)."]
     groups = [(key, part) for key, part in model.comparison.groupby(["suite", "method"], sort=False)]
     # Suites of a few clips, which no verdict can be about, are named together at the end.
-    short = [str(suite) for (suite, _), part in groups if set(part.loc[part["primary"], "verdict"]) == {"too few"}]
+    short = [key for key, part in groups if set(part.loc[part["primary"], "verdict"]) == {"too few"}]
     if len(short) == len(groups):
         short = []
-    found = [_of_method(str(suite), str(method), part) for (suite, method), part in groups if suite not in short]
+    found = [
+        _of_method(str(suite), str(method), part) for (suite, method), part in groups if (suite, method) not in short
+    ]
     if short:
-        found.append(f"too few clusters for a verdict on {', '.join(dict.fromkeys(short))}")
-    return f"Verdict: {'; '.join(found)}."
+        found.append(f"too few clusters for a verdict on {', '.join(dict.fromkeys(str(suite) for suite, _ in short))}")
+    found[0] = f"Verdict: {found[0]}"
+    return [*(f"{part};" for part in found[:-1]), f"{found[-1]}."]
 
 
 def interval_notes(part: pd.DataFrame) -> list[str]:

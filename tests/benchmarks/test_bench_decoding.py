@@ -12,7 +12,7 @@ from portraitbench.profiling.decoding import arms
 @pytest.fixture(scope="module")
 def ways():
     subject = make_subject("pocket", 128, torch.device("cpu"), 0)
-    return arms(subject, subject.decode, 0)
+    return arms(subject, [0])
 
 
 @pytest.mark.benchmark(group="decoding-pocket-128")

@@ -182,6 +182,30 @@ def test_one_slider_moves_all_clips_to_one_frame(browser, page):
     assert set(frames(browser, 1) or [0]) == {0}  # other cases stay
 
 
+def test_a_part_of_the_face_is_enlarged_where_it_was_seen(browser, page):
+    """The window that is on the screen holds the recorded box, and not much besides."""
+    browser.open(page)
+    near(browser, 0)
+    left, top, right, bottom = browser.run("return document.querySelector('.case').card.entry.windows['lower face']")
+    assert left < right
+    assert top < bottom
+    shown = browser.run(
+        """const card = document.querySelector('.case');
+        [...card.querySelectorAll('button')].find(b => b.textContent === 'lower face').click();
+        const frame = card.querySelector('.frame').getBoundingClientRect();
+        const whole = card.querySelector('.frame video, .frame img').getBoundingClientRect();
+        return [(frame.left - whole.left) / whole.width, (frame.top - whole.top) / whole.height,
+          (frame.right - whole.left) / whole.width, (frame.bottom - whole.top) / whole.height]"""
+    )
+    assert shown[0] <= left + 1e-3
+    assert shown[1] <= top + 1e-3
+    assert shown[2] >= right - 1e-3
+    assert shown[3] >= bottom - 1e-3
+    side = max(right - left, bottom - top, 0.1)
+    assert shown[2] - shown[0] == pytest.approx(min(1, 1.3 * side), abs=0.01)
+    assert browser.errors() == []
+
+
 def test_keys_step_play_and_compare(browser, page):
     from selenium.webdriver.common.keys import Keys
 

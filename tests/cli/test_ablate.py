@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from portraitbench.core.errors import ConfigError
+from portraitbench.core.options import parse_options
 from portraitbench.harness.run_file import load_run
+from portraitbench.methods.base import MethodContext
+from portraitbench.methods.hellomeme.generator import HelloMeme
 from portraitbench.methods.strucbooth.ablation import (
     decoding_rows,
     loss_rows,
@@ -95,6 +98,9 @@ def test_decoding_compares_patches_halos_and_whole_frames(bench, where, tmp_path
     config = json.loads((tmp_path / "runs" / "tiny-ablate-decoding" / "run.json").read_text())["config"]
     rows = {spec["label"]: (spec["options"]["decoding"], spec["options"]["halo"]) for spec in config["methods"]}
     assert rows == {"patch": ("patch", 0), "patch+halo=1": ("patch", 1), "global": ("global", 0)}
+    assert config["ablation_left_out"] == {"tiled": "the decoder of tiny-v has no tiled decoding"}
+    said = "The row tiled of this ablation is left out: the decoder of tiny-v has no tiled decoding."
+    assert said in " ".join(done.out.split())
     assert all(spec["options"]["regions"] == "mouth" for spec in config["methods"])
 
 
@@ -147,7 +153,16 @@ def test_a_loss_that_is_off_by_default_has_the_papers_weight_in_its_row():
 def test_rows_of_steps_keep_what_shorter_ones_need():
     rows = step_rows(settings(), [90, 0, 30, 60, 30])
     assert [(row["steps"], row["snapshots"]) for row in rows.values()] == [(30, ()), (60, (30,)), (90, (30, 60))]
-    assert list(decoding_rows(settings(), [2, 0])) == ["patch", "patch+halo=2", "global"]
+
+
+def test_whole_frames_are_decoded_in_tiles_too_where_the_decoder_can(tmp_path):
+    context = MethodContext(lambda: None, device="cpu", cache=tmp_path)
+    generator = HelloMeme({"weights": "random-tiny"}, context)
+    rows = decoding_rows(settings()._replace(generator=generator), [2, 0])
+    assert list(rows) == ["patch", "patch+halo=2", "global", "tiled"]
+    assert rows["tiled"] == {"decoding": "tiled", "halo": 0}
+    with pytest.raises(ConfigError, match="neighbours"):
+        parse_options(StrucBoothConfig, {**rows["tiled"], "neighbours": 1}, "it")
 
 
 def test_weights_cross_gradient_and_identity_around_the_settings_own():

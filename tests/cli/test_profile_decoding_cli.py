@@ -16,12 +16,13 @@ def test_table_and_file(bench, tmp_path, monkeypatch):
         assert text in done.out.replace("\n", " ") or text in done.out.replace("\n", "")
     assert "\x1b" not in done.out
     data = json.loads(out.read_text())
-    assert [arm["arm"] for arm in data["arms"]] == ["patch", "global", "naive patch"]
+    assert [arm["arm"] for arm in data["arms"]] == ["patch+halo=1", "patch", "global", "naive patch"]
+    assert "tiled: not measured, the decoder of pocket has no tiled decoding" in done.out
     assert all(len(arm["seconds"]) == 1 and arm["peak_bytes"] > 0 for arm in data["arms"])
     assert [row["halo"] for row in data["halos"]] == [1, 0]
     assert data["halos"][0]["gray_levels"] < data["halos"][1]["gray_levels"]
     assert data["device"].startswith("CPU, ")
-    assert (data["size"], data["arms_halo"], data["seed"], data["precision"]) == (64, 1, 0, "fp32")
+    assert (data["size"], data["tile"], data["seed"], data["precision"]) == (64, 0, 0, "fp32")
     assert data["weights"] == "packaged, trained"
     assert (data["caution"], data["note"]) == ("", "idle")
     assert {"torch", "threads", "latent_shape", "frame_covered"} <= data.keys()

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
+from diffusers import AutoencoderKL
 
 from portraitbench.core.errors import ConfigError
-from portraitbench.methods.strucbooth.gradients import GradientTarget
+from portraitbench.methods.strucbooth.gradients import GradientTarget, gradient_loss
 from portraitbench.methods.strucbooth.patches import Patch, PatchDecoder, window
 from portraitbench.methods.strucbooth.regions import REGIONS, Cells
+from portraitbench.methods.tiling import tile_side, tiled
 from portraitbench.profiling.decoders import Subject, make_subject
-from portraitbench.profiling.decoding import arms, as_data, decoding_at, measure_arms, measure_halos
+from portraitbench.profiling.decoding import EPS, arms, as_data, at_precision, measure_arms, measure_halos
 from portraitbench.profiling.faces import face_patches
 from portraitbench.profiling.peak_memory import measured_peak
 
@@ -69,7 +73,7 @@ def test_peak_sees_what_autograd_keeps():
 def test_patches_take_the_least_memory_and_global_decoding_the_most(subject):
     told = []
     costs = measure_arms(
-        arms(subject, decoding_at(subject, "fp32"), 0), 2, CPU, lambda done, total: told.append((done, total))
+        arms(at_precision(subject, "fp32"), [0]), 2, CPU, lambda done, total: told.append((done, total))
     )
     peaks = {cost.arm: cost.peak_bytes for cost in costs}
     assert 0 < peaks["patch"] < peaks["naive patch"] < peaks["global"]
@@ -83,14 +87,14 @@ def test_patches_take_the_least_memory_and_global_decoding_the_most(subject):
 
 @pytest.mark.parametrize("halo", [0, 2])
 def test_all_arms_give_one_gradient_where_a_halo_covers_the_decoders_reach(subject, halo):
-    found = {name: arm() for name, arm in arms(subject, subject.decode, halo).items()}
-    torch.testing.assert_close(found["patch"], found["naive patch"], rtol=1e-4, atol=1e-7)
-    same = torch.allclose(found["patch"], found["global"], rtol=1e-4, atol=1e-7)
+    found = {name: arm() for name, arm in arms(subject, [halo]).items()}
+    torch.testing.assert_close(found["patch" + ("+halo=2" if halo else "")], found["naive patch"], rtol=1e-4, atol=1e-7)
+    same = torch.allclose(found["naive patch"], found["global"], rtol=1e-4, atol=1e-7)
     assert same is (halo == 2)
 
 
 def test_difference_against_halo(subject):
-    halos = measure_halos(subject, subject.decode, [0, 1, 2], nothing)
+    halos = measure_halos(subject, [0, 1, 2], nothing)
     assert halos[0].gray_levels > halos[1].gray_levels > 0.01
     assert halos[2].gray_levels == pytest.approx(0, abs=1e-4)
     assert halos[0].extra_distance > halos[1].extra_distance > 1e-4
@@ -127,7 +131,7 @@ def test_the_embedded_decoder_on_a_real_render():
     assert middle["right_eye"].left < middle["nose"].left < middle["left_eye"].right
     frame = subject.decode(subject.latents)
     assert frame.shape == (1, 3, 128, 128)
-    data = as_data([], measure_halos(subject, subject.decode, [0, 6], nothing), subject)
+    data = as_data([], measure_halos(subject, [0, 6], nothing), subject)
     assert data["halos"][0]["gray_levels"] > 1 > 0.05 > data["halos"][1]["gray_levels"]
     assert 0.1 < data["frame_covered"] < 0.6
 
@@ -147,7 +151,7 @@ def test_sizes_that_do_not_fit_are_refused():
 
 
 def test_lower_precision_decodes_to_full_precision(subject):
-    exact, rough = (decoding_at(subject, name)(subject.latents) for name in ("fp32", "bf16"))
+    exact, rough = (at_precision(subject, name).decode(subject.latents) for name in ("fp32", "bf16"))
     assert rough.dtype == torch.float32
     assert 1e-5 < float((exact - rough).abs().max()) < 0.1
 
@@ -162,3 +166,59 @@ def test_a_decoder_of_stable_diffusions_size():
     assert subject.weights == "random weights, seed 3"
     assert subject.decode(subject.latents).shape == (1, 3, 64, 64)
     torch.testing.assert_close(make_subject("sd15", 64, CPU, 3).latents, subject.latents)
+
+
+@pytest.fixture
+def codec():
+    """An autoencoder of diffusers, small, whose decoder reaches further than a tile's overlap."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(1)
+        model = AutoencoderKL(
+            down_block_types=("DownEncoderBlock2D",) * 2,
+            up_block_types=("UpDecoderBlock2D",) * 2,
+            block_out_channels=(32, 32),
+            latent_channels=4,
+            sample_size=64,
+        )
+        return model.eval().requires_grad_(False), torch.randn(1, 4, 24, 24)
+
+
+def test_tiles_are_diffusers_own_and_leave_no_trace(codec):
+    model, latents = codec
+    whole = model.decode(latents).sample
+    assert tile_side(latents) == 12
+    with tiled(model, tile_side(latents), 2):
+        found = model.decode(latents).sample
+    assert (model.use_tiling, model.tile_latent_min_size, model.tile_sample_min_size) == (False, 32, 64)
+    torch.testing.assert_close(model.decode(latents).sample, whole, rtol=0, atol=0)
+    assert float((found - whole).abs().max()) > 1e-3
+    model.tile_latent_min_size, model.tile_sample_min_size = 12, 24
+    torch.testing.assert_close(found, model.tiled_decode(latents).sample, rtol=0, atol=0)
+
+
+def test_tiling_ends_with_an_exception_too(codec):
+    model, latents = codec
+    with pytest.raises(RuntimeError), tiled(model, 12, 2):
+        model.decode(latents[:, :3])
+    assert (model.use_tiling, model.tile_latent_min_size, model.tile_sample_min_size) == (False, 32, 64)
+
+
+def test_tiles_are_an_arm_where_the_decoder_has_them(subject, codec):
+    model, latents = codec
+
+    def whole(given):
+        return model.decode(given).sample
+
+    def in_tiles(given):
+        with tiled(model, 12, 2):
+            return whole(given)
+
+    own = replace(subject, decode=whole, decode_tiled=in_tiles, tile=12, latents=latents)
+    found = {name: arm() for name, arm in arms(own, [0, 1]).items()}
+    assert list(found) == ["patch", "patch+halo=1", "global", "tiled", "naive patch"]
+    leaf = latents.clone().requires_grad_(True)
+    frame = in_tiles(leaf)
+    losses = [gradient_loss(window(frame, patch.cells, 2), patch.guide, EPS) for patch in own.patches]
+    torch.testing.assert_close(found["tiled"], torch.autograd.grad(torch.stack(losses).mean(), leaf)[0])
+    assert not torch.allclose(found["tiled"], found["global"], rtol=1e-3, atol=1e-7)
+    assert "tiled" not in arms(subject, [0])

@@ -66,7 +66,7 @@ def test_all_can_be_drawn_with_a_missing_case(data, tmp_path):
     pairs = {"up/1": pairs_of(model.frame, "tiny", "up/1", "ours")}
     figures = {
         "forest": lambda: forest(model.comparison),
-        "scatter": lambda: scatter(pairs, "base", "ours"),
+        "scatter": lambda: scatter(pairs, "base", "ours", dict.fromkeys(pairs, True)),
         "heat": lambda: heat_map(pairs, {"up/1": True}),
         "time": lambda: time_curves({"b-x": over_time(model.frame, "tiny", "up/1", "b-x")}, ["base", "ours"]),
         "loss": lambda: loss_curves(losses_of(data, "tiny", "ours")),

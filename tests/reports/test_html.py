@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from fractions import Fraction
@@ -170,6 +171,29 @@ def test_a_single_file_holds_what_fits_and_says_what_it_left_out(perform, monkey
     assert "left out of this single file" in data_of(text)["media"][-1]["gone"]
     write_report(folder)
     assert not (folder / "report" / "single.html").exists()
+
+
+def test_a_single_file_of_an_ablation_holds_its_plot(blank):
+    blank.case("base", "a-x", {"up": [1.0], "down": [2.0]})
+    blank.case("base+steps=5", "a-x", {"up": [2.0], "down": [1.0]})
+    blank.write()
+    path = blank.folder / "run.json"
+    data = json.loads(path.read_text().replace("up/1", "id_sim/1"))
+    rows = [{"name": "strucbooth", "label": "steps=5", "options": {"steps": 5}}]
+    data["config"] |= {"ablation": "steps", "baseline": {"name": "base"}, "methods": rows}
+    path.write_text(json.dumps(data))
+    plan = blank.folder / "plan.jsonl"
+    plan.write_text(plan.read_text().replace("up/1", "id_sim/1"))
+    write_report(blank.folder, single_file=True)
+    report = blank.folder / "report"
+    shown = {}
+    for name in ("index.html", "single.html"):
+        pictures = [attributes for tag, attributes in Words((report / name).read_text()).tags if tag == "img"]
+        shown[name] = next(one["src"] for one in pictures if one["alt"] == "plot of the ablation")
+    assert shown["index.html"] == "ablation.png"
+    start, _, coded = shown["single.html"].partition(",")
+    assert start == "data:image/png;base64"
+    assert base64.b64decode(coded) == (report / "ablation.png").read_bytes()
 
 
 def test_links_of_the_page_lead_to_files(perform):

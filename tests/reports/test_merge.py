@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -125,6 +126,25 @@ def test_one_report_of_two_runs_lies_in_a_folder_of_its_own(runs, bench, tmp_pat
     assert "base,up/1" in table
     assert "theirs,up/1" in table
     assert bench("report", one, other, "-o", one).code == 2
+
+
+def gallery(page):
+    """What the page's script is given."""
+    text = page.read_text(encoding="utf-8")
+    return json.loads(re.search(r'<script[^>]*id="data"[^>]*>(.*?)</script>', text, re.DOTALL)[1])
+
+
+def test_the_page_of_two_runs_shows_the_methods_of_both(runs, bench, tmp_path):
+    one, other = runs("one", {"base": 0.0}), runs("other", {"base": 0.0, "theirs": 3.0})
+    done = bench("report", one, other, "-o", tmp_path / "both")
+    assert done.code == 0, done.err
+    found = gallery(tmp_path / "both" / "report" / "index.html")
+    assert found["suites"]["tiny"]["methods"] == ["base", "theirs"]
+    assert len(found["cases"]) == len(CASES)
+    for index, case in enumerate(found["cases"]):
+        assert {tile["label"] for tile in case["tiles"]} == {"identity", "driver", "base", "theirs"}
+        up = found["suites"]["tiny"]["metrics"].index("up/1")
+        assert (case["values"]["base"][up], case["values"]["theirs"][up]) == (index, index + 3)
 
 
 def test_runs_are_found_and_described(runs, bench, tmp_path):

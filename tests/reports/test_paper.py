@@ -178,16 +178,23 @@ def test_ablations_give_their_tables_in_the_papers_order(blank, tmp_path):
         for number, made in enumerate(data.store.records.values()):
             made["detail"] = {"seconds_tune": 2.0, "tuned_steps": 5} if "steps" in made["method"] else {}
             made["peak_bytes"] = number * 2**20
+            if "steps=5" in made["method"]:
+                made["detail"]["tuning_reused"] = 1
     done = write_paper(read, tmp_path / "paper", lambda clip: np.full((len(clip), 68, 2), np.nan))
     assert done.tables == ["table2a", "table2c"]
     lines = list(csv.reader((tmp_path / "paper" / "table2c.csv").open()))
     assert lines[0][1:5] == ["Cross-Image ID-SIM", "Cross-Image vs. Base", "Cross-Image AED", "Cross-Image vs. Base"]
     assert [line[0] for line in lines[1:]] == ["1 base", "2 + steps=5", "3 + steps=9"]
     assert [float(text) for text in lines[3][1:6]] == pytest.approx([0.41, -0.09, 3.1, -0.9, 2.5])
-    assert lines[1][5:] == ["", ""]
+    assert lines[1][5:] == lines[2][5:] == ["", ""]
+    assert float(lines[3][6]) > 0
     assert "table2c_tiny" in [name for name, _ in done.figures]
     text = (tmp_path / "paper" / "paper.md").read_text()
     assert "Published: Table 2(a)" in text
+    assert lines[0][5:] == ["Tuning it/s", "Tuning process MiB"]
+    told = (tmp_path / "paper" / "table2c.md").read_text()
+    assert "the most resident memory of the whole process" in told
+    assert "400 to 600 steps" in told.partition("Published, Table 2(c)")[2]
     twice = {"one": read["steps"], "other": read["steps"]}
     with pytest.raises(ConfigError, match="runs one and other are both ablations of steps"):
         write_paper(twice, tmp_path / "twice", lambda clip: np.zeros((len(clip), 68, 2)))

@@ -32,6 +32,13 @@ function chooser(title, options, value, change) {
   return make("label", {}, title, select);
 }
 
+// The square window around a box of shares (left, top, right, bottom) with some room, as transform-origin and scale.
+function around([left, top, right, bottom]) {
+  const side = Math.min(1, 1.3 * Math.max(right - left, bottom - top, 0.1));
+  const origin = (low, high) => (side === 1 ? 0.5 : Math.min(1, Math.max(0, ((low + high - side) / 2) / (1 - side))));
+  return { scale: 1 / side, x: origin(left, right), y: origin(top, bottom) };
+}
+
 const number = (value) =>
   value == null ? "-" : Math.abs(value) >= 1000 ? value.toFixed(0) : value.toFixed(Math.abs(value) < 0.1 ? 4 : 3);
 const signed = (value) => (value > 0 ? "+" : "") + number(value);
@@ -447,9 +454,15 @@ class Card {
     this.toggle = make("button", { type: "button", "aria-pressed": "false", onclick: () => this.compare() }, "Compare A/B");
     this.element.append(make("div", { class: "bar" }, this.toggle, make("span", { class: "fine" }, "zoom"),
       zoom("whole", "the whole canvas", { scale: 1, x: 0.5, y: 0.5 }),
-      zoom("upper face", "the middle of the upper half, where most framings have the eyes", { scale: 2.2, x: 0.5, y: 0.32 }),
-      zoom("lower face", "the middle of the lower half, where most framings have the mouth", { scale: 2.6, x: 0.5, y: 0.74 }),
+      this.part("upper face", "eyes and brows", { scale: 2.2, x: 0.5, y: 0.32 }),
+      this.part("lower face", "the mouth", { scale: 2.6, x: 0.5, y: 0.74 }),
       make("span", { class: "fine" }, "or click where to look")));
+  }
+  // A button that enlarges a part of the face: where it was seen in the driver, else where most framings have it.
+  part(name, what, usual) {
+    const box = this.entry.windows[name];
+    const title = box ? `${what}, where they were seen in the driver` : `where most framings have ${what}`;
+    return make("button", { type: "button", title, onclick: () => this.setZoom(box ? around(box) : usual) }, name);
   }
   zoomAt(event) {
     const box = event.currentTarget.getBoundingClientRect();

@@ -119,6 +119,19 @@ def test_encoding_is_deterministic_and_decoding_differentiable(make_generator):
     assert torch.autograd.grad(decoded.sum(), crop)[0].abs().sum() > 0
 
 
+def test_frames_are_decoded_in_diffusers_tiles(make_generator):
+    generator = make_generator()
+    decoder = generator._networks.decoder
+    latents, before = normal("latents", 1, 4, 16, 16), decoder.tile_latent_min_size
+    whole, found = generator.decode(latents), generator.decode_tiled(latents, 8)
+    assert not torch.allclose(found, whole, atol=1e-3)
+    assert torch.equal(generator.decode(latents), whole)
+    assert (decoder.use_tiling, decoder.tile_latent_min_size) == (False, before)
+    decoder.tile_latent_min_size, decoder.tile_sample_min_size = 8, 64
+    own = decoder.tiled_decode(latents / decoder.config.scaling_factor).sample
+    assert torch.equal(found, own)
+
+
 SLOWER = [{"checkpointing": True}, {"precision": "bf16"}]
 
 
@@ -129,7 +142,12 @@ def tuned(make_generator, generator, **options):
 
 @pytest.mark.parametrize(
     "more",
-    [{}, {"decoding": "global"}, *(pytest.param(more, marks=pytest.mark.slow) for more in SLOWER)],
+    [
+        {},
+        {"decoding": "global"},
+        {"decoding": "tiled"},
+        *(pytest.param(more, marks=pytest.mark.slow) for more in SLOWER),
+    ],
 )
 def test_strucbooth_tunes_an_image_and_leaves_no_trace(make_generator, make_inputs, more):
     generator = make_generator()
