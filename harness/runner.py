@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..core.errors import Status
 from .executors import ExecutorBase, make_executor
-from .plan import PlanItem, in_shard, make_plan
+from .plan import PlanItem, in_shard, make_plan, plan_lines
 from .run_file import describe, require_own_schema
 from .same_work import require_same_work
 from .session import Session
@@ -112,15 +112,16 @@ class Runner:
         self._require_assets()
         self._progress.begin(self._session.device, found=self._session.config.device == "auto")
         count = self._session.config.shard_of[1]
+        lines = plan_lines(self._plan)
         with (
-            require_same_work(store.folder, self._plan, count, generates=run.generates),
+            require_same_work(store.folder, lines, count, generates=run.generates),
             store.writing(),
             make_executor(self._session) as executor,
         ):
             store.load()
             copy_suites(self._session)
             store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
-            store.write_plan(item.as_record() for item in self._plan)
+            store.write_plan(lines)
             for stage in STAGES:
                 if run.generates or stage is not Generate:
                     self._carry_out(stage(run), executor)

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any
@@ -29,6 +30,8 @@ from .time_limit import TimeLimit
 from .worker_process import ENDED_QUIETLY, WorkerContext
 from .worker_slots import take_slot
 
+_AHEAD = 4
+"""Jobs per worker that the pool has at one time: no worker waits for the main process."""
 _session: Session | None = None
 """The worker's own session; workers are separate processes, so it is shared with nobody."""
 
@@ -66,16 +69,23 @@ class ProcessExecutor(ExecutorBase):
             context = WorkerContext()
             pids = context.Array("q", self._config.workers)
             self._pool = ProcessPool(self._config.workers, 0, _start, (self._config, pids), context)
-        with _interrupts_held():
-            futures = {self._pool.schedule(_work, (job,)): job for job in jobs} if self._pool else {}
-        limit = TimeLimit(self._config.case_timeout)
-        left = set(futures)
-        while left:
-            done, left = wait(left, limit.tick, FIRST_COMPLETED)
+        limit, waiting = TimeLimit(self._config.case_timeout), iter(jobs)
+        futures = self._scheduled(waiting, _AHEAD * self._config.workers)
+        while futures:
+            done, left = wait(futures, limit.tick, FIRST_COMPLETED)
             for future in limit.overdue(left):
                 future.cancel()  # ends its process as well
+            futures |= self._scheduled(waiting, len(done))
             for future in done:
-                yield self._outcome(future, futures[future])
+                yield self._outcome(future, futures.pop(future))
+
+    def _scheduled(self, jobs: Iterator[Job], count: int) -> dict[ProcessFuture[list[Record]], Job]:
+        """Hand the next jobs to the pool: a few, since whoever waits for futures looks at all of them each time."""
+        chosen = list(islice(jobs, count))
+        if self._pool is None or not chosen:
+            return {}
+        with _interrupts_held():
+            return {self._pool.schedule(_work, (job,)): job for job in chosen}
 
     def _outcome(self, future: ProcessFuture[list[Record]], job: Job) -> list[Record]:
         try:

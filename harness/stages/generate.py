@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...core.digest import file_sha256, seed_for
+from ...core.digest import seed_for
 from ...core.errors import CaseError, MediaError, Status
 from ...datasets.clip import Clip
 from ...datasets.media import write_output
@@ -17,7 +17,7 @@ from ...methods.tuned_method import TunedMethod
 from ..fingerprint import Fingerprint
 from ..isolation import isolated
 from ..session import Session
-from ..store import Record, storing
+from ..store import Record, stored_file, storing
 from .base import Stage
 from .base_output import BaseOutput, save_state
 from .jobs import Job
@@ -156,13 +156,7 @@ class Generate(Stage):
 def _save(folder: Path, stem: Path, clip: Clip) -> dict[str, Any]:
     with storing(folder / stem):
         path = write_output(folder / stem, clip)
-    return {
-        "path": path.relative_to(folder).as_posix(),
-        "bytes": path.stat().st_size,
-        "sha256": file_sha256(path),
-        "height": clip.height,
-        "width": clip.width,
-    }
+    return stored_file(folder, path) | {"height": clip.height, "width": clip.width}
 
 
 def check_animation(animation: object, frames: int) -> None:

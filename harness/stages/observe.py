@@ -72,10 +72,10 @@ class ObserveInputs(_Observe):
     def _clips(self) -> Iterator[tuple[Source, tuple[str, ...], str]]:
         media = self.run.session.media
         for item, features in self.run.observed():
-            case, suite = media.case(item.suite, item.case), media.suite(item.suite).suite
+            case, opened = media.case(item.suite, item.case), media.suite(item.suite)
             for window in (case.identity, case.driving, case.target):
                 if window is not None:
-                    source = Source(item.suite, suite.window_key(window), window=window)
+                    source = Source(item.suite, opened.window_key(window), window=window)
                     yield source, features, f"{item.suite}: {window.asset} from {window.start}"
 
 

@@ -199,7 +199,7 @@ def test_a_finished_line_that_is_no_record_is_named(tmp_path, line):
 
 
 def test_reading_a_file_that_is_not_there_gives_nothing(tmp_path):
-    assert read_lines(tmp_path / "none.jsonl") == []
+    assert list(read_lines(tmp_path / "none.jsonl")) == []
 
 
 @pytest.fixture
