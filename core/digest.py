@@ -43,6 +43,7 @@ class CanonicalTexts:
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[dict[str, Any], str]] = {}
+        self._heads: dict[tuple[str, ...], list[tuple[str, str]]] = {}
 
     def text(self, mapping: Mapping[str, Any]) -> str:
         """The same as :func:`canonical_json`.
@@ -50,7 +51,10 @@ class CanonicalTexts:
         >>> CanonicalTexts().text({"b": {"y": 1, "x": 2}, "a": (1, None)})
         '{"a":[1,null],"b":{"x":2,"y":1}}'
         """
-        return "{" + ",".join(f"{canonical_json(name)}:{self._text(mapping[name])}" for name in sorted(mapping)) + "}"
+        names = tuple(mapping)
+        if names not in self._heads:
+            self._heads[names] = [(name, f"{canonical_json(name)}:") for name in sorted(names)]
+        return "{" + ",".join([head + self._text(mapping[name]) for name, head in self._heads[names]]) + "}"
 
     def digest(self, mapping: Mapping[str, Any]) -> str:
         """The same as :func:`digest`."""

@@ -41,6 +41,10 @@ class Progress(Protocol):
         """A method is at a step of the job in hand; worker processes do not tell."""
         ...
 
+    def workers(self, count: int) -> None:
+        """So many workers are ready now, where their number changes."""
+        ...
+
     def done(self, records: Sequence[Record]) -> None:
         """One job is finished."""
         ...
@@ -57,6 +61,9 @@ class Silent:
 
     def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
         """Take note of a method's step; see :meth:`Progress.step`."""
+
+    def workers(self, count: int) -> None:
+        """Take note of the number of workers; see :meth:`Progress.workers`."""
 
     def done(self, records: Sequence[Record]) -> None:
         """Take note of a finished job; see :meth:`Progress.done`."""
@@ -95,6 +102,7 @@ class Runner:
         self._session = session
         self._progress = progress or Silent()
         session.progress = self._progress.step
+        session.workers_progress = self._progress.workers
         self._plan = make_plan(session) if plan is None else plan
         index, count = session.config.shard_of
         store = Store(session.config.folder, f"{index + 1}-of-{count}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ class Session:
     Attributes:
         media: The suites and their clips.
         progress: Whom methods tell how long work on a case goes; may be set at any time.
+        workers_progress: Told how many workers there are, by executors where that changes.
         texts: Writes out fingerprints, whose parts recur from case to case.
 
     Raises:
@@ -54,6 +55,7 @@ class Session:
         self.cache = config.cache or default_cache()
         self.media = SuiteMedia(config.suites, self.cache)
         self.progress: StepProgress | None = None
+        self.workers_progress: Callable[[int], None] | None = None
         for path in config.plugins:
             load_plugin(path)
         self._methods: dict[str, Generator] = {}
@@ -163,6 +165,11 @@ class Session:
     def _context(self) -> MethodContext:
         observer = lambda: self.observer  # noqa: E731
         return MethodContext(observer, device=self.device, cache=self.cache, progress=self._tell)
+
+    def tell_workers(self, count: int) -> None:
+        """Tell whoever shows progress how many workers there are now."""
+        if self.workers_progress is not None:
+            self.workers_progress(count)
 
     def _tell(self, done: int, total: int, figures: Mapping[str, float]) -> None:
         if self.progress is not None:

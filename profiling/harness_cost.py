@@ -18,6 +18,7 @@ from ..core.files import write_text
 from ..datasets.clip import Clip
 from ..datasets.media import write_output
 from .harness_phase import SIDE
+
 PHASES = ("plan", "run", "resume", "report")
 """In this order; each is a process of its own. Above :data:`LARGEST_RUN` cases "plant" takes the place of "run"."""
 LARGEST_RUN = 10_000
@@ -72,7 +73,7 @@ def measure(
         cases = identities * (size // identities)
         fields = run_fields(place, write_suite(place / "suite", identities, size // identities)) | more
         for phase in PHASES:
-            phase = "plant" if phase == "run" and cases > largest_run else phase  # noqa: PLW2901
+            phase = "plant" if phase == "run" and cases > largest_run else phase
             cost = PhaseCost(cases=cases, phase=phase, **_run_phase(phase, fields))
             found.append(cost)
             tell(cost)

@@ -18,7 +18,6 @@ from ..harness.telemetry import Meter
 from ..reports.report import write_report
 from .planted import plant
 
-
 SIDE = 32
 """Side of the pictures in pixels."""
 

@@ -54,7 +54,7 @@ class ProcessExecutor(ExecutorBase):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._pool is not None:
-            with _interrupts_ignored():
+            with interrupts_ignored():
                 self._pool.stop()
                 self._pool.join()
         super().__exit__(kind, error, traceback)
@@ -92,9 +92,9 @@ class ProcessExecutor(ExecutorBase):
             records: list[Record] = future.result()
         except CancelledError:
             limit = self._config.case_timeout or 0.0
-            return _lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit)
+            return lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit)
         except ProcessExpired as error:
-            return _lost(job, Status.CRASH, _how_it_died(error.exitcode), 0.0)
+            return lost(job, Status.CRASH, _how_it_died(error.exitcode), 0.0)
         except BrokenProcessPool as error:
             raise BenchError("the worker processes end before they begin: see why with --workers 1") from error
         return records
@@ -121,7 +121,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def interrupts_ignored() -> Iterator[None]:
     """Let a second Control-C, or one more signal to end, not cut short what the first one has begun."""
     if threading.current_thread() is not threading.main_thread():  # signals are not this thread's
         yield
@@ -149,5 +149,6 @@ def _work(job: Job) -> list[Record]:
     return perform(job, _session)
 
 
-def _lost(job: Job, status: Status, reason: str, seconds: float) -> list[Record]:
+def lost(job: Job, status: Status, reason: str, seconds: float) -> list[Record]:
+    """Records that stand for a job that was lost with its worker."""
     return [record | {"seconds": seconds, "peak_bytes": 0} for record in job.failed(status, reason)]

@@ -46,6 +46,12 @@ class GenerateJob:
         """Case and method."""
         return f"{self.case} · {self.method}"
 
+    @property
+    def files(self) -> list[str]:
+        """See :attr:`Job.files`."""
+        parts = (self.base.output, self.base.canvas, self.base.state) if self.base else ()
+        return [str(part["path"]) for part in parts if part]
+
     def run(self, session: Session) -> list[Record]:
         """Do the job; see :meth:`Job.run`."""
         calls = session.observer.calls.copy()

@@ -29,6 +29,11 @@ class Job(Protocol):
         """What the job works on, for progress and logs."""
         ...
 
+    @property
+    def files(self) -> list[str]:
+        """Files of the run folder that it reads, by their path in it."""
+        ...
+
     def run(self, session: Session) -> list[Record]:
         """Do it.
 

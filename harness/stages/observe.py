@@ -26,6 +26,11 @@ class ObserveJob:
     key: str
     where: str
 
+    @property
+    def files(self) -> list[str]:
+        """See :attr:`Job.files`."""
+        return [self.source.path] if self.source.path else []
+
     def run(self, session: Session) -> list[Record]:
         """Do the job; see :meth:`Job.run`."""
         calls = session.observer.calls.copy()
@@ -58,9 +63,13 @@ class _Observe(Stage):
     def jobs(self) -> dict[str, Job]:
         """Jobs of the stage by key; see :meth:`Stage.jobs`."""
         jobs: dict[str, Job] = {}
+        seen: set[tuple[str, tuple[str, ...]]] = set()
         for source, features, where in self._clips():
+            if (source.key, features) in seen:
+                continue
+            seen.add((source.key, features))
             key = digest([OBSERVE_VERSION, source.key, features, self.run.session.observer.key_for(features)])
-            jobs.setdefault(key, ObserveJob(source, features, key, where))
+            jobs[key] = ObserveJob(source, features, key, where)
         return jobs
 
 

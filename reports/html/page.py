@@ -45,7 +45,7 @@ def write_page(data: RunData, model: ReportModel, report: Path, *, single_file: 
     curves = gallery.curves()
     places = _write_curves(report / MEDIA, gallery, curves)
     content = gallery.as_data(proxies, lambda name: f"{MEDIA}/{name}", places)
-    write_text(report / PAGE, _render(model, content, proxies, ""))
+    write_text(report / PAGE, _render(model, content, proxies, "", gallery.all_cases))
     if single_file:
         write_text(report / SINGLE, _single(model, gallery, proxies, curves, report))
     else:
@@ -79,10 +79,10 @@ def _single(model: ReportModel, gallery: Gallery, proxies: Proxies, curves: Mapp
     gone = len(proxies.made) - len(inside)
     note = f"A single file: {len(inside)} of {len(proxies.made)} pictures and clips are inside it"
     note += f", {gone} were left out to stay below {human_size(SINGLE_LIMIT)} of media." if gone else "."
-    return _render(model, content, proxies, note)
+    return _render(model, content, proxies, note, gallery.all_cases)
 
 
-def _render(model: ReportModel, content: Mapping[str, Any], proxies: Proxies, note: str) -> str:
+def _render(model: ReportModel, content: Mapping[str, Any], proxies: Proxies, note: str, all_cases: int) -> str:
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -105,6 +105,7 @@ def _render(model: ReportModel, content: Mapping[str, Any], proxies: Proxies, no
         crowded=model.crowded.to_dict("records"),
         cost=model.cost.sort_values(["stage", "method", "phase"]).to_dict("records"),
         ablation=PICTURE if model.ablation and not note else "",
+        shown=None if len(content["cases"]) == all_cases else (len(content["cases"]), all_cases),
         media={"count": len(proxies.made), "bytes": proxies.bytes, "gone": len(proxies.gone)},
         sides=(LARGEST, LARGEST_PICTURE),
         note=note,

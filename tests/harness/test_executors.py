@@ -22,12 +22,17 @@ ONLY = "only=i0__d1"
 
 
 def results(session) -> dict[tuple[str, str], dict[str, object]]:
-    """Records without what may differ from worker to worker: costs, and who showed a frame first."""
+    """Records without what may differ from worker to worker: costs, times of files, and who showed a frame first."""
     store = Store(session.config.folder)
     store.load()
+    return {key: plain(record) for key, record in store.records.items()}
+
+
+def plain(record: dict[str, object]) -> dict[str, object]:
     return {
-        key: {name: value for name, value in record.items() if name not in COSTS}
-        for key, record in store.records.items()
+        name: plain(value) if isinstance(value, dict) else value
+        for name, value in record.items()
+        if name not in (*COSTS, "modified")
     }
 
 
