@@ -104,7 +104,9 @@ def plan_lines(items: Sequence[PlanItem]) -> list[str]:
             place = id(part.spec)  # many items share one, and all live as long as the items do
             if place not in specs:
                 specs[place] = canonical_json(part.spec.model_dump())
-            metrics.append(f'{{"base":"{part.base}","id":{canonical_json(part.id)},"spec":{specs[place]}}}')
+            metrics.append(
+                f'{{"base":{canonical_json(part.base)},"id":{canonical_json(part.id)},"spec":{specs[place]}}}'
+            )
         written = {"fingerprint": texts.text(item.fingerprint), "metrics": f"[{','.join(metrics)}]"}
         parts = (written.get(name) or canonical_json(getattr(item, name)) for name in _FIELDS)
         lines.append("{" + ",".join(f'"{name}":{text}' for name, text in zip(_FIELDS, parts, strict=True)) + "}")

@@ -1,4 +1,4 @@
-"""Jobs on a Ray cluster, or on a Ray instance of this machine: one warm worker per graphics card, lost ones replaced."""
+"""Jobs on a Ray cluster, or on a Ray instance of this machine: a warm worker per graphics card, lost ones replaced."""
 
 from __future__ import annotations
 
@@ -67,6 +67,25 @@ class _Flight:
         return True
 
 
+class _Losses:
+    """Workers that each job has cost; a job that kills them is not tried for ever."""
+
+    def __init__(self) -> None:
+        self._own: Counter[Job] = Counter()
+        self._all: Counter[Job] = Counter()
+
+    def reason_to_give_up(self, job: Job, error: Exception) -> str:
+        """Count one more; returns why the job is not tried again, "" when it is.
+
+        A worker that went down with its machine says nothing about its job: such losses have a limit of their own.
+        """
+        self._all[job] += 1
+        self._own[job] += "node has died" not in str(error)
+        if self._own[job] < _KILLS and self._all[job] < _LOSSES:
+            return ""
+        return f"its worker died {self._all[job]} times"
+
+
 class RayExecutor(ExecutorBase):
     """Hands each worker one job at a time; records come back to this process, which alone writes them.
 
@@ -106,8 +125,7 @@ class RayExecutor(ExecutorBase):
         limit = TimeLimit(self.session.config.case_timeout)
         waiting = deque(sorted(jobs, key=self._frames, reverse=True))
         flights: dict[ObjectRef[Any], _Flight] = {}
-        killed: Counter[Job] = Counter()
-        lost: Counter[Job] = Counter()
+        losses = _Losses()
         while waiting or flights:
             pool.staff(len(waiting) + len(flights))
             self.session.tell_workers(pool.size)
@@ -115,8 +133,7 @@ class RayExecutor(ExecutorBase):
                 hand, job = pool.take(), waiting.popleft()
                 flights[hand.actor.perform.remote(job, self._inputs(job, hand))] = _Flight(job, hand)
             ready = self._ready(list(flights), limit.tick)
-            late = limit.overdue([flight for ref, flight in flights.items() if ref not in ready])
-            for flight in late:
+            for flight in limit.overdue([flight for ref, flight in flights.items() if ref not in ready]):
                 pool.end(flight.hand)
                 flights = {ref: one for ref, one in flights.items() if one is not flight}
                 seconds = self.session.config.case_timeout or 0.0
@@ -127,16 +144,13 @@ class RayExecutor(ExecutorBase):
                     answer: Answer = self._ray.get(ref)
                 except self._ray.exceptions.RayError as error:
                     pool.end(flight.hand)
-                    lost[flight.job] += 1
-                    killed[flight.job] += not _is_node_lost(error)
-                    if killed[flight.job] >= _KILLS or lost[flight.job] >= _LOSSES:
-                        reason = f"the worker died {lost[flight.job]} times"
+                    if reason := losses.reason_to_give_up(flight.job, error):
                         yield lost_job(flight.job, Status.CRASH, reason, 0.0)
                     else:
                         waiting.appendleft(flight.job)
-                    continue
-                pool.give_back(flight.hand)
-                yield self._kept(answer)
+                else:
+                    pool.give_back(flight.hand)
+                    yield self._kept(answer)
 
     def _ready(self, refs: list[ObjectRef[Any]], tick: float | None) -> list[ObjectRef[Any]]:
         """Jobs that have ended one way or another; waits a moment for the first."""
@@ -232,10 +246,3 @@ def _import_ray() -> Any:
     except ImportError as error:
         raise ConfigError("executor ray: Ray is not installed: pip install 'portraitbench[ray]'") from error
     return ray
-
-
-def _is_node_lost(error: Exception) -> bool:
-    """Whether a worker went down with its machine, which says nothing about its job."""
-    text = str(error)
-    return "node" in text and ("died" in text or "dead" in text) and "worker process" not in text
-

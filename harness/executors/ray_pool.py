@@ -133,7 +133,8 @@ class Pool:
         if not places and not self.size:
             has = ", ".join(f"{name} {total.get(name, 0.0):g}" for name in asked)
             raise ConfigError(
-                f"executor ray: a worker asks for cpus={self.room.cpus:g},gpus={self.room.gpus:g}, the cluster has {has}"
+                f"executor ray: a worker asks for cpus={self.room.cpus:g},gpus={self.room.gpus:g}, "
+                f"the cluster has {has}"
             )
         return places if self.room.most is None else min(places, self.room.most)
 
