@@ -71,7 +71,7 @@ def measure(
         place = folder / str(size)
         identities = max(1, int(size**0.5 // 1.6))
         cases = identities * (size // identities)
-        fields = run_fields(place, write_suite(place / "suite", identities, size // identities)) | more
+        fields = run_fields(place, write_suite(place / "suite", identities, size // identities)) | dict(more)
         for phase in PHASES:
             phase = "plant" if phase == "run" and cases > largest_run else phase
             cost = PhaseCost(cases=cases, phase=phase, **_run_phase(phase, fields))
