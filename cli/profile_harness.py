@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _MEANS = (
     "s: wall seconds; CPU s: of the process itself, without its start; memory: peak above that of the imports; "
-    "a case has two outputs with one metric each"
+    "a case has two rows, baseline and method, whose outputs are equal and so are made, seen and scored once"
 )
 
 
@@ -59,8 +59,13 @@ def harness(
     with tempfile.TemporaryDirectory(prefix="bench-profile-", dir=folder) as place:
         found = measure(Path(place), sizes, more, tell, largest_run)
     rows = [
-        [f"{cost.cases} {cost.phase}", f"{cost.seconds:.3g}", f"{cost.processor_seconds:.3g}"]
-        + [f"{1e3 * cost.processor_seconds / cost.cases:.3g}", human_size(cost.peak_bytes)]
+        [
+            f"{cost.cases} {cost.phase}",
+            f"{cost.seconds:.3g}",
+            f"{cost.processor_seconds:.3g}",
+            f"{1e3 * cost.processor_seconds / cost.cases:.3g}",
+            human_size(cost.peak_bytes),
+        ]
         for cost in found
     ]
     headers = ["cases, phase", "s", "CPU s", "CPU ms a case", "memory"]

@@ -17,7 +17,7 @@ from portraitbench.datasets.manifest import SuiteKind
 from portraitbench.faces import BACKENDS
 from portraitbench.faces.base import LANDMARKS, BackendInfo, Face, FaceBackend, Floats, Grade
 from portraitbench.methods import METHODS
-from portraitbench.methods.base import Animation, Generator, Inputs
+from portraitbench.methods.base import Animation, Generator, Inputs, MethodContext
 from portraitbench.metrics import METRICS
 from portraitbench.metrics.base import Metric, MetricSpec, Scene, Scores
 
@@ -38,9 +38,13 @@ class Free(Generator):
     name = "free"
     options_model = FreeOptions
 
+    def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
+        super().__init__(options, context)
+        self._seconds = parse_options(FreeOptions, options, "method free").seconds
+
     def animate(self, inputs: Inputs) -> Animation:
         """Make one output; see :meth:`Generator.animate`."""
-        time.sleep(self.options.seconds)
+        time.sleep(self._seconds)
         shape = inputs.driving.frames.shape
         pixels = np.random.default_rng(inputs.seed).integers(0, 256, shape, np.uint8)
         return Animation(Clip(pixels, inputs.driving.fps))

@@ -17,11 +17,13 @@ from ..core.errors import BenchError
 from ..core.files import write_text
 from ..datasets.clip import Clip
 from ..datasets.media import write_output
-from .harness_phase import SIDE
+from .planted import SIDE
 
 PHASES = ("plan", "run", "resume", "report")
 """In this order; each is a process of its own. Above :data:`LARGEST_RUN` cases "plant" takes the place of "run"."""
 LARGEST_RUN = 10_000
+_PHASE = f"{__package__.rpartition('.')[0]}.cli.profile_harness_phase"
+"""Run as a program: it also writes reports, which this room does not know."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class PhaseCost:
     """What one phase took.
 
     Attributes:
-        cases: Size of the suite; a case has two outputs, one of the baseline.
+        cases: Size of the suite; a case has two rows, baseline and method, with equal outputs that are made once.
         phase: One of :data:`PHASES`.
         seconds: Wall time, without the start of the process.
         processor_seconds: What the process has computed; other programs on the machine do not count.
@@ -122,7 +124,7 @@ def write_suite(folder: Path, identities: int, drivings: int) -> Path:
 
 def _run_phase(phase: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Run a phase in a process of its own and read what it found."""
-    command = [sys.executable, "-m", f"{__package__}.harness_phase", phase, json.dumps(fields)]
+    command = [sys.executable, "-m", _PHASE, phase, json.dumps(fields)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]

@@ -15,18 +15,15 @@ from ..harness.plan import make_plan
 from ..harness.runner import STAGES, Runner
 from ..harness.session import Session
 from ..harness.telemetry import Meter
+from ..profiling.planted import plant
 from ..reports.report import write_report
-from .planted import plant
-
-SIDE = 32
-"""Side of the pictures in pixels."""
 
 
 def main(phase: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Do one phase and measure it.
 
     Args:
-        phase: "plan", "run", "plant" (see :mod:`.planted`), "resume" (a run again) or "report".
+        phase: "plan", "run", "plant" (see :mod:`..profiling.planted`), "resume" (a run again) or "report".
         fields: Of :class:`..harness.config.RunConfig`.
 
     Returns:
@@ -41,7 +38,7 @@ def main(phase: str, fields: Mapping[str, Any]) -> dict[str, Any]:
 
     steps: dict[str, Callable[[], object]] = {
         "plan": lambda: make_plan(Session(config)),
-        "plant": lambda: plant(Session(config), STAGES, SIDE),
+        "plant": lambda: plant(Session(config), STAGES),
         "run": run,
         "resume": run,
         "report": lambda: write_report(config.folder),
