@@ -147,7 +147,7 @@ class RayExecutor(ExecutorBase):
                     if reason := losses.reason_to_give_up(flight.job, error):
                         yield lost_job(flight.job, Status.CRASH, reason, 0.0)
                     else:
-                        waiting.appendleft(flight.job)
+                        waiting.append(flight.job)
                 else:
                     pool.give_back(flight.hand)
                     yield self._kept(answer)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 _LOOK_EVERY_S = 1.0
 _FAILED_STARTS = 3
-_PATIENCE_S = 120.0
+_PATIENCE_S = 600.0
 
 
 @dataclass(frozen=True)

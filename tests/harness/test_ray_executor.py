@@ -9,8 +9,9 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psutil
@@ -33,7 +34,7 @@ def cluster():
     """A head without room for workers, on which the driver is, and one node."""
     from ray.cluster_utils import Cluster
 
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "180"}
     settings = {"health_check_period_ms": 500, "health_check_failure_threshold": 2, "health_check_timeout_ms": 500}
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": settings})
     made.add_node(num_cpus=1)
@@ -128,33 +129,37 @@ def test_a_plug_in_that_the_worker_does_not_have_travels(cluster, perform, suite
 
 
 @pytest.mark.slow
-def test_workers_and_nodes_killed_at_random(cluster, reported, suite, make_session):
+def test_workers_and_nodes_killed_at_random(cluster, reported, suite, monkeypatch):
     """A node joins and is killed, again and again, and so are workers; the report is that of one process."""
-    plain = reported("plain", suite, methods=[*METHODS, "bad:how=slow"])
-    stop, killed, rng = threading.Event(), [], random.Random(3)
-
-    def campaign() -> None:
+    # Killed from outside more often than any machine would: that a job is hit twice is not the job's fault here.
+    monkeypatch.setattr(ray_executor, "_KILLS", 100)
+    monkeypatch.setattr(ray_executor, "_LOSSES", 100)
+    methods = [*METHODS, "bad:how=slow"]
+    plain = reported("plain", suite, methods=methods)
+    killed, rng = Counter(), random.Random(3)
+    # Ray starts nodes from the main thread only: the run has the other one.
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(reported, "killed", suite, methods=methods, executor="ray")
         node = cluster.add_node(num_cpus=1)
-        while not stop.wait(rng.uniform(0.5, 2.0)):
-            own = [one for one in psutil.process_iter(["name", "cmdline"]) if "ray::RayWorker" in one.info["name"]]
-            if own and rng.random() < 0.7:
+        while not running.done() and killed.total() < 20:
+            wait([running], rng.uniform(0.5, 3.0))
+            workers = [
+                one for one in psutil.process_iter(["cmdline"]) if "RayWorker" in " ".join(one.info["cmdline"] or ())
+            ]
+            if workers and rng.random() < 0.7:
                 with contextlib.suppress(psutil.NoSuchProcess):
-                    rng.choice(own).kill()
-                    killed.append("worker")
+                    rng.choice(workers).kill()
+                    killed["worker"] += 1
             else:
                 cluster.remove_node(node, allow_graceful=False)
-                killed.append("node")
+                killed["node"] += 1
                 node = cluster.add_node(num_cpus=1)
-
-    thread = threading.Thread(target=campaign)
-    thread.start()
-    try:
-        found = reported("killed", suite, methods=[*METHODS, "bad:how=slow"], executor="ray")
-    finally:
-        stop.set()
-        thread.join()
-    assert killed
-    assert found == plain
+        found = running.result()
+    cluster.remove_node(node)
+    print(f"killed: {dict(killed)}")
+    assert killed.total()
+    differing = [name for name in plain if found.get(name) != plain[name]]
+    assert differing == []
 
 
 def _command(suite: Path, folder: Path) -> list[str]:
@@ -180,8 +185,9 @@ def test_the_driver_ended_leaves_nothing_behind_and_goes_on(suite, tmp_path, how
     assert started
     process.send_signal(how)
     process.communicate(timeout=60)
-    _, alive = psutil.wait_procs(started, timeout=60)
-    assert not alive
+    # Ray's own agents look after their node only now and then; no worker and no node may be left.
+    _, alive = psutil.wait_procs(started, timeout=120)
+    assert [one.name() for one in alive] == []
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     runs = [tmp_path / name / "runs" / "same" for name in ("ended", "whole")]
     assert report_files(runs[0]) == report_files(runs[1])
