@@ -6,6 +6,7 @@ import faulthandler
 import signal
 import sys
 import threading
+import time
 import traceback
 from dataclasses import dataclass
 from types import FrameType
@@ -39,6 +40,8 @@ INTERRUPTED = 130
 """Exit code after Control-C; typer turns the interruption into an exit with this code by itself."""
 TERMINATED = 128 + signal.SIGTERM
 """Exit code after the signal by which job schedulers and service managers end a process."""
+PATIENCE = 10.0
+"""Seconds for which a command that was told to stop ignores being told again; workers end in less."""
 
 app = typer.Typer(
     name="bench",
@@ -75,15 +78,31 @@ class Settings:
 
     Attributes:
         debug: Whether a user's mistake also shows where it was found.
-        terminated: Whether the signal to end has come.
+        terminated: Whether it was the signal to end, not Control-C, that stopped the command.
+        deaf_until: Until when, on the system's monotonic clock, more signals are ignored.
     """
 
     debug: bool = False
     terminated: bool = False
+    deaf_until: float = 0.0
 
-    def terminate(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signals call it
-        """Answer the signal to end as Control-C is answered: workers are stopped, what is finished is kept."""
-        self.terminated = True
+    def listen(self) -> None:
+        """Answer Control-C and the signal to end from now on; a parent that had Control-C ignored keeps its wish."""
+        signal.signal(signal.SIGTERM, self.stop)
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            signal.signal(signal.SIGINT, self.stop)
+
+    def stop(self, number: int, frame: FrameType | None) -> None:  # noqa: ARG002 - as signals call it
+        """Answer a signal as Control-C is answered: workers are stopped, what is finished is kept.
+
+        More signals of an impatient person are ignored for :data:`PATIENCE` seconds: one that came while the first
+        is on its way up would keep workers from being stopped.
+        """
+        now = time.monotonic()
+        if now < self.deaf_until:
+            return
+        self.deaf_until = now + PATIENCE
+        self.terminated = number == signal.SIGTERM
         raise KeyboardInterrupt
 
 
@@ -109,7 +128,7 @@ def main() -> None:
     if not faulthandler.is_enabled() and sys.__stderr__ is not None:
         faulthandler.enable(sys.__stderr__)  # a segmentation fault names the method it happened in
     if threading.current_thread() is threading.main_thread():
-        signal.signal(signal.SIGTERM, settings.terminate)
+        settings.listen()
     try:
         app(prog_name="bench", obj=settings)
     except (BenchError, OSError) as error:  # the latter where a disk gave way and nobody counted with it

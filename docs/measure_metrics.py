@@ -23,6 +23,7 @@ from portraitbench.faces import BACKENDS
 from portraitbench.faces.alignment import apply, umeyama
 from portraitbench.faces.base import LANDMARKS
 from portraitbench.faces.observer import Observer
+from portraitbench.harness.store import read_lines
 from portraitbench.metrics.base import Metric, Scene, View
 from portraitbench.metrics.resolve import resolve
 
@@ -32,6 +33,8 @@ FRAME_METRICS = [
     *("aed_blendshape52_brows_l1", "aed_blendshape52_mouth_l1", "aed_blendshape52_jaw_l1", "apd_deg", "gaze_deg"),
     *("sharpness_ratio", "id_dlib_l2"),
 ]
+LOOKS = {"mediapipe": "detect", "dlib": "identity/dlib128"}
+"""The question to each face model that counts as being shown a frame."""
 PARTS = {"jaw 0-16": range(17), "brows 17-26": range(17, 27), "nose 27-35": range(27, 36)}
 PARTS |= {"eyes 36-47": range(36, 48), "mouth 48-67": range(48, 68), "all": range(68)}
 
@@ -216,9 +219,26 @@ def mesh_faces(observer: Observer, frame: Picture) -> list:
     return [type(face)(face.box, face.score, face.points, points)]
 
 
-def suite_sections(records: pd.DataFrame) -> list[str]:
-    """A section for each suite of a run: means, and how metrics rank the cases of warp."""
+def work(run: Path) -> str:
+    """What a run of one suite took: time by stage, and how many frames were shown to the face models."""
+    records = pd.DataFrame(line for path in sorted((run / "records").glob("*.jsonl")) for line in read_lines(path))
+    records = records.drop_duplicates("key", keep="last")
+    seconds = records.groupby("stage")["seconds"].sum()
+    seen = records[records.stage.eq("observe")]
+    shown = pd.DataFrame(list(seen.calls)).sum()
+    parts = [f"{stage} {seconds[stage] / 60:.1f} min" for stage in ("generate", "observe", "score")]
+    models = [f"{name} {int(shown[f'{name}.{part}'])}" for name, part in LOOKS.items() if f"{name}.{part}" in shown]
+    return (
+        f"Time of one worker, beside other work: {', '.join(parts)}. Frames of inputs and outputs: "
+        f"{int(seen.frames.sum())}; shown to a face model, since no equal one came before: {', '.join(models)}."
+    )
+
+
+def suite_sections(run: Path) -> list[str]:
+    """A section for each suite of a run: means, what it took, and how metrics rank the cases of warp."""
     sections = []
+    records = pd.read_parquet(run / "records.parquet")
+    told = work(run) if records.suite.nunique() == 1 else ""
     for suite, own in records.groupby("suite"):
         cases = own.case.nunique()
         sections.append(
@@ -227,6 +247,7 @@ def suite_sections(records: pd.DataFrame) -> list[str]:
                     f"\n## Measured: {suite}, {cases} cases\n",
                     "Means over cases (in brackets: cases with a value); copy-identity, copy-driving are the ends.\n",
                     table(means(own)),
+                    *([f"\n{told}"] if told else []),
                     f"\nSpearman's rank correlation between metrics over the cases of warp on {suite}:\n",
                     table(correlations(case_values(own, "warp").dropna(axis=1, thresh=cases // 2)), 2),
                 ]
@@ -235,12 +256,12 @@ def suite_sections(records: pd.DataFrame) -> list[str]:
     return sections
 
 
-def renew_suites(path: Path, runs: list[pd.DataFrame]) -> None:
+def renew_suites(path: Path, runs: list[Path]) -> None:
     """Write the sections of these runs' suites anew into an existing page, new ones before the perturbed drivers."""
     head, *parts = path.read_text().split("\n## Measured: ")
     sections = {part.partition("\n")[0].partition(",")[0]: part for part in parts}
     last = {name: sections.pop(name) for name in ("correlations over perturbed drivers", "time")}
-    for section in (section for records in runs for section in suite_sections(records)):
+    for section in (section for run in runs for section in suite_sections(run)):
         text = section.removeprefix("\n## Measured: ")
         sections[text.partition(",")[0]] = text + "\n"
     path.write_text("\n## Measured: ".join([head, *sections.values(), *last.values()]))
@@ -254,9 +275,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path(__file__).with_name("metrics_measured.md"))
     parser.add_argument("--suites-only", action="store_true", help="keep all of the page but the runs' suites")
     given = parser.parse_args()
-    runs = [pd.read_parquet(run / "records.parquet") for run in given.run]
     if given.suites_only:
-        renew_suites(given.out, runs)
+        renew_suites(given.out, given.run)
         return
     outputs = given.run[0] / "outputs" / "public-cross-image"
     drivers = [read(folder / "copy-driving.png") for folder in sorted(outputs.glob("id01__*"))]
@@ -282,7 +302,7 @@ def main() -> None:
         "the rest enlarged; a turn moves roll by its angle, so apd_deg should say a third of it.\n",
         table(floor),
     ]
-    parts += [section for records in runs for section in suite_sections(records)]
+    parts += [section for run in given.run for section in suite_sections(run)]
     parts += [
         "\n## Measured: correlations over perturbed drivers\n",
         f"Spearman's rank correlation over {len(perturbed)} pairs (drivers and perturbations of the noise floor):\n",

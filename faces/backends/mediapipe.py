@@ -65,7 +65,8 @@ class MediapipeBackend(FaceBackend):
     Each frame goes through the graph once, alone and without tracking (image mode), whatever is asked about it; the
     answers for the last frames are remembered. Where another backend detected the faces, the mesh that overlaps the
     face's box most is read, and a face that no mesh overlaps gets NaN. The detector is BlazeFace short-range, made for
-    faces within two metres: small ones in a large frame are missed.
+    faces within two metres: small ones in a large frame are missed. The package offers no number of threads; its
+    answers are the same on one core and on several.
 
     Args:
         options: See :class:`MediapipeOptions`.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -13,7 +13,6 @@ from ...core.digest import canonical_json
 from ...core.errors import BenchError, Status
 from ...datasets.clip import Clip
 from ...datasets.manifest import Case, Window
-from ...faces.base import Observation
 from ...metrics.base import Metric, Scene, Scores, View
 from ...metrics.resolve import resolve
 from ..fingerprint import Fingerprint
@@ -74,11 +73,10 @@ class ScoreJob:
 
     def _scene(self, session: Session, case: Case, features: list[str]) -> Scene:
         def view(load: Callable[[], Clip]) -> View:
-            def observe() -> Observation:
-                return session.observer.observe(shown.clip, features)
-
-            shown = View(load, observe)
-            return shown
+            # The decoded clip is shared through a function, not through the view: a view that refers to itself would
+            # keep its frames until the garbage collector comes by, which counts objects and not their gigabytes.
+            once = cache(load)
+            return View(once, lambda: session.observer.observe(once(), features))
 
         def window(one: Window) -> View:
             return view(lambda: session.media.load(self.suite, one))

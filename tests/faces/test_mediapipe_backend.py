@@ -71,6 +71,37 @@ def test_the_same_pixels_by_hand_give_the_same(backend, portraits):
             )
 
 
+LOOK = """
+import hashlib, os, sys
+import numpy as np
+from PIL import Image
+os.sched_setaffinity(0, eval(sys.argv[2]))
+from portraitbench.faces.backends.mediapipe import MediapipeBackend
+frame = np.ascontiguousarray(Image.open(sys.argv[1]).convert("RGB").resize((512, 512)))
+backend = MediapipeBackend({})
+faces = backend.detect([frame])[0]
+parts = [backend.landmarks, backend.blendshapes, backend.head_rotation, backend.gaze]
+print(hashlib.sha256(b"".join(part([frame], faces).tobytes() for part in parts)).hexdigest())
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system does not bind processes to cores")
+def test_one_core_and_all_give_the_same_numbers(backend, shared):
+    """The package offers no number of threads, so what it gives must not depend on them."""
+    cores = os.sched_getaffinity(0)
+    if len(cores) < 2:
+        pytest.skip("one core only")
+    portrait = sorted((shared / "portraits" / "identities").iterdir())[0]
+    seen = [
+        subprocess.run(
+            [sys.executable, "-c", LOOK, str(portrait), repr(those)], capture_output=True, text=True, check=True
+        ).stdout
+        for those in ({min(cores)}, cores)
+    ]
+    assert len(seen[0].strip()) == 64
+    assert seen[0] == seen[1]
+
+
 def test_it_gives_what_the_metrics_ask_for(backend):
     assert provided_features(backend) == {LANDMARKS, BLENDSHAPES, HEAD_ROTATION, GAZE}
     assert backend.info.weights == mediapipe_model.SHA256

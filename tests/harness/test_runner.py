@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections import Counter
 
 import numpy as np
@@ -12,6 +14,7 @@ from portraitbench.datasets.media import read_output, write_image
 from portraitbench.harness.plan import make_plan, replan_metrics
 from portraitbench.harness.run_file import load_plan, load_run
 from portraitbench.harness.runner import Runner
+from portraitbench.harness.stages.jobs import Source
 from portraitbench.harness.store import Store, read_lines
 from portraitbench.reports.records_frame import tidy
 
@@ -242,3 +245,27 @@ def test_a_changed_input_that_the_manifest_does_not_know_stops_the_run(make_sess
     write_image(tmp_path / "suite" / "d1.png", np.full((64, 64, 3), 5, np.uint8))
     with pytest.raises(AssetError, match=r"asset d1: .*has changed"):
         Runner(make_session(suite)).run()
+
+
+def test_frames_of_a_scored_case_are_free_at_once_not_when_the_garbage_collector_comes(run, monkeypatch):
+    """It counts objects, and not that each of these is the gigabytes of a long clip."""
+    loaded, alive_at_load = [], []
+    load = Source.load
+
+    def watched(source, session):
+        alive_at_load.append(sum(clip() is not None for clip in loaded))
+        clip = load(source, session)
+        if source.path is not None:  # those of assets are kept on purpose, a few of them
+            loaded.append(weakref.ref(clip))
+        return clip
+
+    monkeypatch.setattr(Source, "load", watched)
+    gc.collect()
+    gc.disable()
+    try:
+        run(methods=METHODS)
+    finally:
+        gc.enable()
+    assert len(loaded) >= len(METHODS)
+    assert max(alive_at_load) <= 1
+    assert not any(clip() for clip in loaded)
