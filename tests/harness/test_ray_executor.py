@@ -35,7 +35,8 @@ def cluster():
     from ray.cluster_utils import Cluster
 
     os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "180"}
-    settings = {"health_check_period_ms": 500, "health_check_failure_threshold": 2, "health_check_timeout_ms": 500}
+    # Quicker than Ray's own, but not so quick that a node of a busy machine counts as dead.
+    settings = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3, "health_check_timeout_ms": 5000}
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": settings})
     made.add_node(num_cpus=1)
     ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
