@@ -102,7 +102,8 @@ class Runner:
         self._session = session
         self._progress = progress or Silent()
         session.progress = self._progress.step
-        session.workers_progress = self._progress.workers
+        # Callers of earlier versions bring a progress that is not told this.
+        session.workers_progress = getattr(self._progress, "workers", None)
         self._plan = make_plan(session) if plan is None else plan
         index, count = session.config.shard_of
         store = Store(session.config.folder, f"{index + 1}-of-{count}")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ray import ObjectRef
 
 _LOOK_EVERY_S = 1.0
-_FAILED_STARTS = 3
+_FAILED_STARTS, _KILLED_STARTS = 3, 30
 _PATIENCE_S = 600.0
 
 
@@ -148,8 +148,9 @@ class Pool:
             try:
                 about = self.ray.get(ref)
             except self.ray.exceptions.RayError as error:
-                self._failed += 1
-                if self._failed >= _FAILED_STARTS and not self.size:
+                # What a worker raises itself it will raise again; nodes and processes may be killed meanwhile.
+                self._failed += _KILLED_STARTS // _FAILED_STARTS if "creation task" in str(error) else 1
+                if self._failed >= _KILLED_STARTS and not self.size:
                     raise BenchError(f"executor ray: workers end before they begin: {one_line(error)}") from error
                 continue
             if isinstance(about, BenchError):
