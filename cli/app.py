@@ -16,7 +16,23 @@ import typer
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
-from . import ablate, animate, compare, config, data, doctor, estimate, gate, listing, paper, profile, run, runs, why
+from . import (
+    ablate,
+    animate,
+    compare,
+    config,
+    data,
+    doctor,
+    estimate,
+    gate,
+    listing,
+    paper,
+    profile,
+    run,
+    runs,
+    slurm,
+    why,
+)
 from .streams import settle_streams
 from .terminal import make_console
 
@@ -42,6 +58,7 @@ app.command("paper")(paper.paper)
 app.command("animate")(animate.animate_case)
 app.command("ablate")(ablate.ablate)
 app.command("estimate")(estimate.estimate)
+app.command("slurm")(slurm.slurm)
 app.command("gate", cls=gate.GateCommand)(gate.gate)
 app.command("why")(why.why)
 app.command("doctor")(doctor.doctor)

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from ..core.errors import BenchError, one_line
+from ..core.file_system import file_system
 from ..core.files import human_size
 from ..core.options import given_path
 from ..core.registry import Registry, load_plugin
@@ -68,6 +69,19 @@ def _machine(console: Console, cache: Path) -> None:
     writable = "writable" if os.access(there, os.W_OK) else "[red]not writable[/]"
     free = human_size(shutil.disk_usage(there).free)
     console.print(f"cache: {escape(str(cache))} ({writable}, {free} free)")
+    _file_systems(console, cache)
+
+
+def _file_systems(console: Console, cache: Path) -> None:
+    """What network file systems do not promise."""
+    for what, path in {"cache": cache, "working folder": Path.cwd()}.items():
+        found = file_system(path)
+        if found.is_network:
+            notes = ["feature caches are only read there, new features stay on this machine"] if what == "cache" else []
+            if not found.locks_reach_others:
+                notes.append("its mount options keep locks on this machine: never give two machines the same shard")
+            told = "; ".join(["a network file system", *notes])
+            console.print(f"[yellow]file system[/] of the {what}: {found.kind}: {told}")
 
 
 def _backends(console: Console, given: list[ComponentSpec]) -> set[str]:

@@ -31,7 +31,7 @@ def check_plain(device: str, steps: int, out: Path | None) -> None:
     Raises:
         ConfigError: In one line that names the flag.
     """
-    _check_out(out)
+    check_out(out)
     if not re.fullmatch(r"cpu|mps|cuda(:\d+)?", device):
         raise ConfigError(f"--device {device!r}: write cpu, cuda, cuda:1 or mps")
     if steps < 1:
@@ -83,7 +83,7 @@ def write_found(console: Console, data: dict[str, Any], out: Path | None) -> Non
         console.print(f"written: {out}")
 
 
-def _check_out(out: Path | None) -> None:
+def check_out(out: Path | None) -> None:
     """See that the file can be written before minutes are spent on it."""
     if out is None:
         return

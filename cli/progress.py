@@ -31,6 +31,7 @@ class RunProgress:
         self._done = 0
         self._total = 0
         self._stage = self._note = ""
+        self._workers = 0
         self._began = self._said = time.monotonic()
         self._bars: Progress | None = None
         self._bar = TaskID(0)
@@ -83,19 +84,34 @@ class RunProgress:
             text = f"{self._stage}: {self._done}/{self._total}, {step_text(done, total, figures)}"
             self._console.print(text)
 
+    def workers(self, count: int) -> None:
+        """So many workers are ready now."""
+        self._workers = count
+
     def done(self, records: Sequence[Record]) -> None:
         """One job is finished."""
         self._done += 1
         self._failed += any(record["status"] != Status.OK for record in records)
         if self._bars:
-            self._bars.update(self._bar, advance=1, note=self._failures or self._note)
+            note = ", ".join(filter(None, [self._failures, self._rate])) or self._note
+            self._bars.update(self._bar, advance=1, note=note)
             return
         now = time.monotonic()
         if now - self._said >= _PLAIN_EVERY_S:
             self._said = now
             left = (now - self._began) / self._done * (self._total - self._done)
             failed = f", {self._failed} failed" if self._failed else ""
-            self._console.print(f"{self._stage}: {self._done}/{self._total}{failed}, about {duration(left)} left")
+            rate = f", {self._rate}" if self._rate else ""
+            text = f"{self._stage}: {self._done}/{self._total}{failed}{rate}, about {duration(left)} left"
+            self._console.print(text, soft_wrap=True)
+
+    @property
+    def _rate(self) -> str:
+        """Workers and throughput, where the number of workers is told."""
+        if not self._workers:
+            return ""
+        an_hour = 3600 * self._done / max(time.monotonic() - self._began, 1e-9)
+        return f"{self._workers} worker{'s' * (self._workers > 1)}, {an_hour:.0f} an hour"
 
     @property
     def _failures(self) -> str:

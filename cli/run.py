@@ -50,6 +50,14 @@ def run(
         bool, typer.Option("--dry-run", help="Print what would be done and stop.", rich_help_panel=HOW)
     ] = False,
     open_report: OpenFlag = False,
+    report: Annotated[
+        bool,
+        typer.Option(
+            "--report/--no-report",
+            help="Write the report at the end; a shard may leave it to the last.",
+            rich_help_panel=HOW,
+        ),
+    ] = True,
 ) -> None:
     """Generate, observe, score and report. Running the same command again goes on where it was stopped."""
     if dry_run:
@@ -57,7 +65,11 @@ def run(
         return
     session = running.session_for(config, given)
     before_a_long_run(session, make_console(markup=False))
-    finish(lambda progress: running.carry_out(session, None, progress, report=False), open_report=open_report)
+    finish(
+        lambda progress: running.carry_out(session, None, progress, report=False),
+        report=report,
+        open_report=open_report,
+    )
 
 
 @takes("faces", "metrics", "primary", "workers", "plugins", "cache")
@@ -94,12 +106,13 @@ def report(
     print_closing(console, model, out / "report" / "index.md")
 
 
-def finish(perform: Callable[[Progress], Run], *, open_report: bool = False) -> None:
+def finish(perform: Callable[[Progress], Run], *, report: bool = True, open_report: bool = False) -> None:
     """Do work on a run with its progress shown, and print what came out.
 
     Args:
         perform: The work; is given whom to tell how far it is.
         open_report: Whether to open the report in the browser.
+        report: Whether to write the report and print its tables; else only what was done.
 
     Raises:
         typer.Exit: With 1 when a case failed and the run's configuration asks for that.
@@ -111,8 +124,11 @@ def finish(perform: Callable[[Progress], Run], *, open_report: bool = False) -> 
     summary = done.outcome
     if summary is None:
         raise RuntimeError(f"{done} was only loaded")
-    print_report(console, done, summary, progress)
-    if open_report:
+    if report:
+        print_report(console, done, summary, progress)
+    else:
+        _print_summary(console, summary, progress)
+    if report and open_report:
         open_page(console, done.page)
     if summary.failures and done.about.config["fail_on_error"]:
         raise typer.Exit(1)

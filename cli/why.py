@@ -46,7 +46,7 @@ def why(
         retry, plan = given.retry_failed, make_plan(Session(given))
     chosen = _chosen(plan, case, method)
     store = Store(run_folder)
-    store.load()
+    store.load(fingerprints=True)
     found = reasons_of_the_past(store, chosen) if past else reasons_to_come(store, chosen, retry_failed=retry)
     console = make_console(markup=False)
     shown = _print(console, found)

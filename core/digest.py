@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+_KNOWN_TEXTS = 20_000
 
 
 def canonical_json(value: Any) -> str:
@@ -28,7 +32,48 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"b": 1, "a": (1.0, None)})
     '{"a":[1.0,null],"b":1}'
     """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return _ENCODER.encode(value)
+
+
+class CanonicalTexts:
+    """Canonical JSON of mappings whose values stand in many of them: each value that is a dict is written out once.
+
+    Values are known again by identity, and must not change.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[dict[str, Any], str]] = {}
+        self._heads: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+
+    def text(self, mapping: Mapping[str, Any]) -> str:
+        """The same as :func:`canonical_json`.
+
+        >>> CanonicalTexts().text({"b": {"y": 1, "x": 2}, "a": (1, None)})
+        '{"a":[1,null],"b":{"x":2,"y":1}}'
+        """
+        names = tuple(mapping)
+        if names not in self._heads:
+            self._heads[names] = [(name, f"{canonical_json(name)}:") for name in sorted(names)]
+        return "{" + ",".join([head + self._text(mapping[name]) for name, head in self._heads[names]]) + "}"
+
+    def digest(self, mapping: Mapping[str, Any]) -> str:
+        """The same as :func:`digest`."""
+        return text_sha256(self.text(mapping))
+
+    def _text(self, value: Any) -> str:
+        if not isinstance(value, dict):
+            return canonical_json(value)
+        known = self._known.get(id(value))
+        if known is None or known[0] is not value:
+            if len(self._known) >= _KNOWN_TEXTS:
+                self._known.clear()
+            known = self._known[id(value)] = value, canonical_json(value)
+        return known[1]
+
+
+def text_sha256(text: str) -> str:
+    """Hash a text with sha256, in hex."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def digest(value: Any) -> str:
@@ -37,7 +82,7 @@ def digest(value: Any) -> str:
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
     """
-    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+    return text_sha256(canonical_json(value))
 
 
 def file_sha256(path: Path) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from ..core.errors import ConfigError, ManifestError
 from ..core.files import user_path
 from ..core.registry import Registry
-from .manifest import MANIFEST_SUFFIXES, Case, Suite, load_suite
+from .manifest import MANIFEST_SUFFIXES, Case, Suite, Window, load_suite
 
 _FOLDER = Path(__file__).with_name("suites")
 
@@ -63,6 +64,23 @@ class OpenSuite:
     @cached_property
     def _cases(self) -> dict[str, Case]:
         return {case.id: case for case in self.suite.cases()}
+
+    @cached_property
+    def _contents(self) -> dict[Window, tuple[dict[str, Any], str]]:
+        return {}
+
+    def window_content(self, window: Window) -> dict[str, Any]:
+        """See :meth:`Suite.window_content`; the same object for the same window."""
+        return self._content(window)[0]
+
+    def window_key(self, window: Window) -> str:
+        """See :meth:`Suite.window_key`; computed once per window."""
+        return self._content(window)[1]
+
+    def _content(self, window: Window) -> tuple[dict[str, Any], str]:
+        if window not in self._contents:
+            self._contents[window] = self.suite.window_content(window), self.suite.window_key(window)
+        return self._contents[window]
 
     def case(self, case_id: str) -> Case:
         """A case by id.

@@ -75,6 +75,7 @@ class Observer:
         self.backends = tuple(backends)
         self.cache = cache or FeatureCache()
         self.calls: Counter[str] = Counter()
+        self._fingerprints: dict[frozenset[str], tuple[Mapping[str, Any], str]] = {}
         detector = _first(self.backends, Detects)  # type: ignore[type-abstract]
         if detector is None:
             names = ", ".join(backend.info.name for backend in backends) or "none"
@@ -101,13 +102,11 @@ class Observer:
 
     def fingerprint_for(self, features: Collection[str]) -> Mapping[str, Any]:
         """All that decides these features: the detector, the landmarks they build on, and their backends."""
-        names = [*features, *([LANDMARKS] if LANDMARKS in self._readers else [])]
-        found = {name: self.backend_for(name).info.fingerprint for name in sorted(set(names))}
-        return {"policy": POLICY_VERSION, "detector": self.detector.info.fingerprint, "features": found}
+        return self._fingerprint(frozenset(features))[0]
 
     def key_for(self, features: Collection[str]) -> str:
         """Digest of :meth:`fingerprint_for`."""
-        return digest(self.fingerprint_for(features))
+        return self._fingerprint(frozenset(features))[1]
 
     def observe(self, clip: Clip, features: Collection[str] | None = None) -> Observation:
         """Look at a clip.
@@ -153,6 +152,15 @@ class Observer:
                 filled[name] = spread(self._read(name, frames, digests, faces))
         counts = np.array([len(detected[key]) for key in keys], dtype=np.int64)
         return Observation(clip.height, clip.width, counts, boxes, filled)
+
+    def _fingerprint(self, features: frozenset[str]) -> tuple[Mapping[str, Any], str]:
+        """Fingerprint and its digest; asked for with every case, so they are kept."""
+        if features not in self._fingerprints:
+            names = {*features, *([LANDMARKS] if LANDMARKS in self._readers else [])}
+            found = {name: self.backend_for(name).info.fingerprint for name in sorted(names)}
+            whole = {"policy": POLICY_VERSION, "detector": self.detector.info.fingerprint, "features": found}
+            self._fingerprints[features] = whole, digest(whole)
+        return self._fingerprints[features]
 
     def _collect_readers(self) -> dict[str, tuple[FaceBackend, Reader]]:
         readers: dict[str, tuple[FaceBackend, Reader]] = {}

@@ -62,7 +62,9 @@ class RunConfig(Options):
         default=False, description="On CUDA, let products round their factors to TF32: faster, and other digits."
     )
     executor: ComponentSpec = Field(
-        default=ComponentSpec(name="auto"), description="Where the work is done: auto, serial, processes."
+        default=ComponentSpec(name="auto"),
+        description="Where the work is done: auto, serial, processes, ray (on a cluster: "
+        "ray:address=auto,gpus=1,cpus=4).",
     )
     workers: int = Field(default=1, ge=1, le=256, description="Worker processes on this machine.")
     threads: int = Field(

@@ -162,7 +162,7 @@ def _known(folders: Iterable[Path], wanted: set[str]) -> dict[str, list[_Known]]
         try:
             run = load_run(folder)
             store = Store(folder)
-            store.load()
+            store.load(fingerprints=True)
         except StoreError:
             continue  # of another version, damaged, or none yet: nothing is known from there
         if (run.provenance.system, run.provenance.machine) == (platform.platform(), platform.machine()):

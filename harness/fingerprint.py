@@ -33,13 +33,14 @@ def generate_fingerprint(session: Session, suite: Suite, case: Case, label: str)
         PluginError: When the method cannot tell what it is.
     """
     with making(f"method {label}"):
-        method = method_fingerprint(session.method(label), case.id)
+        method = session.interned(f"method {label}", method_fingerprint(session.method(label), case.id))
+    content_of = session.media.suite(suite.name).window_content
     roles = {"identity": case.identity, "driving": case.driving}
-    content: dict[str, Any] = {role: suite.window_content(window) for role, window in roles.items()}
+    content: dict[str, Any] = {role: content_of(window) for role, window in roles.items()}
     if case.guides:
-        content["guides"] = {region: suite.window_content(window) for region, window in case.guides.items()}
+        content["guides"] = {region: content_of(window) for region, window in case.guides.items()}
     if session.sees_target(label):
-        content["target"] = suite.window_content(case.target) if case.target else None
+        content["target"] = content_of(case.target) if case.target else None
     return {
         "version": GENERATE_VERSION,
         "method": method,
@@ -51,19 +52,20 @@ def generate_fingerprint(session: Session, suite: Suite, case: Case, label: str)
     }
 
 
-def method_fingerprint(method: Generator, case_id: str) -> Fingerprint:
+def method_fingerprint(method: Generator, case_id: str) -> dict[str, Any]:
     """All that a method says decides what it makes of a case, besides the case and the seed."""
     return {"name": method.name, **method.case_fingerprint(case_id)}
 
 
 def score_fingerprint(session: Session, suite: Suite, case: Case, metric: Metric) -> Fingerprint:
     """All that decides a metric's value besides the output itself."""
+    content_of = session.media.suite(suite.name).window_content
     roles = {"identity": case.identity, "driving": case.driving, "target": case.target}
     return {
         "version": SCORE_VERSION,
-        "metric": metric.fingerprint(),
+        "metric": session.interned(f"metric {id(metric)}", dict(metric.fingerprint())),
         "faces": session.observer.fingerprint_for(metric.spec.needs),
-        **{role: suite.window_content(window) for role, window in roles.items() if window is not None},
+        **{role: content_of(window) for role, window in roles.items() if window is not None},
         **environment(session),
     }
 

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from ..core.digest import canonical_json, digest
+from ..core.digest import CanonicalTexts, canonical_json, digest
 from ..core.errors import ConfigError
 from ..datasets.catalog import OpenSuite
 from ..datasets.manifest import Case, Suite
 from ..methods.tuned_method import TunedMethod
 from ..metrics.resolve import resolve
-from .chosen_metrics import form_ids
 from .component import ComponentSpec
 from .fingerprint import Fingerprint, generate_fingerprint, score_fingerprint
 from .session import Session
@@ -80,7 +79,7 @@ class PlanItem:
     def as_record(self) -> Record:
         """The item as plain data."""
         metrics = [{"spec": part.spec.model_dump(), "id": part.id, "base": part.base} for part in self.metrics]
-        return {one.name: getattr(self, one.name) for one in fields(self)} | {"metrics": metrics}
+        return {name: getattr(self, name) for name in _FIELDS} | {"metrics": metrics}
 
     @classmethod
     def from_record(cls, record: Record) -> PlanItem:
@@ -90,6 +89,28 @@ class PlanItem:
             for part in record["metrics"]
         ]
         return cls(**(record | {"metrics": tuple(metrics)}))
+
+
+_FIELDS = sorted(one.name for one in fields(PlanItem))
+
+
+def plan_lines(items: Sequence[PlanItem]) -> list[str]:
+    """The lines of ``plan.jsonl``: canonical JSON of :meth:`PlanItem.as_record`."""
+    texts, specs = CanonicalTexts(), dict[int, str]()
+    lines = []
+    for item in items:
+        metrics = []
+        for part in item.metrics:
+            place = id(part.spec)  # many items share one, and all live as long as the items do
+            if place not in specs:
+                specs[place] = canonical_json(part.spec.model_dump())
+            metrics.append(
+                f'{{"base":{canonical_json(part.base)},"id":{canonical_json(part.id)},"spec":{specs[place]}}}'
+            )
+        written = {"fingerprint": texts.text(item.fingerprint), "metrics": f"[{','.join(metrics)}]"}
+        parts = (written.get(name) or canonical_json(getattr(item, name)) for name in _FIELDS)
+        lines.append("{" + ",".join(f'"{name}":{text}' for name, text in zip(_FIELDS, parts, strict=True)) + "}")
+    return lines
 
 
 def selected_cases(session: Session, opened: OpenSuite) -> list[Case]:
@@ -195,13 +216,10 @@ def _require_metrics_apply(session: Session, items: Sequence[PlanItem]) -> None:
 def plan_metrics(session: Session, suite: Suite, case: Case) -> tuple[PlannedMetric, ...]:
     """The metrics that apply to a case, with the keys that decide their values."""
     planned = []
-    chosen = session.metrics(case.kind)
-    ids = form_ids(chosen)
-    for metric, form in zip(chosen, ids, strict=True):
+    for metric, form, spec in session.metric_forms(case.kind):
         if case.target is not None or "target" not in metric.spec.roles:
-            spec = ComponentSpec(name=metric.spec.id, options=dict(metric.options))
             fingerprint = score_fingerprint(session, suite, case, metric)
-            planned.append(PlannedMetric(spec, form, digest(fingerprint), fingerprint))
+            planned.append(PlannedMetric(spec, form, session.texts.digest(fingerprint), fingerprint))
     return tuple(planned)
 
 
@@ -232,7 +250,7 @@ def _items(session: Session, suite: Suite, case: Case) -> list[PlanItem]:
             driving=case.driving_id,
             method=label,
             baseline=baseline.label if baseline and baseline.label != label else "",
-            key=digest(fingerprint),
+            key=session.texts.digest(fingerprint),
             metrics=metrics,
             base=items[baseline.label].key if isinstance(method, TunedMethod) and baseline else "",
             fingerprint=fingerprint,

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from ..core.errors import Status
 from .executors import ExecutorBase, make_executor
-from .plan import PlanItem, in_shard, make_plan
+from .plan import PlanItem, in_shard, make_plan, plan_lines
 from .run_file import describe, require_own_schema
 from .same_work import require_same_work
 from .session import Session
@@ -41,6 +41,10 @@ class Progress(Protocol):
         """A method is at a step of the job in hand; worker processes do not tell."""
         ...
 
+    def workers(self, count: int) -> None:
+        """So many workers are ready now, where their number changes."""
+        ...
+
     def done(self, records: Sequence[Record]) -> None:
         """One job is finished."""
         ...
@@ -57,6 +61,9 @@ class Silent:
 
     def step(self, done: int, total: int, figures: Mapping[str, float]) -> None:
         """Take note of a method's step; see :meth:`Progress.step`."""
+
+    def workers(self, count: int) -> None:
+        """Take note of the number of workers; see :meth:`Progress.workers`."""
 
     def done(self, records: Sequence[Record]) -> None:
         """Take note of a finished job; see :meth:`Progress.done`."""
@@ -95,6 +102,8 @@ class Runner:
         self._session = session
         self._progress = progress or Silent()
         session.progress = self._progress.step
+        # Callers of earlier versions bring a progress that is not told this.
+        session.workers_progress = getattr(self._progress, "workers", None)
         self._plan = make_plan(session) if plan is None else plan
         index, count = session.config.shard_of
         store = Store(session.config.folder, f"{index + 1}-of-{count}")
@@ -112,15 +121,16 @@ class Runner:
         self._require_assets()
         self._progress.begin(self._session.device, found=self._session.config.device == "auto")
         count = self._session.config.shard_of[1]
+        lines = plan_lines(self._plan)
         with (
-            require_same_work(store.folder, self._plan, count, generates=run.generates),
+            require_same_work(store.folder, lines, count, generates=run.generates),
             store.writing(),
             make_executor(self._session) as executor,
         ):
             store.load()
             copy_suites(self._session)
             store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
-            store.write_plan(item.as_record() for item in self._plan)
+            store.write_plan(lines)
             for stage in STAGES:
                 if run.generates or stage is not Generate:
                     self._carry_out(stage(run), executor)

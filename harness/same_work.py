@@ -6,17 +6,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..core.digest import digest
+from ..core.digest import text_sha256
 from ..core.errors import StoreError
 from ..core.locks import together
-from .plan import PlanItem
 from .store import storing
 
 _LOCK = ".at-work"
 
 
 @contextmanager
-def require_same_work(folder: Path, plan: Sequence[PlanItem], shards: int, *, generates: bool) -> Iterator[None]:
+def require_same_work(folder: Path, plan: Sequence[str], shards: int, *, generates: bool) -> Iterator[None]:
     """Hold a run folder for one piece of work, together with the processes that do its other shards.
 
     Outputs have one place per case and method: a process with another seed, other settings or other shards would put
@@ -24,7 +23,7 @@ def require_same_work(folder: Path, plan: Sequence[PlanItem], shards: int, *, ge
 
     Args:
         folder: The run folder.
-        plan: All that the work covers, whatever the shard.
+        plan: All that the work covers, whatever the shard; see :func:`.plan.plan_lines`.
         shards: Into how many parts it is divided.
         generates: Whether it makes outputs, or only scores them.
 
@@ -32,7 +31,7 @@ def require_same_work(folder: Path, plan: Sequence[PlanItem], shards: int, *, ge
         StoreError: When another process is at other work there; names it.
     """
     work = {
-        "plan": digest([item.as_record() for item in plan]),
+        "plan": text_sha256("\n".join(plan)),
         "shards": str(shards),
         "verb": "run" if generates else "score",
     }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from platformdirs import user_cache_path
 
+from ..core.digest import CanonicalTexts
 from ..core.errors import ConfigError, PluginError
 from ..core.registry import load_plugin
 from ..datasets.manifest import SuiteKind
@@ -19,7 +21,7 @@ from ..methods.base import Generator, MethodContext, StepProgress, Tuner
 from ..methods.tuned_method import TunedMethod, is_tuner_class
 from ..metrics.base import Metric
 from .arithmetic import arithmetic
-from .chosen_metrics import chosen_metrics
+from .chosen_metrics import chosen_metrics, form_ids
 from .component import ComponentSpec
 from .config import RunConfig
 from .devices import gpu_name, resolve_device
@@ -41,6 +43,8 @@ class Session:
     Attributes:
         media: The suites and their clips.
         progress: Whom methods tell how long work on a case goes; may be set at any time.
+        workers_progress: Told how many workers there are, by executors where that changes.
+        texts: Writes out fingerprints, whose parts recur from case to case.
 
     Raises:
         BenchError: From any component that cannot be made, in one line.
@@ -51,9 +55,13 @@ class Session:
         self.cache = config.cache or default_cache()
         self.media = SuiteMedia(config.suites, self.cache)
         self.progress: StepProgress | None = None
+        self.workers_progress: Callable[[int], None] | None = None
         for path in config.plugins:
             load_plugin(path)
         self._methods: dict[str, Generator] = {}
+        self._metrics: dict[SuiteKind, list[tuple[Metric, str, ComponentSpec]]] = {}
+        self.texts = CanonicalTexts()
+        self._interned: dict[str, dict[str, Any]] = {}
 
     @cached_property
     def device(self) -> str:
@@ -117,6 +125,12 @@ class Session:
         """Make all methods anew when they are next asked for: one that failed may be in any state."""
         self._methods.clear()
 
+    def interned(self, place: str, value: dict[str, Any]) -> dict[str, Any]:
+        """The value, or the equal one that was given before for the same place: fingerprints of all cases share it."""
+        if self._interned.get(place) != value:
+            self._interned[place] = value
+        return self._interned[place]
+
     def sees_target(self, label: str) -> bool:
         """Whether a method is a control that is given the target."""
         return self.method(label).sees_target
@@ -152,10 +166,23 @@ class Session:
         observer = lambda: self.observer  # noqa: E731
         return MethodContext(observer, device=self.device, cache=self.cache, progress=self._tell)
 
+    def tell_workers(self, count: int) -> None:
+        """Tell whoever shows progress how many workers there are now."""
+        if self.workers_progress is not None:
+            self.workers_progress(count)
+
     def _tell(self, done: int, total: int, figures: Mapping[str, float]) -> None:
         if self.progress is not None:
             self.progress(done, total, figures)
 
     def metrics(self, kind: SuiteKind) -> list[Metric]:
         """The metrics for a kind of suite; see :func:`chosen_metrics`."""
-        return chosen_metrics(self.config, kind, self.observer.provides)
+        return [metric for metric, _, _ in self.metric_forms(kind)]
+
+    def metric_forms(self, kind: SuiteKind) -> list[tuple[Metric, str, ComponentSpec]]:
+        """The metrics for a kind of suite, each with its id in tables (see :func:`form_ids`) and how to make it."""
+        if kind not in self._metrics:
+            chosen = chosen_metrics(self.config, kind, self.observer.provides)
+            specs = [ComponentSpec(name=one.spec.id, options=dict(one.options)) for one in chosen]
+            self._metrics[kind] = list(zip(chosen, form_ids(chosen), specs, strict=True))
+        return self._metrics[kind]

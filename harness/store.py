@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,8 +63,11 @@ class Store:
         """The plan, one line per case and method."""
         return self.folder / "plan.jsonl"
 
-    def load(self) -> None:
+    def load(self, *, fingerprints: bool = False) -> None:
         """Read all records; later turns win, and later lines of the same turn.
+
+        Args:
+            fingerprints: Whether to keep what decided each result: most of a record's memory, which few ask for.
 
         Raises:
             StoreError: When a finished line is not a record.
@@ -71,6 +75,8 @@ class Store:
         self.records.clear()
         for path in sorted((self.folder / "records").glob("*.jsonl")):
             for record in read_lines(path, parse_record):
+                if not fingerprints:
+                    record.pop("fingerprint", None)
                 place = record["stage"], record["key"]
                 if place not in self.records or _turn(record) >= _turn(self.records[place]):
                     self.records[place] = record
@@ -115,7 +121,8 @@ class Store:
             os.fsync(self._file)
         self._require_in_place(self._file)
         for record in batch:
-            self.records[record["stage"], record["key"]] = record
+            kept = {name: value for name, value in record.items() if name != "fingerprint"}
+            self.records[record["stage"], record["key"]] = kept
 
     def write_json(self, name: str, value: Mapping[str, Any]) -> None:
         """Write a file of the folder atomically, readable by people."""
@@ -123,10 +130,10 @@ class Store:
         with storing(path):
             write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
-    def write_plan(self, lines: Iterable[Record]) -> None:
-        """Write the plan atomically; it always is the plan of the last command."""
+    def write_plan(self, lines: Iterable[str]) -> None:
+        """Write the plan atomically, a line of JSON per output; it always is the plan of the last command."""
         with storing(self.plan_path):
-            write_text(self.plan_path, "".join(canonical_json(line) + "\n" for line in lines))
+            write_text(self.plan_path, "".join(line + "\n" for line in lines))
 
     def has_output(self, record: Record) -> bool:
         """Whether the files a generate record speaks of are still there, byte for byte."""
@@ -154,7 +161,7 @@ def _turn(record: Record) -> int:
     return int(record.get("turn", 0))
 
 
-def read_lines(path: Path, parse: Callable[[str], Record] = parse_line) -> list[Record]:
+def read_lines(path: Path, parse: Callable[[str], Record] = parse_line) -> Iterator[Record]:
     """Read a file of JSON lines; an unfinished last line is left out.
 
     Args:
@@ -164,21 +171,27 @@ def read_lines(path: Path, parse: Callable[[str], Record] = parse_line) -> list[
     Raises:
         StoreError: When a finished line cannot be used, which no kill can cause; names the file and the line.
     """
-    try:
-        text = path.read_text(encoding="utf-8", errors="replace")
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
-    records = []
-    for number, line in enumerate(text.split("\n")[:-1], start=1):
+    for number, line in enumerate(_whole_lines(path), start=1):
         try:
-            records.append(parse(line))
+            record = parse(line)
         except ValueError as error:
             raise StoreError(
                 f"{path}: line {number}: {one_line(error)} (edited by hand? take the line out, its work is done again)"
             ) from error
-    return records
+        yield record
+
+
+def _whole_lines(path: Path) -> Iterator[str]:
+    """The lines of a file one by one, without their ends; one that is not finished is left out."""
+    try:
+        with path.open("rb") as file:
+            for line in file:
+                if line.endswith(b"\n"):
+                    yield line[:-1].decode("utf-8", "replace")
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be read: {error.strerror or one_line(error)}") from error
 
 
 def _encode(records: Iterable[Record]) -> bytes:
@@ -209,6 +222,28 @@ def _drop_torn_line(file: int) -> None:
 
 
 def is_intact(folder: Path, part: Mapping[str, Any]) -> bool:
-    """Whether a file that a record speaks of is there, byte for byte."""
-    path = folder / part["path"]
-    return path.is_file() and path.stat().st_size == part["bytes"] and file_sha256(path) == str(part["sha256"])
+    """Whether a file that a record speaks of is there, byte for byte.
+
+    It is read only where its size and its time of change are not those of when it was written: a folder that was copied
+    without times is read, one that stayed is not. Whoever shows the file to a face model or metric compares its bytes.
+    """
+    try:
+        status = os.stat(os.path.join(folder, part["path"]))  # noqa: PTH116, PTH118 - asked of every output of a run
+    except OSError:
+        return False
+    if not stat.S_ISREG(status.st_mode) or status.st_size != part["bytes"]:
+        return False
+    if status.st_mtime_ns == part.get("modified"):
+        return True
+    return file_sha256(folder / part["path"]) == str(part["sha256"])
+
+
+def stored_file(folder: Path, path: Path) -> dict[str, Any]:
+    """What a record says of a file of the run folder that has just been written."""
+    status = path.stat()
+    return {
+        "path": path.relative_to(folder).as_posix(),
+        "bytes": status.st_size,
+        "modified": status.st_mtime_ns,
+        "sha256": file_sha256(path),
+    }

@@ -69,7 +69,7 @@ def tidy_frame(data: RunData) -> pd.DataFrame:
         }
         for name, metric in data.run.metrics.items()
     }
-    rows: list[dict[str, Any]] = []
+    columns: dict[str, list[Any]] = {name: [] for name in COLUMNS}
     for item in data.plan:
         names = {
             "run": data.name,
@@ -81,8 +81,10 @@ def tidy_frame(data: RunData) -> pd.DataFrame:
             "baseline": item.baseline,
         }
         for metric, record in _scores(data, item):
-            rows += [names | about[metric] | values for values in _values(record)]
-    frame = pd.DataFrame(rows, columns=COLUMNS)
+            for values in _values(record):
+                for name, value in (names | about[metric] | values).items():
+                    columns[name].append(value)
+    frame = pd.DataFrame(columns)
     frame["frame"] = frame["frame"].astype("Int64")
     frame["value"] = frame["value"].astype("float64")
     return frame

@@ -20,6 +20,7 @@ EXECUTORS: Registry[ExecutorFactory] = Registry(
         "auto": f"{__name__}:auto",
         "serial": f"{__name__}.serial:SerialExecutor",
         "processes": f"{__name__}.processes:ProcessExecutor",
+        "ray": f"{__name__}.ray_executor:RayExecutor",
     },
 )
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import Any
@@ -29,6 +30,8 @@ from .time_limit import TimeLimit
 from .worker_process import ENDED_QUIETLY, WorkerContext
 from .worker_slots import take_slot
 
+_AHEAD = 4
+"""Jobs per worker that the pool has at one time: no worker waits for the main process."""
 _session: Session | None = None
 """The worker's own session; workers are separate processes, so it is shared with nobody."""
 
@@ -51,7 +54,7 @@ class ProcessExecutor(ExecutorBase):
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._pool is not None:
-            with _interrupts_ignored():
+            with interrupts_ignored():
                 self._pool.stop()
                 self._pool.join()
         super().__exit__(kind, error, traceback)
@@ -66,25 +69,32 @@ class ProcessExecutor(ExecutorBase):
             context = WorkerContext()
             pids = context.Array("q", self._config.workers)
             self._pool = ProcessPool(self._config.workers, 0, _start, (self._config, pids), context)
-        with _interrupts_held():
-            futures = {self._pool.schedule(_work, (job,)): job for job in jobs} if self._pool else {}
-        limit = TimeLimit(self._config.case_timeout)
-        left = set(futures)
-        while left:
-            done, left = wait(left, limit.tick, FIRST_COMPLETED)
+        limit, waiting = TimeLimit(self._config.case_timeout), iter(jobs)
+        futures = self._scheduled(waiting, _AHEAD * self._config.workers)
+        while futures:
+            done, left = wait(futures, limit.tick, FIRST_COMPLETED)
             for future in limit.overdue(left):
                 future.cancel()  # ends its process as well
+            futures |= self._scheduled(waiting, len(done))
             for future in done:
-                yield self._outcome(future, futures[future])
+                yield self._outcome(future, futures.pop(future))
+
+    def _scheduled(self, jobs: Iterator[Job], count: int) -> dict[ProcessFuture[list[Record]], Job]:
+        """Hand the next jobs to the pool: a few, since whoever waits for futures looks at all of them each time."""
+        chosen = list(islice(jobs, count))
+        if self._pool is None or not chosen:
+            return {}
+        with _interrupts_held():
+            return {self._pool.schedule(_work, (job,)): job for job in chosen}
 
     def _outcome(self, future: ProcessFuture[list[Record]], job: Job) -> list[Record]:
         try:
             records: list[Record] = future.result()
         except CancelledError:
             limit = self._config.case_timeout or 0.0
-            return _lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit)
+            return lost(job, Status.TIMEOUT, f"took longer than {limit:g} s", limit)
         except ProcessExpired as error:
-            return _lost(job, Status.CRASH, _how_it_died(error.exitcode), 0.0)
+            return lost(job, Status.CRASH, _how_it_died(error.exitcode), 0.0)
         except BrokenProcessPool as error:
             raise BenchError("the worker processes end before they begin: see why with --workers 1") from error
         return records
@@ -111,7 +121,7 @@ def _interrupts_held() -> Iterator[None]:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
+def interrupts_ignored() -> Iterator[None]:
     """Let a second Control-C, or one more signal to end, not cut short what the first one has begun."""
     if threading.current_thread() is not threading.main_thread():  # signals are not this thread's
         yield
@@ -139,5 +149,6 @@ def _work(job: Job) -> list[Record]:
     return perform(job, _session)
 
 
-def _lost(job: Job, status: Status, reason: str, seconds: float) -> list[Record]:
+def lost(job: Job, status: Status, reason: str, seconds: float) -> list[Record]:
+    """Records that stand for a job that was lost with its worker."""
     return [record | {"seconds": seconds, "peak_bytes": 0} for record in job.failed(status, reason)]

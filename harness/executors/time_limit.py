@@ -4,10 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection
-from concurrent.futures import Future
-from typing import Any
+from typing import Protocol, TypeVar
 
 _LONGEST_TICK_S = 0.25
+
+
+class Running(Protocol):
+    """Something that is at work or still waits for that, like a future."""
+
+    def running(self) -> bool:
+        """Whether it is at work."""
+        ...
+
+
+R = TypeVar("R", bound=Running)
 
 
 class TimeLimit:
@@ -26,10 +36,10 @@ class TimeLimit:
     def __init__(self, seconds: float | None) -> None:
         self._seconds = seconds
         self.tick = None if seconds is None else min(_LONGEST_TICK_S, seconds / 4)
-        self._spent: dict[Future[Any], float] = {}
+        self._spent: dict[Running, float] = {}
         self._last = time.monotonic()
 
-    def overdue(self, jobs: Collection[Future[Any]]) -> list[Future[Any]]:
+    def overdue(self, jobs: Collection[R]) -> list[R]:
         """Charge the jobs that are at work for the time since the last call.
 
         Args:
@@ -43,5 +53,6 @@ class TimeLimit:
         if self._seconds is None or self.tick is None:
             return []
         charge = min(passed, 2 * self.tick)
-        self._spent = {job: self._spent.get(job, 0.0) + charge for job in jobs if job.running()}
-        return [job for job, spent in self._spent.items() if spent > self._seconds]
+        at_work = [job for job in jobs if job.running()]
+        self._spent = {job: self._spent.get(job, 0.0) + charge for job in at_work}
+        return [job for job in at_work if self._spent[job] > self._seconds]

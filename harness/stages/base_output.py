@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from ...core.digest import file_sha256
 from ...core.files import atomic_path
 from ...datasets.media import read_output
 from ...methods.base import Animation
-from ..store import Record, is_intact, storing
+from ..store import Record, is_intact, stored_file, storing
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -59,11 +58,10 @@ def save_state(folder: Path, stem: Path, state: Mapping[str, Tensor]) -> dict[st
     """
     from safetensors.torch import save_file
 
-    relative = stem.with_name(f"{stem.name}.state.safetensors")
-    path = folder / relative
+    path = folder / stem.with_name(f"{stem.name}.state.safetensors")
     with storing(path), atomic_path(path) as temporary:
         save_file({name: one.detach().cpu().contiguous() for name, one in state.items()}, temporary)
-    return {"path": relative.as_posix(), "bytes": path.stat().st_size, "sha256": file_sha256(path)}
+    return stored_file(folder, path)
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:

@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
 
-from ...core.digest import file_sha256, seed_for
+from ...core.digest import seed_for
 from ...core.errors import CaseError, MediaError, Status
 from ...datasets.clip import Clip
 from ...datasets.media import write_output
@@ -17,7 +17,7 @@ from ...methods.tuned_method import TunedMethod
 from ..fingerprint import Fingerprint
 from ..isolation import isolated
 from ..session import Session
-from ..store import Record, storing
+from ..store import Record, stored_file, storing
 from .base import Stage
 from .base_output import BaseOutput, save_state
 from .jobs import Job
@@ -45,6 +45,12 @@ class GenerateJob:
     def where(self) -> str:
         """Case and method."""
         return f"{self.case} · {self.method}"
+
+    @property
+    def files(self) -> list[str]:
+        """See :attr:`Job.files`."""
+        parts = (self.base.output, self.base.canvas, self.base.state) if self.base else ()
+        return [str(part["path"]) for part in parts if part]
 
     def run(self, session: Session) -> list[Record]:
         """Do the job; see :meth:`Job.run`."""
@@ -156,13 +162,7 @@ class Generate(Stage):
 def _save(folder: Path, stem: Path, clip: Clip) -> dict[str, Any]:
     with storing(folder / stem):
         path = write_output(folder / stem, clip)
-    return {
-        "path": path.relative_to(folder).as_posix(),
-        "bytes": path.stat().st_size,
-        "sha256": file_sha256(path),
-        "height": clip.height,
-        "width": clip.width,
-    }
+    return stored_file(folder, path) | {"height": clip.height, "width": clip.width}
 
 
 def check_animation(animation: object, frames: int) -> None:

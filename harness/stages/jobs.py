@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import gc
+import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +31,11 @@ class Job(Protocol):
         """What the job works on, for progress and logs."""
         ...
 
+    @property
+    def files(self) -> list[str]:
+        """Files of the run folder that it reads, by their path in it."""
+        ...
+
     def run(self, session: Session) -> list[Record]:
         """Do it.
 
@@ -46,9 +53,28 @@ class Job(Protocol):
 def perform(job: Job, session: Session) -> list[Record]:
     """Do a job; whatever goes wrong with this one job becomes its record.
 
+    One that runs out of memory is tried once more after all that can be freed was freed: another job's leftovers, or
+    another program on the card, may have taken what it needs.
+
     Raises:
         BenchError: When the whole run cannot go on.
     """
+    records = _attempt(job, session)
+    if any(record["status"] == Status.OOM for record in records):
+        _free_memory(session)
+        records = _attempt(job, session)
+    return records
+
+
+def _free_memory(session: Session) -> None:
+    session.forget_methods()
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+
+
+def _attempt(job: Job, session: Session) -> list[Record]:
     with Meter(session.device) as meter:
         try:
             records = job.run(session)

@@ -32,6 +32,11 @@ class ObserveJob:
     key: str
     where: str
 
+    @property
+    def files(self) -> list[str]:
+        """See :attr:`Job.files`."""
+        return [self.source.path] if self.source.path else []
+
     def run(self, session: Session) -> list[Record]:
         """Do the job; see :meth:`Job.run`."""
         calls = session.observer.calls.copy()
@@ -80,9 +85,13 @@ class _Observe(Stage):
     def jobs(self) -> dict[str, Job]:
         """Jobs of the stage by key; see :meth:`Stage.jobs`."""
         jobs: dict[str, Job] = {}
+        seen: set[tuple[str, tuple[str, ...]]] = set()
         for source, features, where in self._clips():
+            if (source.key, features) in seen:
+                continue
+            seen.add((source.key, features))
             key = digest([OBSERVE_VERSION, source.key, features, self.run.session.observer.key_for(features)])
-            jobs.setdefault(key, ObserveJob(source, features, key, where))
+            jobs[key] = ObserveJob(source, features, key, where)
         return jobs
 
 
@@ -94,10 +103,10 @@ class ObserveInputs(_Observe):
     def _clips(self) -> Iterator[tuple[Source, tuple[str, ...], str]]:
         media = self.run.session.media
         for item, features in self.run.observed():
-            case, suite = media.case(item.suite, item.case), media.suite(item.suite).suite
+            case, opened = media.case(item.suite, item.case), media.suite(item.suite)
             for window in (case.identity, case.driving, case.target):
                 if window is not None:
-                    source = Source(item.suite, suite.window_key(window), window=window)
+                    source = Source(item.suite, opened.window_key(window), window=window)
                     yield source, features, f"{item.suite}: {window.asset} from {window.start}"
 
 

@@ -49,6 +49,11 @@ class ScoreJob:
         """Case and method."""
         return f"{self.case} · {self.method}"
 
+    @property
+    def files(self) -> list[str]:
+        """See :attr:`Job.files`."""
+        return [source.path for source in (self.generated, self.canvas) if source and source.path]
+
     def run(self, session: Session) -> list[Record]:
         """Do the job; see :meth:`Job.run`."""
         case = session.media.case(self.suite, self.case)

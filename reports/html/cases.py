@@ -11,12 +11,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import numpy as np
+
 from ...core.digest import digest
 from ...core.errors import Status
 from ...datasets.clip import Clip
 from ...datasets.manifest import Case, Window
 from ...datasets.media import read_output
-from ...harness.plan import PlanItem
+from ...harness.plan import PlanItem, spread
 from ...harness.suite_copy import load_copy
 from ...methods.base import MethodRole
 from ..model import ReportModel
@@ -26,13 +28,15 @@ from .proxies import Load, Proxies
 
 MEDIA = "media"
 """Folder of proxies and curves, beside the page."""
+SHOWN_CASES = 1000
+"""Cases that a page shows, spread evenly over a run that has more: each brings files, and the browser reads all."""
 _DIGITS = 6
 Curves = dict[str, dict[str, list[float | None]]]
 """By metric and method: a value per frame, None where there is none."""
 
 
 class Gallery:
-    """All cases of a run, as plain data.
+    """The cases of a run that a page shows, as plain data.
 
     Args:
         data: The run.
@@ -50,6 +54,11 @@ class Gallery:
         self._windows = _windows(data)
         self.sources: dict[str, Load] = {}
         """How to read what is shown, by digest."""
+        self.all_cases = len(self._items)
+        """Cases of the run."""
+        if self.all_cases > SHOWN_CASES:
+            kept = list(self._items)
+            self._items = {kept[row]: self._items[kept[row]] for row in spread(self.all_cases, SHOWN_CASES)}
         self._cases = [self._case(*key) for key in self._items]
 
     def name_of(self, index: int) -> tuple[str, str]:
@@ -60,6 +69,9 @@ class Gallery:
         """By index of the case: metrics that have a value per frame."""
         frame = self._model.frame
         timed = frame[frame["frame"].notna()]
+        if self.all_cases > len(self._items):
+            shown = [key in self._items for key in zip(timed["suite"], timed["case"], strict=True)]
+            timed = timed[np.array(shown, bool)]
         order = {key: index for index, key in enumerate(self._items)}
         found: dict[int, Curves] = defaultdict(dict)
         groups = timed.groupby(["suite", "case", "metric", "method"], sort=False, observed=True)["value"]

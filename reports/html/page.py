@@ -45,7 +45,7 @@ def write_page(data: RunData, model: ReportModel, report: Path, *, single_file: 
     curves = gallery.curves()
     places = _write_curves(report / MEDIA, gallery, curves)
     content = gallery.as_data(proxies, lambda name: f"{MEDIA}/{name}", places)
-    write_text(report / PAGE, _render(model, content, proxies, PICTURE if model.ablation else ""))
+    write_text(report / PAGE, _render(model, content, proxies, gallery.all_cases, PICTURE if model.ablation else ""))
     if single_file:
         write_text(report / SINGLE, _single(model, gallery, proxies, curves, report))
     else:
@@ -79,7 +79,7 @@ def _single(model: ReportModel, gallery: Gallery, proxies: Proxies, curves: Mapp
     note = f"A single file: {len(inside)} of {len(proxies.made)} pictures and clips are inside it"
     note += f", {gone} were left out to stay below {human_size(SINGLE_LIMIT)} of media." if gone else "."
     plot = _inside(report / PICTURE) if model.ablation else ""
-    return _render(model, content, proxies, plot, note)
+    return _render(model, content, proxies, gallery.all_cases, plot, note)
 
 
 def _inside(path: Path) -> str:
@@ -88,7 +88,9 @@ def _inside(path: Path) -> str:
     return f"data:{kind};base64,{base64.b64encode(path.read_bytes()).decode()}"
 
 
-def _render(model: ReportModel, content: Mapping[str, Any], proxies: Proxies, plot: str, note: str = "") -> str:
+def _render(
+    model: ReportModel, content: Mapping[str, Any], proxies: Proxies, all_cases: int, plot: str, note: str = ""
+) -> str:
     """The page; ``plot`` is where an ablation's is, "" for other runs."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
@@ -112,6 +114,7 @@ def _render(model: ReportModel, content: Mapping[str, Any], proxies: Proxies, pl
         crowded=model.crowded.to_dict("records"),
         cost=model.cost.sort_values(["stage", "method", "phase"]).to_dict("records"),
         ablation=plot,
+        shown=None if len(content["cases"]) == all_cases else (len(content["cases"]), all_cases),
         media={"count": len(proxies.made), "bytes": proxies.bytes, "gone": len(proxies.gone)},
         sides=(LARGEST, LARGEST_PICTURE),
         note=note,

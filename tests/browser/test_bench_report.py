@@ -19,7 +19,7 @@ from portraitbench.datasets.clip import Clip
 from portraitbench.datasets.manifest import load_suite
 from portraitbench.datasets.media import write_output
 from portraitbench.harness.component import ComponentSpec
-from portraitbench.harness.plan import PlanItem, PlannedMetric
+from portraitbench.harness.plan import PlanItem, PlannedMetric, plan_lines
 from portraitbench.harness.run_file import RunFile
 from portraitbench.harness.store import Store
 from portraitbench.harness.suite_copy import SuiteCopy
@@ -68,7 +68,7 @@ def write_run(folder: Path, manifest: Path) -> None:
     store = Store(folder)
     with store.writing():
         store.write_json("run.json", run_file(suite.name).model_dump(mode="json"))
-        store.write_plan(item.as_record() for item in items)
+        store.write_plan(plan_lines(items))
         store.append(records)
     paths = {name: manifest.parent / asset.path for name, asset in suite.assets.items()}
     (folder / "suites").mkdir(exist_ok=True)

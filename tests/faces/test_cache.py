@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
+from portraitbench.core import file_system
 from portraitbench.core.errors import StoreError
 from portraitbench.faces.cache import FeatureCache
 
@@ -92,3 +93,27 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="another folder"):
         FeatureCache(tmp_path / "file" / "features.sqlite")
+
+
+def test_on_a_network_file_system_the_file_is_only_read(tmp_path, monkeypatch):
+    """What is new goes to this machine's disk; SQLite's log would not be seen by other machines."""
+    shared = tmp_path / "home" / "features.sqlite"
+    first = FeatureCache(shared)
+    first.put_many({"a": np.array([1.0])})
+    first.close()
+    (tmp_path / "mounts").write_text(f"/dev/x / ext4 rw 0 0\nserver:/home {tmp_path}/home nfs4 rw,vers=4.2 0 0\n")
+    monkeypatch.setattr(file_system, "MOUNTS", tmp_path / "mounts")
+    monkeypatch.setattr("tempfile.gettempdir", lambda: str(tmp_path / "local"))
+    before = shared.read_bytes()
+    cache, beside = FeatureCache(shared), FeatureCache(shared)
+    cache.put_many({"b": np.array([2.0])})
+    assert beside.get_many(["a", "b", "c"]) == {"a": 1.0, "b": 2.0}
+    cache.close()
+    beside.close()
+    assert shared.read_bytes() == before
+    assert sorted(path.name for path in (tmp_path / "home").iterdir()) == ["features.sqlite"]
+    new = FeatureCache(tmp_path / "home" / "not-there-yet.sqlite")
+    new.put_many({"d": np.array([4.0])})
+    assert new.get_many(["a", "d"]) == {"d": 4.0}
+    new.close()
+    assert len(list((tmp_path / "home").iterdir())) == 1

@@ -16,18 +16,25 @@ from portraitbench.harness.executors.serial import SerialExecutor
 from portraitbench.harness.executors.time_limit import TimeLimit
 from portraitbench.harness.stages.jobs import perform as perform_job
 from portraitbench.harness.store import Store
+from portraitbench.methods import METHODS
+from portraitbench.methods.base import Animation, Generator
 
 COSTS = ("seconds", "peak_bytes", "calls")
 ONLY = "only=i0__d1"
 
 
 def results(session) -> dict[tuple[str, str], dict[str, object]]:
-    """Records without what may differ from worker to worker: costs, and who showed a frame first."""
+    """Records without what may differ from worker to worker: costs, times of files, and who showed a frame first."""
     store = Store(session.config.folder)
     store.load()
+    return {key: plain(record) for key, record in store.records.items()}
+
+
+def plain(record: dict[str, object]) -> dict[str, object]:
     return {
-        key: {name: value for name, value in record.items() if name not in COSTS}
-        for key, record in store.records.items()
+        name: plain(value) if isinstance(value, dict) else value
+        for name, value in record.items()
+        if name not in (*COSTS, "modified")
     }
 
 
@@ -269,3 +276,24 @@ def test_methods_see_the_threads_asked_for(perform, tmp_path, workers):
     session, _ = perform(methods=["counts"], plugins=[str(plugin)], workers=workers, threads=1)
     details = [record["detail"] for (stage, _), record in results(session).items() if stage == "generate"]
     assert details == [{"threads": 1}] * 3
+
+
+@pytest.mark.parametrize(("failures", "status"), [(1, "ok"), (2, "oom")])
+def test_a_job_that_runs_out_of_memory_is_tried_once_more(perform, failures, status):
+    """By the method made anew: what it held is freed."""
+    out_of_memory = type("OutOfMemoryError", (RuntimeError,), {})  # as torch's is called
+    tried = []
+
+    class Large(Generator):
+        name = "large"
+
+        def animate(self, inputs):
+            tried.append(self)
+            if len(tried) <= failures:
+                raise out_of_memory("CUDA out of memory")
+            return Animation(inputs.driving)
+
+    METHODS.add("large", Large)
+    session, _ = perform(methods=["large"], cases=["i0__d0"])
+    assert [found for found, _ in made(session).values()] == [status]
+    assert len(tried) == 2

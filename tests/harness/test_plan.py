@@ -8,11 +8,11 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from portraitbench.core.digest import file_sha256
+from portraitbench.core.digest import canonical_json, digest, file_sha256
 from portraitbench.core.errors import ConfigError
 from portraitbench.datasets.clip import Clip
 from portraitbench.datasets.media import write_output
-from portraitbench.harness.plan import PlanItem, in_shard, make_plan, spread
+from portraitbench.harness.plan import PlanItem, in_shard, make_plan, plan_lines, spread
 
 METHODS = ["copy-driving", "warp", "toy"]
 
@@ -63,6 +63,9 @@ def test_shards_are_a_partition_into_whole_cases(cases, methods, count):
 def test_items_survive_the_plan_file(make_session):
     plan = make_plan(make_session(methods=METHODS, baseline="copy-identity"))
     assert [PlanItem.from_record(item.as_record()) for item in plan] == plan
+    assert plan_lines(plan) == [canonical_json(item.as_record()) for item in plan]
+    assert [item.key for item in plan] == [digest(item.fingerprint) for item in plan]
+    assert all(part.base == digest(part.fingerprint) for item in plan for part in item.metrics)
     assert [item.baseline for item in plan[:4]] == ["", *["copy-identity"] * 3]
 
 

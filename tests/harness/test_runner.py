@@ -72,12 +72,12 @@ def test_every_output_is_made_looked_at_and_scored(run):
 def test_the_second_time_there_is_nothing_to_do(run, perform):
     run(methods=METHODS)
     session, summary = perform(methods=METHODS)
-    lines = len(read_lines(session.config.folder / "records" / "1-of-1.jsonl"))
+    lines = len(list(read_lines(session.config.folder / "records" / "1-of-1.jsonl")))
     assert summary.performed == 0
     assert summary.reused == 4 + 9 + 7 + 9
     assert not summary.calls
     perform(methods=METHODS)
-    assert len(read_lines(session.config.folder / "records" / "1-of-1.jsonl")) == lines
+    assert len(list(read_lines(session.config.folder / "records" / "1-of-1.jsonl"))) == lines
 
 
 @pytest.mark.parametrize("damage", ["deleted", "truncated", "changed"])

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from portraitbench.core.digest import file_sha256
 from portraitbench.core.errors import StoreError
-from portraitbench.harness.store import Store, read_lines
+from portraitbench.harness import store as store_module
+from portraitbench.harness.store import Store, is_intact, read_lines, stored_file
 
 TEXT = "ä\u2028 \U0001f600 'quoted\" \\ line"
 
@@ -199,7 +200,7 @@ def test_a_finished_line_that_is_no_record_is_named(tmp_path, line):
 
 
 def test_reading_a_file_that_is_not_there_gives_nothing(tmp_path):
-    assert read_lines(tmp_path / "none.jsonl") == []
+    assert list(read_lines(tmp_path / "none.jsonl")) == []
 
 
 @pytest.fixture
@@ -223,6 +224,20 @@ def test_an_output_counts_only_byte_for_byte(tmp_path, output):
     assert not store.has_output({"output": part, "canvas": None})
     path.mkdir()
     assert not store.has_output({"output": part, "canvas": None})
+
+
+def test_an_output_is_read_again_only_where_its_time_of_change_is_another(tmp_path, output, monkeypatch):
+    path, _ = output
+    part = stored_file(tmp_path, path)
+    read = []
+    monkeypatch.setattr(store_module, "file_sha256", lambda path: read.append(path) or file_sha256(path))
+    assert is_intact(tmp_path, part)
+    assert not read
+    os.utime(path, ns=(0, 0))  # as a copy would have it
+    assert is_intact(tmp_path, part)
+    path.write_bytes(b"pixelz")
+    assert not is_intact(tmp_path, part)
+    assert read == [path, path]
 
 
 def test_a_missing_canvas_is_a_missing_output(tmp_path, output):

@@ -17,7 +17,7 @@ from report_files import report_files
 
 from portraitbench import scoring
 from portraitbench.core.errors import StoreError
-from portraitbench.harness.plan import make_plan
+from portraitbench.harness.plan import make_plan, plan_lines
 from portraitbench.harness.runner import Runner, Silent
 from portraitbench.harness.same_work import require_same_work
 from portraitbench.harness.store import Store, read_lines
@@ -55,7 +55,7 @@ def whole(perform, tmp_path) -> dict[str, bytes]:
 
 def test_other_work_is_refused_while_a_run_is_on_and_its_own_shards_are_not(make_session):
     own = make_session(methods=METHODS, shard="1/2")
-    with require_same_work(own.config.folder, make_plan(own), 2, generates=True):
+    with require_same_work(own.config.folder, plan_lines(make_plan(own)), 2, generates=True):
         for fields, what in [
             ({"seed": 1, "shard": "2/2"}, "other settings, another seed or other cases"),
             ({"methods": METHODS[:1], "shard": "2/2"}, "other settings, another seed or other cases"),
@@ -204,7 +204,7 @@ def test_an_output_that_is_swapped_during_a_run_is_never_scored(make_session, wh
 
     with pytest.raises(StoreError, match=r"toy\.png: was removed or changed while this command was at work"):
         Runner(session, Between(swap, 10)).run()
-    made = read_lines(session.config.folder / "records" / "1-of-1.jsonl")
+    made = list(read_lines(session.config.folder / "records" / "1-of-1.jsonl"))
     assert not [record for record in made if record["status"] != "ok"]
     Runner(make_session(methods=METHODS)).run()
     assert reports(session.config.folder) == whole

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from portraitbench.harness.component import ComponentSpec
-from portraitbench.harness.plan import PlanItem, PlannedMetric
+from portraitbench.harness.plan import PlanItem, PlannedMetric, plan_lines
 from portraitbench.harness.run_file import RunFile
 from portraitbench.harness.store import Store
 
@@ -79,7 +79,7 @@ class Crafted:
         store = Store(self.folder)
         with store.writing():
             store.write_json("run.json", run.model_dump(mode="json"))
-            store.write_plan(item.as_record() for item in self._items)
+            store.write_plan(plan_lines(self._items))
             store.append(self._records)
 
 

@@ -16,6 +16,7 @@ from PIL import Image
 from portraitbench.core.errors import MediaError
 from portraitbench.datasets.clip import Clip
 from portraitbench.datasets.media import read_clip
+from portraitbench.reports.html import cases as cases_module
 from portraitbench.reports.html import page as page_module
 from portraitbench.reports.html.proxies import LARGEST, make_proxies, write_video
 from portraitbench.reports.report import write_report
@@ -225,3 +226,16 @@ def test_inputs_that_have_gone_stay_visible_where_they_were_seen_before(perform)
     gone = [one["gone"] for one in data_of((folder / "report" / "index.html").read_text())["media"] if "gone" in one]
     assert len(gone) == 1
     assert "asset i0" in gone[0]
+
+
+def test_a_page_of_many_cases_shows_some_and_says_so(blank, monkeypatch):
+    monkeypatch.setattr(cases_module, "SHOWN_CASES", 3)
+    for row in range(7):
+        blank.case("base", f"i-{row}", {"up": [row, row + 1.0], "down": [3.0, 4.0]})
+    blank.write()
+    write_report(blank.folder)
+    page = (blank.folder / "report" / "index.html").read_text()
+    assert len(data_of(page)["cases"]) == 3
+    assert "3 of 7 cases are shown, spread evenly over the run" in page
+    assert len(list((blank.folder / "report" / "media").glob("curves-*.js"))) == 3
+    assert ",3.5," in (blank.folder / "report" / "tiny.csv").read_text()  # the mean of all seven

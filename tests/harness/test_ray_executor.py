@@ -1,0 +1,194 @@
+"""The Ray executor: the same reports as one process, whatever dies meanwhile. Skipped where Ray is not installed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+import psutil
+import pytest
+from report_files import report_files
+
+from portraitbench.core.errors import ConfigError
+from portraitbench.harness.executors import make_executor, ray_executor
+from portraitbench.harness.runner import Runner
+from portraitbench.harness.store import Store
+from portraitbench.reports.report import write_report
+
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'portraitbench[ray]'")
+
+METHODS = ["copy-driving", "toy:canvas=true,noise=true", "bad:how=raise,only=*d1,as=broken"]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """A head without room for workers, on which the driver is, and one node."""
+    from ray.cluster_utils import Cluster
+
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "180"}
+    # Quicker than Ray's own, but not so quick that a node of a busy machine counts as dead.
+    settings = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3, "health_check_timeout_ms": 5000}
+    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": settings})
+    made.add_node(num_cpus=1)
+    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+    yield made
+    ray.shutdown()
+    made.shutdown()
+
+
+@pytest.fixture
+def reported(perform, tmp_path):
+    """Runs into a folder of its own, with a cache of its own; returns the files of its report."""
+
+    def run(place: str, suite: Path, **fields):
+        session, _ = perform(suite, **fields, out=tmp_path / place, cache=tmp_path / f"{place}-cache", name="same")
+        write_report(session.config.folder)
+        return report_files(session.config.folder)
+
+    return run
+
+
+@pytest.fixture
+def suite(make_suite, tmp_path):
+    return make_suite(tmp_path / "suite", "cross-video", identities=2, drivings=3)
+
+
+def test_without_ray_one_line_says_how_to_get_it(make_session, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(ConfigError, match=r"executor ray: Ray is not installed: pip install 'portraitbench\[ray\]'"):
+        make_executor(make_session(executor="ray"))
+
+
+def test_options_that_do_not_fit_are_refused(make_session):
+    with pytest.raises(ConfigError, match="executor ray: option 'hosts': unknown"):
+        make_executor(make_session(executor="ray:hosts=2"))
+    with pytest.raises(ConfigError, match="its workers follow from cpus and gpus: leave out workers"):
+        make_executor(make_session(executor="ray", workers=2))
+
+
+def test_the_same_report_as_one_process_and_two(cluster, reported, suite):
+    plain = reported("plain", suite, methods=METHODS)
+    assert reported("ray", suite, methods=METHODS, executor="ray") == plain
+    assert reported("unshared", suite, methods=METHODS, executor="ray:shared=false") == plain
+
+
+def test_a_job_that_kills_its_worker_twice_is_a_row(cluster, perform, suite):
+    session, summary = perform(suite, methods=["copy-driving", "bad:how=segfault,only=i0__d1"], executor="ray")
+    assert summary.failures == {"crash": 1}
+    store = Store(session.config.folder)
+    store.load()
+    reasons = {record["reason"] for record in store.records.values() if record["status"] == "crash"}
+    assert reasons == {"its worker died 2 times"}
+
+
+def test_a_job_that_hangs_is_ended(cluster, perform, suite):
+    _, summary = perform(suite, methods=["bad:how=hang,only=i0__d1"], executor="ray", case_timeout=2.0)
+    assert summary.failures == {"timeout": 1}
+
+
+def test_what_a_cluster_has_no_room_for_is_said(cluster, make_session, suite):
+    with pytest.raises(ConfigError, match=r"a worker asks for cpus=64,gpus=0, the cluster has CPU \d, GPU 0"):
+        Runner(make_session(suite, methods=["toy"], executor="ray:cpus=64")).run()
+
+
+def test_a_worker_of_another_make_is_named(cluster, make_session, suite, monkeypatch):
+    plain = ray_executor.parts_of
+    monkeypatch.setattr(ray_executor, "parts_of", lambda session: plain(session) | {"version of torch": "1.0"})
+    with pytest.raises(ConfigError, match=r"executor ray: version of torch: 2\S+ on \S+, 1\.0 here: install the same"):
+        Runner(make_session(suite, methods=["toy"], executor="ray")).run()
+
+
+def test_a_plug_in_that_the_worker_does_not_have_travels(cluster, perform, suite, tmp_path, monkeypatch):
+    """The file is there when the run begins and gone when a worker would read it."""
+    brought = tmp_path / "brought.py"
+    shutil.copy(Path(__file__).parents[1] / "planting.py", brought)
+    brought.write_text(
+        "from portraitbench.methods import METHODS\nfrom portraitbench.methods.base import Animation, Generator\n"
+        "class Own(Generator):\n    name = 'own'\n    def animate(self, inputs):\n"
+        "        return Animation(inputs.driving)\nMETHODS.add('own', Own)\n"
+    )
+    plain = ray_executor.Orders
+
+    def orders(*args):
+        made = plain(*args)
+        brought.unlink()
+        return made
+
+    monkeypatch.setattr(ray_executor, "Orders", orders)
+    _, summary = perform(suite, methods=["own"], plugins=[str(brought)], executor="ray")
+    assert summary.items == 6
+    assert not summary.failures
+
+
+@pytest.mark.slow
+def test_workers_and_nodes_killed_at_random(cluster, reported, suite, monkeypatch):
+    """A node joins and is killed, again and again, and so are workers; the report is that of one process."""
+    # Killed from outside more often than any machine would: that a job is hit twice is not the job's fault here.
+    monkeypatch.setattr(ray_executor, "_KILLS", 100)
+    monkeypatch.setattr(ray_executor, "_LOSSES", 100)
+    methods = [*METHODS, "bad:how=slow"]
+    plain = reported("plain", suite, methods=methods)
+    killed, rng = Counter(), random.Random(3)
+    # Ray starts nodes from the main thread only: the run has the other one.
+    with ThreadPoolExecutor(1) as pool:
+        running = pool.submit(reported, "killed", suite, methods=methods, executor="ray")
+        node = cluster.add_node(num_cpus=1)
+        while not running.done() and killed.total() < 20:
+            wait([running], rng.uniform(0.5, 3.0))
+            workers = [
+                one for one in psutil.process_iter(["cmdline"]) if "RayWorker" in " ".join(one.info["cmdline"] or ())
+            ]
+            if workers and rng.random() < 0.7:
+                with contextlib.suppress(psutil.NoSuchProcess):
+                    rng.choice(workers).kill()
+                    killed["worker"] += 1
+            else:
+                cluster.remove_node(node, allow_graceful=False)
+                killed["node"] += 1
+                node = cluster.add_node(num_cpus=1)
+        found = running.result()
+    cluster.remove_node(node)
+    print(f"killed: {dict(killed)}")
+    assert killed.total()
+    differing = [name for name in plain if found.get(name) != plain[name]]
+    assert differing == []
+
+
+def _command(suite: Path, folder: Path) -> list[str]:
+    program = "from portraitbench.cli.app import main; main()"
+    toys = Path(__file__).parents[1] / "toys.py"
+    given = ["--suite", suite, "--plugin", toys, "--faces", "toy", "--method", "bad:how=slow", "--method", "toy"]
+    where = ["--out", folder / "runs", "--cache", folder / "cache", "--name", "same"]
+    return [sys.executable, "-c", program, "run", *map(str, given + where)]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
+def test_the_driver_ended_leaves_nothing_behind_and_goes_on(suite, tmp_path, how):
+    whole = _command(suite, tmp_path / "whole")
+    subprocess.run(whole, check=True, capture_output=True, timeout=300)
+    command = [*_command(suite, tmp_path / "ended"), "--executor", "ray:workers=2"]
+    process = subprocess.Popen(command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    records = tmp_path / "ended" / "runs" / "same" / "records" / "1-of-1.jsonl"
+    while not records.exists() or not records.stat().st_size:
+        assert process.poll() is None
+        time.sleep(0.02)
+    started = psutil.Process(process.pid).children(recursive=True)
+    assert started
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    # Ray's own agents look after their node only now and then; no worker and no node may be left.
+    _, alive = psutil.wait_procs(started, timeout=120)
+    assert [one.name() for one in alive] == []
+    subprocess.run(command, check=True, capture_output=True, timeout=300)
+    runs = [tmp_path / name / "runs" / "same" for name in ("ended", "whole")]
+    assert report_files(runs[0]) == report_files(runs[1])
