@@ -95,7 +95,7 @@ def _remove_other_suites(data: RunData, report: Path) -> str:
     for suite in others:
         for ending in (".md", ".csv", f"{COMPARISON}.csv", ".png"):
             (report / f"{suite}{ending}").unlink(missing_ok=True)
-    if not others:
+    if not others or not (data.folder / "run.json").is_file():  # a folder of several runs has no commands of its own
         return ""
     return (
         f"The last command on this run folder left out {', '.join(others)}: results of earlier commands are kept, but "
