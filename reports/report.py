@@ -60,9 +60,9 @@ def write_report_of(data: RunData, *, single_file: bool = False) -> ReportModel:
     store_frame(data.folder, model.frame)
     report = data.folder / "report"
     with storing(report):
-        _remove_other_suites(data, report)
+        others = _remove_other_suites(data, report)
         draw_ablation(report, model.ablation)
-        notes = [note for suite in model.suites if (note := _draw_sheet(data, suite, report))]
+        notes = [note for note in (others, *(_draw_sheet(data, suite, report) for suite in model.suites)) if note]
         model = replace(model, notes=(*model.notes, *notes))
         for suite in model.suites:
             _write_tables(report, suite, model)
@@ -85,11 +85,22 @@ def _draw_sheet(data: RunData, suite: str, report: Path) -> str:
     return f"The contact sheet of {suite} has empty cells: {'; '.join(gone[:SHOWN_GONE])}{more}."
 
 
-def _remove_other_suites(data: RunData, report: Path) -> None:
-    """Take away what an earlier command on this run reported of suites that the run no longer has."""
-    for suite in set(copied_suites(data.folder)) - data.run.suites.keys():
+def _remove_other_suites(data: RunData, report: Path) -> str:
+    """Take away what an earlier command on this run reported of suites that the run no longer has.
+
+    Returns:
+        A sentence that names them, as their values are gone from ``records.parquet`` too; "" where there are none.
+    """
+    others = sorted(set(copied_suites(data.folder)) - data.run.suites.keys())
+    for suite in others:
         for ending in (".md", ".csv", f"{COMPARISON}.csv", ".png"):
             (report / f"{suite}{ending}").unlink(missing_ok=True)
+    if not others or not (data.folder / "run.json").is_file():  # a folder of several runs has no commands of its own
+        return ""
+    return (
+        f"The last command on this run folder left out {', '.join(others)}: results of earlier commands are kept, but "
+        "neither this report nor records.parquet shows them."
+    )
 
 
 def _write_tables(report: Path, suite: str, model: ReportModel) -> None:

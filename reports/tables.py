@@ -70,7 +70,7 @@ def common_cases(frame: pd.DataFrame, run: RunFile) -> pd.DataFrame:
         takes no part.
     """
     values = case_values(frame)["value"].reset_index()
-    values = values[[not run.is_control(method) for method in values["method"]]]
+    values = values[~values["method"].map(run.is_control).astype(bool)]
     rows = []
     for (suite, metric), part in values.groupby(["suite", "metric"], sort=False, observed=True):
         wide = part.pivot(index="case", columns="method", values="value")

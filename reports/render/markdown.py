@@ -174,8 +174,9 @@ def about_ablation(what: str) -> str:
     return (
         f"## The ablation\n\n![{what}]({PICTURE})\n\n"
         "Means over cases. Around each mean stands the 95 % interval of its row's paired difference from the baseline "
-        "(clustered by identity and driving clip where these are crossed): where it leaves out the dashed line, the "
-        "baseline's mean, the difference is clear. Gray points, where there are any, are single cases.\n"
+        "(clustered by identity and driving clip where these are crossed), not corrected for the number of "
+        "comparisons; the dashed line is the baseline's mean. Which differences are clear, the verdicts of the tables "
+        "say: an interval that leaves the line out is not enough. Gray points, where there are any, are single cases.\n"
     )
 
 

@@ -87,7 +87,12 @@ def test_another_suite_under_the_same_name_takes_the_old_tables_away(bench, wher
         assert bench("run", "-s", manifest, "-m", "copy-driving", "--name", "r", *where).code == 0
     report = tmp_path / "runs" / "r" / "report"
     assert {path.name for path in report.iterdir()} == FILES | {"second.md", "second.csv", "second.png"}
-    assert "tiny" not in (report / "index.md").read_text()
+    note = "The last command on this run folder left out tiny: results of earlier commands are kept"
+    assert (report / "index.md").read_text().count("tiny") == 1
+    assert note in (report / "index.md").read_text()
+    assert note in bench("report", report.parent).out
+    both = bench("run", "-s", suite, "-s", other, "-m", "copy-driving", "--name", "r", *where)
+    assert (both.code, note in both.out, " 0 done" in both.out) == (0, False, True)
 
 
 def test_relative_paths_of_a_run_lead_there_from_anywhere(bench, make_suite, tmp_path, monkeypatch):

@@ -119,9 +119,13 @@ def test_what_does_not_fit_is_shown_side_by_side_when_asked_for(runs, bench):
 
 def test_one_report_of_two_runs_lies_in_a_folder_of_its_own(runs, bench, tmp_path):
     one, other = runs("one", {"base": 0.0}), runs("other", {"theirs": 3.0})
+    copies = tmp_path / "both" / "suites"
+    copies.mkdir(parents=True)
+    (copies / "earlier.json").write_text("{}")  # of other runs that had their report here
     done = bench("report", one, other, "-o", tmp_path / "both", "--against", "base")
     assert done.code == 0, done.err
     assert "theirs against base on tiny" in done.out
+    assert "earlier" not in done.out
     table = (tmp_path / "both" / "report" / "tiny.csv").read_text()
     assert "base,up/1" in table
     assert "theirs,up/1" in table

@@ -126,6 +126,13 @@ def test_bands_are_of_the_paired_difference_from_the_baseline():
     assert crossed[1].high - crossed[1].low != pytest.approx(2 * half)
 
 
+def test_the_caption_leaves_it_to_the_tables_what_is_clear():
+    """Intervals of a plot are not corrected for the number of comparisons; verdicts are."""
+    text = about_ablation("steps")
+    assert "not corrected for the number of comparisons" in text
+    assert "Which differences are clear, the verdicts of the tables say" in text
+
+
 def test_other_ablations_name_their_rows_and_other_runs_draw_nothing(tmp_path):
     run, frame = ablation_run(ablation="losses")
     assert panels(run, frame)[0][0].names == ["base", "steps=30", "steps=60"]

@@ -138,6 +138,39 @@ def test_suites_too_small_for_a_verdict_are_named_together_after_the_others(five
     assert text.count("too few") == 1
 
 
+def test_what_stands_behind_the_intervals_is_told_everywhere(five, tmp_path):
+    model = build_report(five.folder)
+    note = "two-way, 3 x 4 clusters: t with 2 degrees of freedom, variances times 3/2, 4/3, 12/11"
+    assert f"Intervals: {note}." in suite_tables(model, "tiny")
+    assert f"  intervals: {note}" in printed(model, 80, tmp_path)
+
+
+def test_two_identities_have_an_interval_and_no_verdict(blank):
+    """One degree of freedom: differences that are nearly alike have a p below .05 and prove nothing."""
+    for case in (f"{identity}-{driving}" for identity in "ab" for driving in "wxyz"):
+        value = 0.01 if case == "a-w" else 0.0
+        blank.case("base", case, {"up": [1.0], "down": [1.0]})
+        blank.case("ours", case, {"up": [value], "down": [value]})
+    blank.write()
+    model = build_report(blank.folder)
+    row = model.comparison.iloc[0]
+    assert (row["df"], row["verdict"], row["p"] < 0.05, row["high"] < 0) == (1, "too few", True, True)
+    tables = suite_tables(model, "tiny")
+    assert "**" not in tables
+    assert "t with 1 degree of freedom; a verdict needs 2, variances times 2/1, 4/3, 8/7" in tables
+    assert "too few clusters for a verdict" in verdict(model)
+
+
+def test_a_primary_metric_that_was_not_measured_is_missed_by_name(five, tmp_path):
+    five.write("cross-video")
+    left_out = {"tiny": {"emo_sim/1": "needs emotion, which none of the run's face backends gives"}}
+    tell(five, primary={"tiny": ["down/1"]}, left_out=left_out)
+    model = build_report(five.folder)
+    gap = "EMO-SIM was not measured: emo_sim needs emotion, which none of the run's face backends gives"
+    assert f"\n{gap}.\n" in suite_tables(model, "tiny")
+    assert f"  {gap}" in printed(model, 80, tmp_path)
+
+
 def test_cases_common_to_all_are_averaged_where_coverage_differs(five, tmp_path):
     model = build_report(five.folder)
     frame = model.frame

@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from portraitbench.harness.plan import PlanItem, plan_lines
 from portraitbench.harness.run_file import load_run
 from portraitbench.harness.store import Store
 from portraitbench.reports.cost import cost
+from portraitbench.reports.model import build_report
 from portraitbench.reports.records_frame import COLUMNS, store_frame, tidy
 from portraitbench.reports.render.csv import csv_text
-from portraitbench.reports.render.markdown import coverage_warning, markdown, means_table
+from portraitbench.reports.render.markdown import coverage_warning, markdown, means_table, page
 from portraitbench.reports.tables import failures, low_coverage, summarise
 
 
@@ -232,3 +234,15 @@ def test_the_terminal_shows_phases_below_their_stage(crafted, capsys):
     words = [line.replace("│", " ").split() for line in capsys.readouterr().out.splitlines()]
     assert ["generate", "base", "3", "6.0", "s", "2.0", "s", "10", "B"] in words
     assert ["tune", "base", "1", "1.2", "s", "1.2", "s"] in words
+
+
+def test_a_run_of_which_nothing_is_measured_has_empty_tables(blank):
+    """Face models may give nothing that a benchmark's metrics read; the outputs are made all the same."""
+    item = PlanItem("tiny", "a-x", "a", "x", "base", "", "key", ())
+    blank.write()
+    Store(blank.folder).write_plan(plan_lines([item]))
+    model = build_report(blank.folder)
+    for table in (model.summary, model.comparison, model.common, model.failures, model.details):
+        assert table.empty
+    assert list(model.common.columns) == ["suite", "method", "metric", "mean", "n", "cases"]
+    assert page(model).startswith("# run\n\n**No verdict: ")

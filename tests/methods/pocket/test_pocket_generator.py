@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from portraitbench.core.errors import NoFaceError
+from portraitbench.core.errors import DivergedError, NoFaceError
 from portraitbench.datasets.clip import Clip
 from portraitbench.faces.alignment import apply, umeyama
 from portraitbench.faces.backends.pocket import PocketBackend
@@ -47,6 +47,19 @@ def test_frames_of_a_clip_share_their_noise(pocket, faces):
     alone = pocket.animate(inputs(faces[0], faces[3:4])).clip.frames
     assert np.array_equal(twice[0], twice[1])
     assert np.abs(twice[0].astype(int) - alone[0]).max() <= 1
+
+
+def test_a_frame_that_is_not_finite_is_an_error_and_never_black(faces, monkeypatch):
+    pocket = make(steps=1)
+
+    def decode(latents, run=1):
+        frames = torch.zeros(len(latents), 3, 128, 128)
+        frames[1, 0, 5, 5] = float("nan")
+        return frames
+
+    monkeypatch.setattr(pocket, "decode", decode)
+    with pytest.raises(DivergedError, match="frame 1 of 2 has values that are not finite"):
+        pocket.animate(inputs(faces[0], faces[2:4]))
 
 
 def test_select_takes_the_frames_own_conditions(pocket, faces):
