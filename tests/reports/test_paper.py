@@ -25,6 +25,7 @@ from portraitbench.reports.paper.write import write_paper
 from portraitbench.reports.plots import Panel, Spot
 
 TINY = Path(__file__).parents[1] / "methods" / "strucbooth" / "tiny_generators.py"
+TOYS = Path(__file__).parents[1] / "toys.py"
 CASES = [f"{identity}-{driving}" for identity in "abcd" for driving in "wxyz"]
 
 
@@ -225,3 +226,25 @@ def test_the_command_writes_tables_and_pictures_of_real_runs(bench, tmp_path, ma
     assert again.code == 0, again.err
     assert {path.name: path.read_bytes() for path in (tmp_path / "again").glob("*.*")} == first
     assert bench("paper", tmp_path / "runs" / "one", "-o", tmp_path / "runs" / "one").code == 2
+
+
+def test_the_command_merges_two_runs_of_one_suite_into_one_table_1(bench, tmp_path, make_suite):
+    suite = make_suite(tmp_path / "suite", identities=2, drivings=2)
+    flags = ["--suite", suite, "--plugin", TOYS, "--faces", "toy", "--metric", "aed_lmk_px512"]
+    flags += ["--out", tmp_path / "runs", "--cache", tmp_path / "cache", "--no-report"]
+    for name, mix in (("monday", 0.2), ("friday", 0.9)):
+        made = bench("run", *flags, "--method", f"toy:mix={mix},as={name}-toy", "--name", name)
+        assert made.code == 0, made.err
+    done = bench("paper", tmp_path / "runs" / "monday", tmp_path / "runs" / "friday", "-o", tmp_path / "paper")
+    assert done.code == 0, done.err
+    lines = list(csv.DictReader((tmp_path / "paper" / "table1.csv").open()))
+    assert [line["Method"] for line in lines] == ["monday-toy", "friday-toy"]
+    for line in lines:
+        folder = tmp_path / "runs" / line["Method"].removesuffix("-toy")
+        texts = [text for path in (folder / "records").glob("*.jsonl") for text in path.read_text().splitlines()]
+        records = [json.loads(text) for text in texts]
+        own = [one for one in records if one["stage"] == "score" and one["method"] == line["Method"]]
+        assert len(own) == 4
+        assert float(line["Cross-Image AED"]) == pytest.approx(np.mean([np.mean(one["values"]) for one in own]))
+    assert lines[0]["Cross-Image AED"] != lines[1]["Cross-Image AED"]
+    assert "4 cases" in (tmp_path / "paper" / "table1.md").read_text()
