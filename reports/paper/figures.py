@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -96,6 +97,10 @@ def cost_scatter(points: Sequence[tuple[str, float, float, float]], unit: str, m
         axes.set_xlabel(label)
         axes.set_ylabel(unit)
         axes.margins(0.25)
+        known = [point[column] / scale for point in points if math.isfinite(point[column])]
+        if known:
+            axes.set_xlim(0, 1.2 * max(known))  # from zero: costs that differ by noise must not look far apart
+        axes.locator_params(axis="x", nbins=5)
         axes.grid(True, alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8)

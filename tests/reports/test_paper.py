@@ -17,7 +17,7 @@ from portraitbench.core.errors import ConfigError
 from portraitbench.reports.merge import merge, read_runs
 from portraitbench.reports.model import model_of
 from portraitbench.reports.paper import published
-from portraitbench.reports.paper.figures import save_figure, twin_axes
+from portraitbench.reports.paper.figures import cost_scatter, save_figure, twin_axes
 from portraitbench.reports.paper.latex import document, escape, latex_of
 from portraitbench.reports.paper.table import Cell, Column, PaperTable, Row, csv_of, markdown_of
 from portraitbench.reports.paper.tables import table_1
@@ -152,6 +152,16 @@ def test_figures_repeat_byte_for_byte_and_name_no_day_or_version(tmp_path):
         assert data == (tmp_path / f"b.{ending}").read_bytes()
         assert b"CreationDate" not in data
         assert b"<dc:date>" not in data
+
+
+@pytest.mark.parametrize("memory", [850.0, math.nan])
+def test_costs_are_drawn_from_zero_and_no_point_is_cut(memory):
+    points = [("patch", 5.0, memory * 2**20, 0.75), ("global", 5.1, (memory + 1) * 2**20, 0.78)]
+    figure = cost_scatter(points, "aed", "MiB")
+    for axes, most in zip(figure.axes, (memory + 1, 0.78), strict=True):
+        if math.isfinite(most):
+            low, high = axes.get_xlim()
+            assert (low, high > 1.1 * most) == (0, True)
 
 
 def make_ablation(run, sweep):
