@@ -80,7 +80,8 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
     axes.margins(0.12)
     axes.grid(True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=6)
+    axes.locator_params(axis="x", nbins=6)
+    figure.legend(loc="outside upper center", ncols=4, fontsize=6)  # inside it would lie on points
     return figure
 
 

@@ -67,9 +67,9 @@ def test_every_row_of_a_front_is_named_beside_its_point_or_in_the_legend():
     told = {}
     for names in (["", "PGT", "PGT+grad", "PGT+grad+id"], ["", "steps=30", "steps=60"]):
         points = [FrontPoint(name, index, index) for index, name in enumerate(names)]
-        axes = draw_front(points, panel, panel).axes[0]
-        beside = [text.get_text() for text in axes.texts]
-        told[tuple(beside)] = [text.get_text() for text in axes.get_legend().get_texts()]
+        figure = draw_front(points, panel, panel)
+        beside = [text.get_text() for text in figure.axes[0].texts]
+        told[tuple(beside)] = [text.get_text() for text in figure.legends[0].get_texts()]
     assert told == {
         ("", "PGT", "PGT+grad", "PGT+grad+id"): ["baseline", "not beaten in both"],
         ("", "30", "60"): ["baseline", "steps", "not beaten in both"],
