@@ -17,6 +17,7 @@ from portraitbench.core.errors import ConfigError
 from portraitbench.reports.merge import merge, read_runs
 from portraitbench.reports.model import model_of
 from portraitbench.reports.paper import published
+from portraitbench.reports.paper.drawing import boxes_of
 from portraitbench.reports.paper.figures import cost_scatter, save_figure, twin_axes
 from portraitbench.reports.paper.latex import document, escape, latex_of
 from portraitbench.reports.paper.table import Cell, Column, PaperTable, Row, csv_of, markdown_of
@@ -162,6 +163,15 @@ def test_costs_are_drawn_from_zero_and_no_point_is_cut(memory):
         if math.isfinite(most):
             low, high = axes.get_xlim()
             assert (low, high > 1.1 * most) == (0, True)
+
+
+def test_guides_may_name_pairs_of_regions():
+    points = np.random.default_rng(0).uniform(10, 50, (1, 68, 2))
+    frame = np.zeros((64, 64, 3), np.uint8)
+    assert boxes_of(frame, ("eyes",), lambda clip: points) == boxes_of(
+        frame, ("right_eye", "left_eye"), lambda clip: points
+    )
+    assert len(boxes_of(frame, ("eyes", "mouth"), lambda clip: points)) == 3
 
 
 def make_ablation(run, sweep):
