@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from .plots import COLOURS, Panel
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 
@@ -57,7 +58,6 @@ def unbeaten(points: Sequence[FrontPoint]) -> list[FrontPoint]:
 def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel) -> Figure:
     """AED over identity: rows of one kind have a colour and are joined, unbeaten ones ringed."""
     from matplotlib.figure import Figure
-    from matplotlib.patheffects import withStroke
 
     figure = Figure(figsize=(5.2, 4.0), layout="constrained")
     axes = figure.subplots()
@@ -68,12 +68,10 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
         colour = COLOURS[index % len(COLOURS)] if group else "#000000"
         x, y = [point.identity for point in own], [point.expression for point in own]
         marker, size = ("o", 5) if group else ("*", 10)
-        kind, order = group or "baseline", 2 if group else 5
+        told = all(point_label(point.name) == point.name for point in own)  # beside the points, and needs no legend
+        kind, order = ("baseline" if not group else f"_{group}" if told else group), 2 if group else 5
         axes.plot(x, y, color=colour, marker=marker, markersize=size, linewidth=1, label=kind, zorder=order)
-        halo = [withStroke(linewidth=2, foreground="white")]  # names stay readable over lines and over each other
-        for point in own:
-            place, label = (point.identity, point.expression), point.name.removeprefix(group).lstrip("+=")
-            axes.annotate(label, place, (5, 3), textcoords="offset points", fontsize=6, path_effects=halo)
+    _name_points(axes, points)
     best = unbeaten(points)
     rings = [point.identity for point in best], [point.expression for point in best]
     axes.scatter(*rings, s=90, facecolors="none", edgecolors="#444444", linewidths=1, label="not beaten in both")
@@ -82,8 +80,40 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
     axes.margins(0.12)
     axes.grid(True, alpha=0.3)
     axes.spines[["top", "right"]].set_visible(False)
-    axes.legend(fontsize=6)
+    axes.locator_params(axis="x", nbins=6)
+    figure.legend(loc="outside upper center", ncols=4, fontsize=6)  # inside it would lie on points
     return figure
+
+
+def _name_points(axes: Axes, points: Sequence[FrontPoint]) -> None:
+    """Write names beside points: above and below in turn from left to right, and towards the middle."""
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=2, foreground="white")]  # names stay readable over lines and over each other
+    ordered = sorted(points, key=lambda point: point.identity)
+    middle = (ordered[0].identity + ordered[-1].identity) / 2
+    for index, point in enumerate(ordered):
+        axes.annotate(
+            point_label(point.name),
+            (point.identity, point.expression),
+            (5 if point.identity <= middle else -5, -5 if index % 2 else 5),
+            textcoords="offset points",
+            ha="left" if point.identity <= middle else "right",
+            va="top" if index % 2 else "bottom",
+            fontsize=6,
+            path_effects=halo,
+        )
+
+
+def point_label(name: str) -> str:
+    """What stands beside a point: a number's value where the legend tells whose, else the whole name.
+
+    >>> [point_label(name) for name in ("steps=30", "grad=1+id=2", "PGT", "PGT+grad", "patch+halo=2")]
+    ['30', 'id=2', 'PGT', 'PGT+grad', 'patch+halo=2']
+    """
+    first, _, rest = name.partition("+")
+    value = first.partition("=")[2]
+    return name if not value else rest or value
 
 
 def _group(name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 from ...datasets.clip import Clip, Frame
 from ...faces.base import Floats
 from ...methods.strucbooth.config import StrucBoothConfig
-from ...methods.strucbooth.regions import Box, BoxKind, Growth, region_boxes
+from ...methods.strucbooth.regions import REGION_NAMES, Box, BoxKind, Growth, region_boxes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,14 +56,14 @@ def zoomed(frames: Sequence[Frame], region: str, locate: Locate) -> list[Frame]:
 
 
 def boxes_of(frame: Frame, regions: Sequence[str], locate: Locate) -> list[Box]:
-    """Boxes of regions as the tuner takes them, anchored: of one size over expressions. None without a face."""
+    """Boxes of regions (or groups like ``eyes``) as the tuner takes them, anchored. None without a face."""
     points = locate(Clip.from_image(frame))[0]
     if not np.isfinite(points).all():
         return []
     defaults = StrucBoothConfig()
     growth = Growth(defaults.grow, *defaults.grow_pixels)
     boxes = region_boxes(points, BoxKind.ANCHORED, growth, max(frame.shape[:2]))
-    return [boxes[region] for region in regions]
+    return [boxes[name] for region in regions for name in REGION_NAMES.get(region, (region,)) if name in boxes]
 
 
 def cut(frame: Frame, boxes: Sequence[Box]) -> Frame:

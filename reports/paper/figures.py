@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -89,13 +90,17 @@ def cost_scatter(points: Sequence[tuple[str, float, float, float]], unit: str, m
     figure = Figure(figsize=(7.2, 3.0), layout="constrained")
     for axes, column, label in zip(figure.subplots(1, 2), (2, 3), (memory, "speed [it/s]"), strict=True):
         scale = 2**20 if column == 2 else 1
-        for index, point in enumerate(points):
+        costs = [float(point[column]) / scale for point in points]
+        for index, (point, cost) in enumerate(zip(points, costs, strict=True)):
             marker = "*" if point[0].startswith("patch") else "o"
             colour = COLOURS[index % len(COLOURS)]
-            axes.scatter([float(point[column]) / scale], [point[1]], s=90, marker=marker, color=colour, label=point[0])
+            axes.scatter([cost], [point[1]], s=90, marker=marker, color=colour, label=point[0])
         axes.set_xlabel(label)
         axes.set_ylabel(unit)
         axes.margins(0.25)
+        if known := [cost for cost in costs if math.isfinite(cost)]:
+            axes.set_xlim(0, 1.2 * max(known))  # from zero: costs that differ by noise must not look far apart
+        axes.locator_params(axis="x", nbins=5)
         axes.grid(True, alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
     axes.legend(fontsize=8)

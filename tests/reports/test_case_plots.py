@@ -14,9 +14,10 @@ from portraitbench.reports.case_plots import (
     scatter,
     time_curves,
 )
-from portraitbench.reports.front import FrontPoint, unbeaten
+from portraitbench.reports.front import FrontPoint, draw_front, unbeaten
 from portraitbench.reports.model import model_of
 from portraitbench.reports.paper.figures import save_figure
+from portraitbench.reports.plots import Panel
 from portraitbench.reports.run_data import read_run
 
 
@@ -59,6 +60,20 @@ def test_losses_are_the_recorded_traces(data):
 def test_the_front_holds_what_nothing_beats():
     points = [FrontPoint(name, *place) for name, place in {"": (9, 9), "a": (5, 4), "b": (6, 5), "c": (4, 5)}.items()]
     assert [point.name for point in unbeaten(points)] == ["a", "b", ""]
+
+
+def test_every_row_of_a_front_is_named_beside_its_point_or_in_the_legend():
+    panel = Panel("t", "", "y", [], 0.0)
+    told = {}
+    for names in (["", "PGT", "PGT+grad", "PGT+grad+id"], ["", "steps=30", "steps=60"]):
+        points = [FrontPoint(name, index, index) for index, name in enumerate(names)]
+        figure = draw_front(points, panel, panel)
+        beside = [text.get_text() for text in figure.axes[0].texts]
+        told[tuple(beside)] = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert told == {
+        ("", "PGT", "PGT+grad", "PGT+grad+id"): ["baseline", "not beaten in both"],
+        ("", "30", "60"): ["baseline", "steps", "not beaten in both"],
+    }
 
 
 def test_all_can_be_drawn_with_a_missing_case(data, tmp_path):

@@ -17,7 +17,8 @@ from portraitbench.core.errors import ConfigError
 from portraitbench.reports.merge import merge, read_runs
 from portraitbench.reports.model import model_of
 from portraitbench.reports.paper import published
-from portraitbench.reports.paper.figures import save_figure, twin_axes
+from portraitbench.reports.paper.drawing import boxes_of
+from portraitbench.reports.paper.figures import cost_scatter, save_figure, twin_axes
 from portraitbench.reports.paper.latex import document, escape, latex_of
 from portraitbench.reports.paper.table import Cell, Column, PaperTable, Row, csv_of, markdown_of
 from portraitbench.reports.paper.tables import table_1
@@ -25,6 +26,7 @@ from portraitbench.reports.paper.write import write_paper
 from portraitbench.reports.plots import Panel, Spot
 
 TINY = Path(__file__).parents[1] / "methods" / "strucbooth" / "tiny_generators.py"
+TOYS = Path(__file__).parents[1] / "toys.py"
 CASES = [f"{identity}-{driving}" for identity in "abcd" for driving in "wxyz"]
 
 
@@ -153,6 +155,25 @@ def test_figures_repeat_byte_for_byte_and_name_no_day_or_version(tmp_path):
         assert b"<dc:date>" not in data
 
 
+@pytest.mark.parametrize("memory", [850.0, math.nan])
+def test_costs_are_drawn_from_zero_and_no_point_is_cut(memory):
+    points = [("patch", 5.0, memory * 2**20, 0.75), ("global", 5.1, (memory + 1) * 2**20, 0.78)]
+    figure = cost_scatter(points, "aed", "MiB")
+    for axes, most in zip(figure.axes, (memory + 1, 0.78), strict=True):
+        if math.isfinite(most):
+            low, high = axes.get_xlim()
+            assert (low, high > 1.1 * most) == (0, True)
+
+
+def test_guides_may_name_pairs_of_regions():
+    points = np.random.default_rng(0).uniform(10, 50, (1, 68, 2))
+    frame = np.zeros((64, 64, 3), np.uint8)
+    assert boxes_of(frame, ("eyes",), lambda clip: points) == boxes_of(
+        frame, ("right_eye", "left_eye"), lambda clip: points
+    )
+    assert len(boxes_of(frame, ("eyes", "mouth"), lambda clip: points)) == 3
+
+
 def make_ablation(run, sweep):
     """Turns a crafted run into an ablation with two rows."""
     for case in CASES[:6]:
@@ -225,3 +246,25 @@ def test_the_command_writes_tables_and_pictures_of_real_runs(bench, tmp_path, ma
     assert again.code == 0, again.err
     assert {path.name: path.read_bytes() for path in (tmp_path / "again").glob("*.*")} == first
     assert bench("paper", tmp_path / "runs" / "one", "-o", tmp_path / "runs" / "one").code == 2
+
+
+def test_the_command_merges_two_runs_of_one_suite_into_one_table_1(bench, tmp_path, make_suite):
+    suite = make_suite(tmp_path / "suite", identities=2, drivings=2)
+    flags = ["--suite", suite, "--plugin", TOYS, "--faces", "toy", "--metric", "aed_lmk_px512"]
+    flags += ["--out", tmp_path / "runs", "--cache", tmp_path / "cache", "--no-report"]
+    for name, mix in (("monday", 0.2), ("friday", 0.9)):
+        made = bench("run", *flags, "--method", f"toy:mix={mix},as={name}-toy", "--name", name)
+        assert made.code == 0, made.err
+    done = bench("paper", tmp_path / "runs" / "monday", tmp_path / "runs" / "friday", "-o", tmp_path / "paper")
+    assert done.code == 0, done.err
+    lines = list(csv.DictReader((tmp_path / "paper" / "table1.csv").open()))
+    assert [line["Method"] for line in lines] == ["monday-toy", "friday-toy"]
+    for line in lines:
+        folder = tmp_path / "runs" / line["Method"].removesuffix("-toy")
+        texts = [text for path in (folder / "records").glob("*.jsonl") for text in path.read_text().splitlines()]
+        records = [json.loads(text) for text in texts]
+        own = [one for one in records if one["stage"] == "score" and one["method"] == line["Method"]]
+        assert len(own) == 4
+        assert float(line["Cross-Image AED"]) == pytest.approx(np.mean([np.mean(one["values"]) for one in own]))
+    assert lines[0]["Cross-Image AED"] != lines[1]["Cross-Image AED"]
+    assert "4 cases" in (tmp_path / "paper" / "table1.md").read_text()
