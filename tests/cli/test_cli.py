@@ -164,7 +164,7 @@ def test_help_says_what_the_fields_say():
         for name in shared:
             assert options[name].startswith(model.model_fields[name].description.partition(" Default: ")[0]), name
     given = {option.name for option in commands["run"].params}
-    assert RunConfig.model_fields.keys() - given == {"ablation"}, "which ablate gives"
+    assert RunConfig.model_fields.keys() - given == {"ablation", "ablation_left_out"}, "which ablate gives"
 
 
 def test_lists_know_plug_ins(bench):

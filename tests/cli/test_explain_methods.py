@@ -30,7 +30,7 @@ def test_the_defaults_are_those_in_effect(bench):
 def test_a_tuner_is_explained_as_it_is_on_a_generator(bench):
     alone, tuned = (bench("methods", "explain", "strucbooth", *more).out for more in ((), ("--baseline", "pocket")))
     assert "steps (800)" in alone
-    assert "steps (60, with pocket)" in tuned
+    assert "steps (30, with pocket)" in tuned
     assert "rank (8)" in tuned
     assert "800" not in tuned
     refused = bench("methods", "explain", "warp", "--baseline", "pocket")

@@ -43,7 +43,9 @@ def arguments(where, suite, tmp_path) -> list[str]:
 
 def begin(arguments: list[str], folder: Path) -> subprocess.Popen[str]:
     """Start the command in a process group of its own, and wait until it hangs at a case."""
-    program = "from portraitbench.cli.app import main; main()"
+    # A shell that starts the tests in the background has Control-C ignored, which its children inherit.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    program += "from portraitbench.cli.app import main; main()"
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     process = subprocess.Popen([sys.executable, "-c", program, *arguments], start_new_session=True, **pipes)
     while process.poll() is None and not (folder / "began-i0__d1").exists():

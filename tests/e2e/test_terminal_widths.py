@@ -60,7 +60,7 @@ def words(text):
     Before its results a run shows how far it is, on terminals by bars.
     """
     plain = ESCAPES.sub("", text)
-    results = plain[max(0, plain.find(f"{NAME}: ")) :]
+    results = plain[plain.rfind("\n", 0, max(0, plain.find(f"{NAME}: "))) + 1 :]
     return Counter(MEASURED_ANEW.sub("", results).split())
 
 

@@ -66,6 +66,8 @@ METHODS.add("draws", Draws)
 def rows(folder: Path, method: str) -> list[dict[str, object]]:
     store = Store(folder)
     store.load()
+    for record in store.records.values():
+        (record.get("output") or {}).pop("modified", None)  # when it was written
     return [
         {name: record[name] for name in ("case", "status", "reason", "output", "detail")}
         for (stage, _), record in sorted(store.records.items())
