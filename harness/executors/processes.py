@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
 from concurrent.futures.process import BrokenProcessPool
@@ -32,6 +33,8 @@ from .worker_slots import take_slot
 
 _AHEAD = 4
 """Jobs per worker that the pool has at one time: no worker waits for the main process."""
+_STARTS_WITHIN_S = 10.0
+"""How long the end of a run waits for processes that have just begun to start."""
 _session: Session | None = None
 """The worker's own session; workers are separate processes, so it is shared with nobody."""
 
@@ -49,12 +52,15 @@ class ProcessExecutor(ExecutorBase):
         # Resolved here, once: what decides the keys is what the workers compute on.
         self._config = session.config.model_copy(update={"device": session.device})
         self._pool: ProcessPool | None = None
+        self._pids: Any = ()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if self._pool is not None:
             with interrupts_ignored():
+                if self._pool.active:
+                    _wait_for_start(self._pids)
                 self._pool.stop()
                 self._pool.join()
         super().__exit__(kind, error, traceback)
@@ -67,8 +73,8 @@ class ProcessExecutor(ExecutorBase):
         """
         if self._pool is None and jobs:
             context = WorkerContext()
-            pids = context.Array("q", self._config.workers)
-            self._pool = ProcessPool(self._config.workers, 0, _start, (self._config, pids), context)
+            self._pids = context.Array("q", self._config.workers)
+            self._pool = ProcessPool(self._config.workers, 0, _start, (self._config, self._pids), context)
         limit, waiting = TimeLimit(self._config.case_timeout), iter(jobs)
         futures = self._scheduled(waiting, _AHEAD * self._config.workers)
         while futures:
@@ -132,6 +138,16 @@ def interrupts_ignored() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _wait_for_start(pids: Any) -> None:
+    """Let processes that are just starting come so far that the pool may be stopped.
+
+    It takes its locks away before it ends its processes: one that was still looking for them would print a traceback.
+    """
+    last = time.monotonic() + _STARTS_WITHIN_S
+    while not all(pids) and time.monotonic() < last:
+        time.sleep(0.02)
 
 
 def _start(config: RunConfig, pids: Any) -> None:
