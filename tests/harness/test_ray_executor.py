@@ -75,7 +75,7 @@ def test_options_that_do_not_fit_are_refused(make_session):
         make_executor(make_session(executor="ray", workers=2))
 
 
-def test_the_same_report_as_one_process_and_two(cluster, reported, suite):
+def test_the_same_report_as_one_process(cluster, reported, suite):
     plain = reported("plain", suite, methods=METHODS)
     assert reported("ray", suite, methods=METHODS, executor="ray") == plain
     assert reported("unshared", suite, methods=METHODS, executor="ray:shared=false") == plain
