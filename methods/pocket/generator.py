@@ -22,9 +22,9 @@ from ..pixels import to_pixels
 from . import autoencoder, motion, prior, unet
 from .code import ATTENUATION
 from .conditions import Conditions, Networks, make_conditions
+from .sampling import Sampling, sample_latents
 
-CODE_VERSION = 2
-TEMPERATURE = 0.5
+CODE_VERSION = 3
 TUNING: Mapping[str, Any] = {
     "steps": 30,
     "learning_rate": 1.5e-3,
@@ -49,15 +49,20 @@ class PocketOptions(Options):
     Attributes:
         attenuation: Share of the driver's coarse expression code that the generator is given. Below 1 it loses
             expression on purpose, so that a tuner has something to put back.
-        steps: DDIM sampling steps.
-        temperature: Standard deviation of the noise that sampling starts from. Below 1 less is left to chance where the
-            code
-            says nothing.
+        steps: Sampling steps.
+        temperature: Standard deviation of the noise that sampling starts from; see :class:`.sampling.Sampling`.
+        eta: Share of fresh noise in each step: 0 is DDIM, 1 is DDPM.
     """
 
     attenuation: float = Field(default=ATTENUATION, ge=0, le=1)
-    steps: int = Field(default=unet.STEPS, ge=1, le=1000)
-    temperature: float = Field(default=TEMPERATURE, ge=0, le=1)
+    steps: int = Field(default=Sampling.steps, ge=1, le=1000)
+    temperature: float = Field(default=Sampling.temperature, ge=0, le=1)
+    eta: float = Field(default=Sampling.eta, ge=0, le=1)
+
+    @property
+    def sampling(self) -> Sampling:
+        """The sampler's settings."""
+        return Sampling(self.steps, self.temperature, self.eta)
 
 
 class Pocket(DiffusionGenerator):
@@ -117,13 +122,7 @@ class Pocket(DiffusionGenerator):
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """Generate by normal sampling; see :meth:`DiffusionGenerator.sample`."""
-        generator = torch.Generator().manual_seed(seed)
-        given = conditions.given
-        noise = torch.randn((1, *given.identity.shape[1:]), generator=generator).to(self._device)
-        noise = self._options.temperature * noise
-        latents = unet.sample_latents(
-            self._denoiser, given, noise.expand_as(given.identity), steps=self._options.steps, on_step=on_step
-        )
+        latents = sample_latents(self._denoiser, conditions.given, self._options.sampling, seed=seed, on_step=on_step)
         with torch.no_grad():
             pixels = to_pixels(self.decode(latents))
         return Animation(Clip(pixels, conditions.fps), detail={"held_frames": conditions.held})

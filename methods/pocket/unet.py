@@ -1,4 +1,4 @@
-"""Pocket's denoiser: a small UNet that sees the warped identity and coarse driving tokens, and its sampling."""
+"""Pocket's denoiser: a small UNet that sees the warped identity and coarse driving tokens."""
 
 from __future__ import annotations
 
@@ -10,32 +10,14 @@ import torch
 from torch import Tensor, nn
 
 from ...core.checkpoints import load_packaged
-from ..base import StepCallback
 from .autoencoder import CHANNELS
 from .motion import SCALARS
+from .sampling import make_scheduler
 
 WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
-STEPS = 25
-"""Steps of DDIM sampling."""
 TOKEN = 64
 CERTAIN = 0.1
 """Variance of a latent cell, of 1 over all pictures, below which it counts little in training."""
-
-
-def make_scheduler() -> Any:
-    """Diffusers' DDIM scheduler: v prediction over 1000 scaled-linear steps, sampled at trailing ones."""
-    from diffusers import DDIMScheduler
-
-    return DDIMScheduler(
-        num_train_timesteps=1000,
-        beta_start=0.00085,
-        beta_end=0.012,
-        beta_schedule="scaled_linear",
-        prediction_type="v_prediction",
-        timestep_spacing="trailing",
-        clip_sample=False,
-        set_alpha_to_one=True,
-    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,35 +104,6 @@ class PocketDenoiser(nn.Module):
         """
         alpha = self.alphas[t, None, None, None]
         return (1 - alpha + given.variance * alpha) / (given.variance + CERTAIN)
-
-
-@torch.no_grad()
-def sample_latents(
-    denoiser: PocketDenoiser,
-    given: DenoiserInputs,
-    noise: Tensor,
-    *,
-    steps: int = STEPS,
-    on_step: StepCallback | None = None,
-) -> Tensor:
-    """Deterministic DDIM sampling.
-
-    Args:
-        denoiser: In evaluation mode.
-        given: What is known of the frames.
-        noise: Where sampling starts, shape (N, 8, h, w); a clip's frames share theirs.
-        steps: How many.
-        on_step: Told before each step.
-    """
-    scheduler = make_scheduler()
-    scheduler.set_timesteps(steps)
-    latents = noise
-    for index, t in enumerate(scheduler.timesteps.to(noise.device)):
-        if on_step is not None:
-            on_step(index, steps, t[None])
-        velocity = denoiser(latents, t.expand(len(latents)), given)
-        latents = scheduler.step(velocity, int(t), latents).prev_sample
-    return latents
 
 
 def load_denoiser(path: Path = WEIGHTS, device: str = "cpu") -> PocketDenoiser:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from ....faces.backends.dlib import DlibBackend
 from ....faces.backends.pocket import PocketBackend
 from ....faces.base import Floats
 from .. import unet
-from ..generator import TEMPERATURE
+from ..sampling import Sampling
 from .evaluation_cases import EvaluationCase, Sampler, render_cases
 from .facekit import load_facekit
 from .renderer import Renderer
@@ -116,7 +117,8 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, nargs="+", default=[unet.WEIGHTS], help="files of train_unet")
     parser.add_argument("--people", type=int, default=16, choices=range(1, MOST + 1), metavar="N", help="cases")
     parser.add_argument("--first", type=int, default=FIRST, help="seed of the first person")
-    parser.add_argument("--temperature", type=float, default=TEMPERATURE, help="of the noise sampling starts from")
+    for field in fields(Sampling):
+        parser.add_argument(f"--{field.name}", type=type(field.default), default=field.default, help="of the sampler")
     parser.add_argument("--dlib", action="store_true", help="also read landmarks with dlib")
     parser.add_argument("--csv", type=Path, help="write every case's numbers here")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
@@ -129,7 +131,8 @@ def main() -> None:
     readers: dict[str, Any] = {"pocket": PocketBackend({}, device=given.device)}
     if given.dlib:
         readers["dlib"] = DlibBackend({"max_upsample": 2})
-    results = evaluate(cases, given.weights, Sampler(cases, given.device, given.temperature), readers, given.device)
+    sampling = Sampling(*(getattr(given, field.name) for field in fields(Sampling)))
+    results = evaluate(cases, given.weights, Sampler(cases, given.device, sampling), readers, given.device)
     print(f"{given.people} cases, people from seed {given.first}; against the ideal output; AED in px of 512\n")
     print(table(results), flush=True)
     if given.csv is not None:

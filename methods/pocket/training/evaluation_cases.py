@@ -16,9 +16,9 @@ from .. import unet
 from ..autoencoder import load_autoencoder
 from ..code import ATTENUATION
 from ..conditions import Networks, make_conditions
-from ..generator import TEMPERATURE
 from ..motion import load_motion
 from ..prior import load_prior
+from ..sampling import Sampling, sample_latents
 from .suites import Cast, Studio
 from .train_autoencoder import to_tensor
 
@@ -57,11 +57,11 @@ class Sampler:
     Args:
         cases: What to draw.
         device: Where to compute.
-        temperature: Deviation of the noise that sampling starts from.
+        sampling: Settings of the sampler; None: the generator's.
     """
 
-    def __init__(self, cases: Sequence[EvaluationCase], device: str, temperature: float = TEMPERATURE) -> None:
-        self._device = device
+    def __init__(self, cases: Sequence[EvaluationCase], device: str, sampling: Sampling | None = None) -> None:
+        self._device, self._sampling = device, sampling or Sampling()
         self._autoencoder = load_autoencoder(device=device)
         networks = Networks(
             load_pocket_face(device=device), load_motion(device=device), self._autoencoder, load_prior(device=device)
@@ -69,17 +69,13 @@ class Sampler:
         self._given = [
             make_conditions(case.inputs, networks, attenuation=ATTENUATION, device=device).given for case in cases
         ]
-        shape = self._given[0].identity.shape
-        self._noise = [
-            temperature * torch.randn(shape, generator=torch.Generator().manual_seed(case.inputs.seed))
-            for case in cases
-        ]
+        self._seeds = [case.inputs.seed for case in cases]
 
     def draw(self, denoiser: unet.PocketDenoiser) -> list[Frame]:
         """Sample each case once, as the generator does."""
         return [
-            self._decode(unet.sample_latents(denoiser, given, noise.to(self._device)))
-            for given, noise in zip(self._given, self._noise, strict=True)
+            self._decode(sample_latents(denoiser, given, self._sampling, seed=seed))
+            for given, seed in zip(self._given, self._seeds, strict=True)
         ]
 
     def rebuilt(self, frame: Frame) -> Frame:

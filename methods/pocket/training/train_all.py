@@ -26,7 +26,7 @@ from .facekit import load_facekit
 from .train_unet import add_arguments, launch
 from .trainer import TrainConfig
 
-LARGE = TrainConfig(steps=20_000, batch=256, rate=4e-4, ema=0.9995, every=500)
+LARGE = TrainConfig(steps=20_000, batch=256, rate=4e-4, ema=0.9995, every=500, precision="bf16")
 """Settings for a GPU: 5 million pairs."""
 PEOPLE, HELD_OUT_PEOPLE = 4000, 32
 

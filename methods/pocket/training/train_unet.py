@@ -24,7 +24,7 @@ from .warped import WarpedSet
 
 SHOWN = 50
 """Steps between points of the curve that are no checkpoints."""
-CHOICES = {"schedule": ("constant", "cooldown")}
+CHOICES = {"schedule": ("constant", "cooldown"), "precision": ("bf16", "fp32")}
 
 
 def run(trainer: Trainer, data: WarpedSet, held_out: WarpedSet, folder: Path, minutes: float) -> None:

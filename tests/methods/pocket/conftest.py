@@ -42,8 +42,9 @@ def tiny(monkeypatch):
     """A convolution in the denoiser's place, where only the bookkeeping around a training is tested."""
     pytest.importorskip("diffusers")
     from portraitbench.methods.pocket.autoencoder import CHANNELS
+    from portraitbench.methods.pocket.sampling import make_scheduler
     from portraitbench.methods.pocket.training import trainer
-    from portraitbench.methods.pocket.unet import PocketDenoiser, make_scheduler
+    from portraitbench.methods.pocket.unet import PocketDenoiser
 
     class Tiny(torch.nn.Module):
         def __init__(self):

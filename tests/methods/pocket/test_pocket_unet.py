@@ -14,6 +14,7 @@ pytest.importorskip("diffusers")
 from portraitbench.core.errors import WeightsError
 from portraitbench.methods.pocket.autoencoder import CHANNELS, load_autoencoder
 from portraitbench.methods.pocket.prior import LOG_VARIANCE, WarpPrior, load_prior, surprise
+from portraitbench.methods.pocket.sampling import make_scheduler
 from portraitbench.methods.pocket.training import trainer as trainer_module
 from portraitbench.methods.pocket.training.train_unet import run
 from portraitbench.methods.pocket.training.trainer import TrainConfig, Trainer, rate
@@ -22,8 +23,6 @@ from portraitbench.methods.pocket.unet import (
     DenoiserInputs,
     PocketDenoiser,
     load_denoiser,
-    make_scheduler,
-    sample_latents,
 )
 
 QUICK = TrainConfig(steps=4, batch=2, rate=1e-3, every=2)
@@ -168,20 +167,6 @@ def test_two_processes_average_their_gradients(tiny, data, monkeypatch):
     for own, other in zip(alone.network.parameters(), shared.network.parameters(), strict=True):
         assert torch.allclose(own, other, atol=1e-7)
     assert shared.advance(data, over=True)[1]
-
-
-def test_sampling_recovers_latents_that_the_denoiser_knows():
-    """With a denoiser that answers the true v of one image, 25 DDIM steps end at that image."""
-    clean = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(0))
-    noise = torch.randn(1, CHANNELS, 8, 8, generator=torch.Generator().manual_seed(1))
-    seen = []
-
-    def on_step(index, count, t):
-        seen.append((index, count, int(t)))
-
-    done = sample_latents(oracle_for(clean), None, noise, on_step=on_step)
-    assert torch.allclose(done, clean, atol=1e-3)
-    assert seen == [(index, 25, 999 - 40 * index) for index in range(25)]
 
 
 def given(**changes):
