@@ -23,9 +23,9 @@ from ..outputs import Outputs
 from ..phases import Phases
 from ..sweeps import Sweep
 from .ablation import SWEEPS
-from .config import StrucBoothConfig
+from .config import OWNER, StrucBoothConfig
 from .gradients import gray_levels
-from .identity_loss import find_embedder
+from .identity_loss import embedder_source, find_embedder
 from .loss_trace import Trace
 from .objective import TuningObjective
 from .optimizer import make_optimizer
@@ -35,7 +35,6 @@ from .targets import prepare
 from .tuned_generator import Tuned
 
 CODE_VERSION = 2
-OWNER = "method strucbooth"
 
 
 class StrucBooth(Tuner):
@@ -96,6 +95,18 @@ class StrucBooth(Tuner):
         paths = {"identity_model", "guides", "save"}
         settings = {name: value for name, value in self.settings_for(generator).items() if name not in paths}
         return {**self.fingerprint(), "options": settings}
+
+    def require_parts(self, generator: DiffusionGenerator) -> None:
+        """See that landmarks, the identity network and the decoding that the settings ask for can be had.
+
+        Raises:
+            ConfigError: When one cannot.
+        """
+        config, observer = self.config_for(generator), self._observer
+        if config.identity_weight > 0:
+            embedder_source(config.identity_model, observer)
+        if config.decoding == "tiled" and not generator.has_tiled_decoding:
+            raise ConfigError(f"{OWNER}: the decoder of {generator.name} has no tiled decoding: decoding=global")
 
     @contextmanager
     def tune(
