@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from ..core.files import human_size
-from ..harness.estimate import MethodCost, probe
+from ..harness.estimate import MethodCost, first_case, probe
 from ..harness.estimate import estimate as from_records
-from ..harness.plan import make_plan
+from ..harness.plan import PlanItem, make_plan
+from ..harness.runner import Runner
 from ..harness.session import Session
 from ..reports.render.numbers import duration
 from ..running import session_for
 from .flags import FLAGS, ConfigOption, Given, takes
+from .progress import RunProgress
 from .terminal import make_console
 
 LONG_SECONDS = 600
 """A run that will take longer says so before it begins."""
 MANY = 50
-"""Outputs of a method without records from which a run says that it could take long: to make one unasked, where it
-could crash this very process, is not a run's business."""
+"""Outputs of a method without records from which a run says that it could take long."""
 
 
 @takes(*FLAGS)
@@ -45,14 +47,29 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
 
 
 def before_a_long_run(session: Session, console: Console) -> None:
-    """Print an estimate where records say that the run will take long, or where none speak of its many outputs."""
-    costs = from_records(session, make_plan(session))
-    if _seconds(session, costs) > LONG_SECONDS:
+    """Print an estimate where records say that a run will take long, or from its first case where there are none.
+
+    That case is made now, in the run's folder, and the run goes on from there. Of many outputs of methods that do not
+    denoise it is only said that nothing is known.
+    """
+    items = make_plan(session)
+    costs = from_records(session, items)
+    if first := first_case(session, items, costs):
+        unknown = ", ".join(cost.method for cost in costs if cost.seconds is None)
+        console.print(f"no records of {unknown} here: case {first[0].case} is made first and tells how long all take")
+        with RunProgress(console) as progress:
+            Runner(session, progress, first, generates=True).run()
+        costs = [_told_by(cost, first[0]) for cost in from_records(session, items, [session.config.folder])]
+    if first or _seconds(session, costs) > LONG_SECONDS:
         for line in lines(session, costs):
             console.print(line)
     elif many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]:
         hint = "bench estimate with the same flags makes one case and says how long all take"
         console.print(f"no records of {', '.join(many)} here: {hint}")
+
+
+def _told_by(cost: MethodCost, first: PlanItem) -> MethodCost:
+    return replace(cost, source=f"case {first.case} of this run") if cost.source else cost
 
 
 def lines(session: Session, costs: Sequence[MethodCost]) -> list[str]:
