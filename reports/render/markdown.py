@@ -99,7 +99,7 @@ def suite_tables(model: ReportModel, suite: str) -> str:
     parts.append(common_table(model.common, suite))
     compared = model.comparison[model.comparison["suite"] == suite]
     parts.append(comparison_table(model.comparison, suite))
-    parts += [f"Intervals: {note}.\n" for note in interval_notes(compared)]
+    parts += [f"{note[0].upper()}{note[1:]}.\n" for note in interval_notes(compared)]
     return "\n".join(part for part in parts if part)
 
 

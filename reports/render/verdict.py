@@ -39,7 +39,10 @@ def verdict_parts(model: ReportModel) -> list[str]:
 
 
 def interval_notes(part: pd.DataFrame) -> list[str]:
-    """How the intervals of some rows of a comparison came about: clusters, degrees of freedom, small-sample factors."""
+    """How the intervals of some rows of a comparison came about: clusters, degrees of freedom, small-sample factors.
+
+    Each begins with "intervals: ", or with "no interval: " where there is none.
+    """
     notes = []
     for row in part.drop_duplicates(["interval", "df", "scaling"]).to_dict("records"):
         if not row["df"]:
@@ -47,7 +50,7 @@ def interval_notes(part: pd.DataFrame) -> list[str]:
             continue
         few = f"; a verdict needs {MIN_DF}" if row["df"] < MIN_DF else ""
         degrees = f"{row['df']} degree{'s' if row['df'] > 1 else ''} of freedom{few}"
-        notes.append(f"{row['interval']}: t with {degrees}, variances times {row['scaling']}")
+        notes.append(f"intervals: {row['interval']}: t with {degrees}, variances times {row['scaling']}")
     return notes
 
 
