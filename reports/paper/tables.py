@@ -102,7 +102,7 @@ class Measured:
             compared = self.model.comparison
             part = compared[(compared["suite"] == suite) & compared["metric"].isin(own.values())]
             for note in interval_notes(part):
-                yield f"{suite}: {note}."
+                yield f"{suite}, {note}."
             for row in summary[summary["metric"].isin(own.values())].to_dict("records"):
                 if row["coverage"] < 1 - 1e-12 and row["method_role"] == "competitor":
                     yield (
