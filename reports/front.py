@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,12 +64,13 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
     groups: dict[str, list[FrontPoint]] = {}
     for point in points:
         groups.setdefault(_group(point.name), []).append(point)
+    upper = _upper_half(groups)
     for index, (group, own) in enumerate(groups.items()):
         colour = COLOURS[index % len(COLOURS)] if group else "#000000"
         x, y = [point.identity for point in own], [point.expression for point in own]
         marker, size = ("o", 5) if group else ("*", 10)
         if group:
-            _name_points(axes, own, colour, above=index % 2 == 0)
+            _name_points(axes, own, colour, above=group in upper)
         told = all(point_label(point.name) == point.name for point in own)  # beside the points, and needs no legend
         kind, order = ("baseline" if not group else f"_{group}" if told else group), 2 if group else 5
         axes.plot(x, y, color=colour, marker=marker, markersize=size, linewidth=1, label=kind, zorder=order)
@@ -86,6 +87,13 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
     axes.locator_params(axis="x", nbins=6)
     figure.legend(loc="outside upper center", ncols=4, fontsize=6)  # inside it would lie on points
     return figure
+
+
+def _upper_half(groups: Mapping[str, Sequence[FrontPoint]]) -> set[str]:
+    """Lines whose names stand above them: those of the lower half have theirs below, out of the others' way."""
+    heights = {name: sum(point.expression for point in own) / len(own) for name, own in groups.items() if name}
+    ordered = sorted(heights, key=heights.__getitem__)
+    return set(ordered[len(ordered) // 2 :])
 
 
 def _name_points(axes: Axes, points: Sequence[FrontPoint], colour: str, *, above: bool) -> None:
