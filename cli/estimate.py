@@ -19,11 +19,10 @@ from ..reports.render.numbers import duration
 from ..running import session_for
 from .flags import FLAGS, ConfigOption, Given, takes
 from .progress import RunProgress
-from .terminal import make_console
+from .terminal import listed, make_console
 
 LONG_SECONDS = 600
 """A run that will take longer says so before it begins."""
-_NAMED = 3
 MANY = 50
 """Outputs of a method without records from which a run says that it could take long."""
 
@@ -40,7 +39,7 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
     costs = from_records(session, items)
     console = make_console(markup=False)
     if unknown := [cost.method for cost in costs if cost.seconds is None]:
-        console.print(f"no records of {_listed(unknown)} here: one case is made as a probe")
+        console.print(f"no records of {listed(unknown)} here: one case is made as a probe")
         probed = {cost.method: cost for cost in probe(session, items, unknown)}
         costs = [probed[cost.method] if cost.method in unknown else cost for cost in costs]
     for line in lines(session, costs):
@@ -67,22 +66,17 @@ def before_a_long_run(session: Session, console: Console) -> None:
             console.print(line)
     elif many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]:
         hint = "bench estimate with the same flags makes one case and says how long all take"
-        console.print(f"no records of {_listed(many)} here: {hint}")
+        console.print(f"no records of {listed(many)} here: {hint}")
 
 
 def _begin(session: Session, console: Console, items: Sequence[PlanItem], first: list[PlanItem]) -> list[MethodCost]:
     """Make the first case in the run's folder, and estimate the rest from it."""
-    unknown = _listed(list(dict.fromkeys(item.method for item in first)))
+    unknown = listed(list(dict.fromkeys(item.method for item in first)))
     console.print(f"no records of {unknown} here: case {first[0].case} is made first and tells how long all take")
     with RunProgress(console) as progress:
         Runner(session, progress, first, generates=True).run()
     costs = from_records(session, items, [session.config.folder])
     return [replace(cost, source=f"case {first[0].case} of this run") if cost.source else cost for cost in costs]
-
-
-def _listed(names: Sequence[str]) -> str:
-    """Names, of more than a few the first and how many more."""
-    return ", ".join([*names[:_NAMED], *([f"{len(names) - _NAMED} more"] if len(names) > _NAMED else [])])
 
 
 def lines(session: Session, costs: Sequence[MethodCost]) -> list[str]:
