@@ -208,10 +208,7 @@ def animate(
     out, strip = _path(out), _path(strip)
     written = {"--out": out, "--strip": strip, "--save-lora": config.save_lora}
     files = _files(given_path(identity), given_path(driving), config)
-    _check_files(files, written)
-    lost = [path for path in written.values() if path and path.exists()]
-    if lost and not force:
-        raise ConfigError(f"{', '.join(map(str, lost))}: there already: choose another name or say --force")
+    _check_files(files, written, force=force)
     session = _session(config)
     made_by = check_method(session, list(files.regions), save=config.save_lora is not None)
     framer = Framer(config.framing, config.frames)
@@ -220,25 +217,22 @@ def animate(
         check_length(out, len(case.inputs.driving))
     if progress is not None:
         session.progress = progress.step
-        for note in [*framer.notes, *_reading_notes(files)]:
+        for note in [*framer.notes, *_reading_notes(files, case)]:
             progress.note(note)
-        if case.driving_frames > len(case.inputs.driving):
-            progress.note(f"the first {config.frames} of {case.driving_frames} driving frames are taken (--frames)")
     tell = progress.phase if progress else lambda _: None
-    animated = animate_case(session, made_by, case, save=config.save_lora, tell=tell)
-    guides = session.observer.backends if animated.tuned is not None else []
-    done = AnimatedCase(
-        case,
-        animated,
-        session.labels,
-        session.method(session.labels[0]).grade,
-        sorted({str(backend.info.grade) for backend in guides} - {"real"}),
-    )
+    done = _graded(session, case, animate_case(session, made_by, case, save=config.save_lora, tell=tell))
     if out is not None:
         export(out, done.clip)
     if strip is not None:
         done.strip(strip)
     return done
+
+
+def _graded(session: Session, case: SingleCase, animated: Animated) -> AnimatedCase:
+    """What was made, with how far it is a measurement."""
+    guides = session.observer.backends if animated.tuned is not None else []
+    face_grades = sorted({str(backend.info.grade) for backend in guides} - {"real"})
+    return AnimatedCase(case, animated, session.labels, session.method(session.labels[0]).grade, face_grades)
 
 
 def _path(path: AnyPath | None) -> Path | None:
@@ -260,10 +254,13 @@ def _files(identity: Path, driving: Path, config: AnimateConfig) -> CaseFiles:
     return CaseFiles(identity, driving, config.regions, given, config.size, fps, config.frames)
 
 
-def _reading_notes(files: CaseFiles) -> list[str]:
-    """What was done to show the files as a person would see them."""
+def _reading_notes(files: CaseFiles, case: SingleCase) -> list[str]:
+    """What was done to show the files as a person would see them, and what of the driving clip is left out."""
     paths = [files.identity, files.driving, *files.regions.values()]
-    return [f"{path.name}: {note}" for path in paths for note in probe(path).notes]
+    notes = [f"{path.name}: {note}" for path in paths for note in probe(path).notes]
+    if case.driving_frames > len(case.inputs.driving):
+        notes.append(f"the first {files.frames} of {case.driving_frames} driving frames are taken (--frames)")
+    return notes
 
 
 def _session(config: AnimateConfig) -> Session:
@@ -283,8 +280,13 @@ def _session(config: AnimateConfig) -> Session:
     return session
 
 
-def _check_files(files: CaseFiles, outputs: Mapping[str, Path | None]) -> None:
+def _check_files(files: CaseFiles, outputs: Mapping[str, Path | None], *, force: bool) -> None:
     """See that every output can be written where it shall go, before anything long begins.
+
+    Args:
+        files: What the case is read from.
+        outputs: Files to write, by the flag that names them.
+        force: Whether files that are there already may be replaced.
 
     Raises:
         ConfigError: Naming the flag of ``bench animate`` and the file.
@@ -309,3 +311,6 @@ def _check_files(files: CaseFiles, outputs: Mapping[str, Path | None]) -> None:
         if other := taken.get(path.resolve()):
             raise ConfigError(f"{flag} {path}: is the file of {other} too: choose another name")
         taken[path.resolve()] = flag
+    lost = [path for path in outputs.values() if path and path.exists()]
+    if lost and not force:
+        raise ConfigError(f"{', '.join(map(str, lost))}: there already: choose another name or say --force")

@@ -11,6 +11,7 @@ from .core.registry import load_plugin
 from .harness.component import component_spec
 from .harness.defaults import EMBEDDED, TUNER
 from .harness.runner import Progress
+from .harness.session import Session
 from .methods import METHODS
 from .methods.base import Tuner
 from .methods.sweeps import SweepSettings, find_sweep, sweep_rows
@@ -46,6 +47,17 @@ def ablate(
     Raises:
         BenchError: In one line, when sweep, values or options do not fit, or the run cannot go on.
     """
+    return carry_out(session_of(sweep, values, method=method, **fields), None, progress, report=report)
+
+
+def session_of(
+    sweep: str, values: Sequence[int] | None = None, *, method: str = TUNER, **fields: Unpack[RunFields]
+) -> Session:
+    """The parts of the run that :func:`ablate` would be; takes the same.
+
+    Raises:
+        BenchError: In one line, when sweep, values or options do not fit.
+    """
     if "methods" in fields:
         raise ConfigError("ablate: its rows are the methods: name the tuner only")
     for path in fields.get("plugins", ()):
@@ -64,4 +76,4 @@ def ablate(
     rows = sweep_rows(declared, settings, values)
     given["ablation_left_out"] = dict(declared.left_out(settings))
     methods = [{"name": tuner.name, "label": label, "options": options} for label, options in rows.items()]
-    return carry_out(session_for(None, given | {"methods": methods}), None, progress, report=report)
+    return session_for(None, given | {"methods": methods})

@@ -6,12 +6,14 @@ from typing import Annotated
 
 import typer
 
-from .. import sweeping
+from .. import running, sweeping
 from ..core.errors import ConfigError
 from ..harness.component import component_spec
 from ..harness.defaults import EMBEDDED, TUNER
+from .estimate import before_a_long_run
 from .flags import HOW, WHAT, Given, Texts, takes
 from .run import finish
+from .terminal import make_console
 
 _FIELDS = ("suites", "baseline", "faces", "metrics", "cases", "limit", "full", "plugins")
 _MORE = ("seed", "device", "executor", "workers", "out", "name", "cache")
@@ -51,7 +53,9 @@ def ablate(
         component_spec(f"{method.partition(':')[0]}:{text}", "--set")  # so that a malformed one is told as what it is
     tuner = method + ("," if ":" in method and settings else ":" if settings else "") + ",".join(settings or [])
     numbers = None if values is None else _numbers(values)
-    finish(lambda progress: sweeping.ablate(sweep, numbers, method=tuner, progress=progress, report=False, **given))
+    session = sweeping.session_of(sweep, numbers, method=tuner, **given)
+    before_a_long_run(session, make_console(markup=False))
+    finish(lambda progress: running.carry_out(session, None, progress, report=False))
 
 
 def _numbers(text: str) -> list[int]:

@@ -20,4 +20,4 @@ def has_display() -> bool:
 def open_page(console: Console, page: Path) -> None:
     """Open a page in the browser; without a display, or a browser, nothing happens but a line that says so."""
     if not has_display() or not webbrowser.open(page.resolve().as_uri()):
-        console.print("--open: no display or browser here; the report's path stands above", soft_wrap=True)
+        console.print("--open: no display or browser here; the report's path stands above")

@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from ..core.files import human_size
-from ..harness.estimate import MethodCost, probe
+from ..harness.estimate import MethodCost, first_case, probe
 from ..harness.estimate import estimate as from_records
-from ..harness.plan import make_plan
+from ..harness.plan import PlanItem, make_plan
+from ..harness.runner import Runner
 from ..harness.session import Session
 from ..reports.render.numbers import duration
 from ..running import session_for
 from .flags import FLAGS, ConfigOption, Given, takes
-from .terminal import make_console
+from .progress import RunProgress
+from .terminal import listed, make_console
 
 LONG_SECONDS = 600
 """A run that will take longer says so before it begins."""
 MANY = 50
-"""Outputs of a method without records from which a run says that it could take long: to make one unasked, where it
-could crash this very process, is not a run's business."""
+"""Outputs of a method without records from which a run says that it could take long."""
 
 
 @takes(*FLAGS)
@@ -37,7 +39,7 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
     costs = from_records(session, items)
     console = make_console(markup=False)
     if unknown := [cost.method for cost in costs if cost.seconds is None]:
-        console.print(f"no records of {', '.join(unknown)} here: one case is made as a probe")
+        console.print(f"no records of {listed(unknown)} here: one case is made as a probe")
         probed = {cost.method: cost for cost in probe(session, items, unknown)}
         costs = [probed[cost.method] if cost.method in unknown else cost for cost in costs]
     for line in lines(session, costs):
@@ -45,14 +47,36 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
 
 
 def before_a_long_run(session: Session, console: Console) -> None:
-    """Print an estimate where records say that the run will take long, or where none speak of its many outputs."""
-    costs = from_records(session, make_plan(session))
+    """Print an estimate where records say that a run will take long, or from its first case where there are none.
+
+    That case is made now, in the run's folder, and the run goes on from there. Of many outputs of methods that do not
+    denoise it is only said that nothing is known.
+    """
+    items = make_plan(session)
+    costs = from_records(session, items)
+    first = first_case(session, items, costs)
+    if first:
+        costs = _begin(session, console, items, first)
     if _seconds(session, costs) > LONG_SECONDS:
         for line in lines(session, costs):
             console.print(line)
+    elif first:
+        told, *more = _sum(session, costs)
+        for line in (f"{told} (from case {first[0].case} of this run)", *more):
+            console.print(line)
     elif many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]:
         hint = "bench estimate with the same flags makes one case and says how long all take"
-        console.print(f"no records of {', '.join(many)} here: {hint}")
+        console.print(f"no records of {listed(many)} here: {hint}")
+
+
+def _begin(session: Session, console: Console, items: Sequence[PlanItem], first: list[PlanItem]) -> list[MethodCost]:
+    """Make the first case in the run's folder, and estimate the rest from it."""
+    unknown = listed(list(dict.fromkeys(item.method for item in first)))
+    console.print(f"no records of {unknown} here: case {first[0].case} is made first and tells how long all take")
+    with RunProgress(console) as progress:
+        Runner(session, progress, first, generates=True).run()
+    costs = from_records(session, items, [session.config.folder])
+    return [replace(cost, source=f"case {first[0].case} of this run") if cost.source else cost for cost in costs]
 
 
 def lines(session: Session, costs: Sequence[MethodCost]) -> list[str]:
@@ -62,15 +86,20 @@ def lines(session: Session, costs: Sequence[MethodCost]) -> list[str]:
         if cost.seconds is None:
             told.append(f"{cost.method}: {cost.outputs} outputs, nothing is known of them (bench estimate makes one)")
             continue
-        figures = [duration(cost.seconds), human_size(cost.disk_bytes), f"{human_size(cost.peak_bytes)} of memory"]
-        told.append(f"{cost.method}: {cost.outputs} outputs, {', '.join(figures)} (from {cost.source})")
+        room = f"{human_size(cost.disk_bytes)} of disk, {human_size(cost.peak_bytes)} of memory"
+        told.append(f"{cost.method}: {cost.outputs} outputs, {duration(cost.seconds)}, {room} (from {cost.source})")
+    return told + _sum(session, costs)
+
+
+def _sum(session: Session, costs: Sequence[MethodCost]) -> list[str]:
+    """What all methods take together."""
     workers = session.config.workers
     disk, peak = sum(cost.disk_bytes for cost in costs), max((cost.peak_bytes for cost in costs), default=0)
     free = shutil.disk_usage(_existing(session.config.out)).free
     at_least = "at least " if any(cost.seconds is None for cost in costs) else ""
     time = f"{at_least}{duration(_seconds(session, costs))} on {workers} worker{'s' if workers > 1 else ''}"
-    told.append(f"in all {time}, {human_size(disk)} of {human_size(free)} free, {human_size(workers * peak)} of memory")
-    return told + ["there is not enough room on the disk"] * (disk > free)
+    room = f"{human_size(disk)} of disk ({human_size(free)} are free), {human_size(workers * peak)} of memory"
+    return [f"in all {time}, {room}"] + ["there is not enough room on the disk"] * (disk > free)
 
 
 def _seconds(session: Session, costs: Sequence[MethodCost]) -> float:

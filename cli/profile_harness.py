@@ -51,7 +51,7 @@ def harness(
     console = make_console(markup=False)
 
     def tell(cost: PhaseCost) -> None:
-        console.print(f"{cost.cases} cases: {cost.phase} {cost.seconds:.3g} s", soft_wrap=True)
+        console.print(f"{cost.cases} cases: {cost.phase} {cost.seconds:.3g} s")
 
     more: dict[str, Any] = {"executor": executor, "workers": workers}
     if seconds:
@@ -70,6 +70,6 @@ def harness(
     ]
     headers = ["cases, phase", "s", "CPU s", "CPU ms a case", "memory"]
     print_table(console, f"what the harness costs, executor {executor}", headers, rows)
-    console.print(_MEANS, soft_wrap=True)
+    console.print(_MEANS)
     data = {"executor": executor, "workers": workers, "method_seconds": seconds, "means": _MEANS, "note": note}
     write_found(console, data | {"phases": [asdict(cost) for cost in found]}, out)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,13 +71,7 @@ def tuning(
     setting.check()
     check_device(device, "profile tuning")
     console = make_console(markup=False)
-    try:
-        found = _measure(console, setting, steps)
-    except torch.OutOfMemoryError as error:
-        raise ConfigError(
-            f"--device {device}: not enough memory for --frames {frames}, --size {setting.side}, --precision "
-            f"{precision}: try --checkpointing, --precision bf16, fewer frames or a smaller size"
-        ) from error
+    found = _measure(console, setting, steps)
     about = {
         "generator": generator,
         "size": setting.side,
@@ -94,13 +90,18 @@ def tuning(
 
 
 def _measure(console: Console, setting: Setting, steps: int) -> dict[str, Any]:
+    """Facts of the networks, and what their steps cost.
+
+    Raises:
+        ConfigError: When the device has not enough memory.
+    """
     import torch
 
     from ..profiling import tuning as profile
     from ..profiling.tuning_arms import arms
     from ..profiling.tuning_subject import TuningSubject
 
-    with CaseProgress(console) as progress:
+    with _told_where_memory_ends(setting), CaseProgress(console) as progress:
 
         def tell(done: int, total: int) -> None:
             progress.step(done, total, {})
@@ -117,6 +118,19 @@ def _measure(console: Console, setting: Setting, steps: int) -> dict[str, Any]:
             progress.phase("sampling")
             sampled = profile.measure_sampling(subject, setting.seed, tell)
     return about | profile.as_data(costs, sampled)
+
+
+@contextmanager
+def _told_where_memory_ends(setting: Setting) -> Iterator[None]:
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise ConfigError(
+            f"--device {setting.device}: not enough memory for --frames {setting.frames}, --size {setting.side}, "
+            f"--precision {setting.precision}: try --checkpointing, --precision bf16, fewer frames or a smaller size"
+        ) from error
 
 
 def _print(console: Console, data: dict[str, Any]) -> None:

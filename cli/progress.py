@@ -32,7 +32,7 @@ class RunProgress:
         self._total = 0
         self._stage = self._note = ""
         self._workers = 0
-        self._began = self._said = time.monotonic()
+        self._began = self._said = self._first = time.monotonic()
         self._bars: Progress | None = None
         self._bar = TaskID(0)
         if console.is_terminal:
@@ -97,13 +97,19 @@ class RunProgress:
             self._bars.update(self._bar, advance=1, note=note)
             return
         now = time.monotonic()
+        if self._done == 1:
+            self._first = now
         if now - self._said >= _PLAIN_EVERY_S:
             self._said = now
-            left = (now - self._began) / self._done * (self._total - self._done)
-            failed = f", {self._failed} failed" if self._failed else ""
-            rate = f", {self._rate}" if self._rate else ""
-            text = f"{self._stage}: {self._done}/{self._total}{failed}{rate}, about {duration(left)} left"
-            self._console.print(text, soft_wrap=True)
+            figures = [f"{self._failed} failed" if self._failed else "", self._rate, self._left(now)]
+            self._console.print(", ".join(filter(None, [f"{self._stage}: {self._done}/{self._total}", *figures])))
+
+    def _left(self, now: float) -> str:
+        """Time left, by the jobs after the first: until that one is done workers start and weights are loaded."""
+        since = now - self._first
+        if self._done == 1 or since < _PLAIN_EVERY_S:
+            return ""
+        return f"about {duration(since / (self._done - 1) * (self._total - self._done))} left"
 
     @property
     def _rate(self) -> str:

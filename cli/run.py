@@ -158,7 +158,7 @@ def print_report(
 
 def _print_summary(console: Console, summary: Summary, progress: RunProgress) -> None:
     spent = ", ".join(f"{name} {duration(seconds)}" for name, seconds in progress.seconds.items())
-    done = f"{summary.items} outputs; {summary.reused} steps reused, {summary.performed} done ({spent})"
+    done = f"{summary.items} outputs; {summary.reused} jobs reused, {summary.performed} done ({spent})"
     console.print(done)
     if summary.calls:
         calls = ", ".join(f"{name} {count}" for name, count in sorted(summary.calls.items()))

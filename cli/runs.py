@@ -12,7 +12,7 @@ from ..core.errors import BenchError, one_line
 from ..core.files import printable
 from ..reports.run_overview import RunOverview, overview
 from .flags import RunArgument, at_home
-from .terminal import make_console
+from .terminal import listed, make_console
 
 app = typer.Typer(help="Find and describe run folders.", no_args_is_help=True)
 
@@ -33,7 +33,8 @@ def list_runs(
             console.print(f"{printable(path)}: {one_line(error)}", style="yellow")
             continue
         run = seen.data.run
-        about = f"{', '.join(run.suites)}: {', '.join(run.methods)}"
+        sweep = f", ablation of {run.config['ablation']}" if run.config.get("ablation") else ""
+        about = f"{', '.join(run.suites)}{sweep}: {listed(run.methods)}"
         console.print(f"{printable(path)}: {_progress(seen)}; {about}; {run.created}")
     if not found:
         console.print(f"no runs in {printable(folder)}")

@@ -46,5 +46,5 @@ def slurm(
             write_text(path, text)
     cases = len({(item.suite, item.case) for item in planned.items})
     console = make_console(markup=False)
-    console.print(f"{cases} cases in {shards} shards, {-(-cases // shards)} each at most", soft_wrap=True)
-    console.print(f"written: {', '.join(map(str, files))}; read it, then: bash {script}", soft_wrap=True)
+    console.print(f"{cases} cases in {shards} shards, {-(-cases // shards)} each at most")
+    console.print(f"written: {', '.join(map(str, files))}; read it, then: bash {script}")

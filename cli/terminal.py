@@ -13,6 +13,7 @@ from rich.text import Text
 
 from ..core.text import visible
 
+_NAMED = 3
 _GAP = "  "
 _INDENT = "    "
 
@@ -43,6 +44,15 @@ def make_console(**options: Any) -> Console:
 def say(text: str) -> None:
     """Print plain text, lines as they are."""
     typer.echo(visible(text))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names with commas; of many the first and how many more.
+
+    >>> listed(["a", "b", "c", "d", "e"])
+    'a, b, c, 2 more'
+    """
+    return ", ".join([*names[:_NAMED], *([f"{len(names) - _NAMED} more"] if len(names) > _NAMED else [])])
 
 
 def print_table(console: Console, headers: Sequence[str], rows: Iterable[Sequence[str]], right: bool = False) -> None:

@@ -13,11 +13,14 @@ from typing import Any
 
 from ..core.digest import digest
 from ..core.errors import Status, StoreError
+from ..methods.base import DiffusionGenerator
+from ..methods.tuned_method import TunedMethod
 from .component import ComponentSpec
 from .plan import PlanItem
 from .run_file import load_run
 from .runner import Runner
 from .session import Session
+from .stages.base import RETRIABLE
 from .store import Record, Store
 
 RUNS_READ = 10
@@ -80,12 +83,38 @@ def estimate(session: Session, items: Sequence[PlanItem], folders: Iterable[Path
     own = session.config.folder
     wanted = {_key(item.fingerprint) for item in items}
     found = _known(_latest(own) if folders is None else folders, wanted)
-    done = _done(own)
+    done = _done(session)
     left: dict[str, list[PlanItem]] = {item.method: [] for item in items}
     for item in items:
         if item.key not in done:
             left[item.method].append(item)
     return [_cost(label, parts, found) for label, parts in left.items()]
+
+
+def first_case(session: Session, items: Sequence[PlanItem], costs: Sequence[MethodCost]) -> list[PlanItem]:
+    """The case that a run had better begin with, in its own folder, to know how long the others will take.
+
+    Args:
+        session: The parts of the run.
+        items: The plan.
+        costs: What is known of it without.
+
+    Returns:
+        All outputs of one case; none where records speak of all methods that denoise, which is what takes long, where
+        one case is all there is, or where other machines work in the same folder.
+    """
+    if session.config.shard != "1/1" or session.config.executor.name == "ray":
+        return []
+    unknown = {cost.method for cost in costs if cost.seconds is None and cost.outputs > 1 and _denoises(session, cost)}
+    done = _done(session) if unknown else set()
+    for first in items:
+        if first.method in unknown and first.key not in done:
+            return [item for item in items if (item.suite, item.case) == (first.suite, first.case)]
+    return []
+
+
+def _denoises(session: Session, cost: MethodCost) -> bool:
+    return isinstance(session.method(cost.method), DiffusionGenerator | TunedMethod)
 
 
 def probe(session: Session, items: Sequence[PlanItem], methods: Sequence[str]) -> list[MethodCost]:
@@ -144,13 +173,17 @@ def _latest(own: Path) -> list[Path]:
     return [own, *(path.parent for path in beside[: RUNS_READ - 1])]
 
 
-def _done(folder: Path) -> set[str]:
-    store = Store(folder)
+def _done(session: Session) -> set[str]:
+    """Keys of the outputs that the run will not make: they are there, or have failed for good."""
+    store = Store(session.config.folder)
     try:
         store.load()
     except StoreError:
         return set()  # the run that goes on there says what is wrong with it
-    return {key for (stage, key), record in store.records.items() if stage == "generate" and record["status"] == "ok"}
+    again = RETRIABLE if session.config.retry_failed else frozenset()
+    return {
+        key for (stage, key), record in store.records.items() if stage == "generate" and record["status"] not in again
+    }
 
 
 def _known(folders: Iterable[Path], wanted: set[str]) -> dict[str, list[_Known]]:

@@ -96,9 +96,17 @@ class Runner:
         progress: Who is told how far it is.
         plan: What to do; None plans from the configuration. ``bench score`` passes the plan of an earlier run, whose
             outputs are then only scored.
+        generates: Whether outputs that are missing are made; None makes them unless a plan is given.
     """
 
-    def __init__(self, session: Session, progress: Progress | None = None, plan: list[PlanItem] | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        progress: Progress | None = None,
+        plan: list[PlanItem] | None = None,
+        *,
+        generates: bool | None = None,
+    ) -> None:
         self._session = session
         self._progress = progress or Silent()
         session.progress = self._progress.step
@@ -107,7 +115,8 @@ class Runner:
         self._plan = make_plan(session) if plan is None else plan
         index, count = session.config.shard_of
         store = Store(session.config.folder, f"{index + 1}-of-{count}")
-        self._run = RunState(session, list(in_shard(self._plan, index, count)), store, generates=plan is None)
+        self._run = RunState(session, list(in_shard(self._plan, index, count)), store)
+        self._run.generates = plan is None if generates is None else generates
         self._summary = Summary(items=len(self._run.items))
 
     def run(self) -> Summary:

@@ -349,6 +349,13 @@ class Tuner(Component):
         """The fingerprint on top of a generator, whose defaults for this tuner count."""
         return {**self.fingerprint(), "settings": self.settings_for(generator)}
 
+    def require_parts(self, generator: DiffusionGenerator) -> None:
+        """See that all it takes to tune this generator is there, before a run begins; cheap, as by default.
+
+        Raises:
+            ConfigError: When settings ask for a face model or a file that the run has not.
+        """
+
     def tune(
         self, generator: DiffusionGenerator, conditions: Any, inputs: Inputs, *, base: Animation | None = None
     ) -> AbstractContextManager[TunedGenerator]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -61,6 +61,15 @@ class TunedMethod(Generator):
     def settings(self) -> Mapping[str, Any]:  # type: ignore[override]
         """The tuner's for this generator; the generator's stand in its own row."""
         return self.tuner.settings_for(self.generator)
+
+    def require_cases(self, case_ids: Collection[str]) -> None:
+        """See that the generator has something to do, and the tuner all it needs, before a run begins.
+
+        Raises:
+            ConfigError: When one has not.
+        """
+        self.generator.require_cases(case_ids)
+        self.tuner.require_parts(self.generator)
 
     def check_guides(self, names: Iterable[str], *, word: str = "guide") -> None:
         """See that the tuner knows these regions, which were given under the name ``word``.

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 _SHORT = {"ldm": "ldm", "gradient": "grad", "identity": "id"}
 """Losses as the paper calls them, in its order."""
 _ORDER = {name: index for index, name in enumerate(_SHORT)}
+_NO_CASE = "#c8c8c8"
+"""Behind cells of a heat map; told apart from its white, which is no difference."""
 _WIDTH, _HEIGHT = 3.6, 3.0
 """Size of a panel, in inches."""
 
@@ -111,15 +113,18 @@ def scatter(
 
 
 def heat_map(pairs: Mapping[str, pd.DataFrame], higher_is_better: Mapping[str, bool]) -> Figure:
-    """A panel per metric: differences by identity and driving, blue where the method is better."""
+    """A panel per metric: differences by identity and driving, blue where the method is better, gray without a case."""
     figure, panels = _panels(len(pairs))
     for axes, (metric, table) in zip(panels, pairs.items(), strict=True):
         grid = table.pivot(index="identity", columns="driving", values="delta")
         largest = float(np.nanmax(np.abs(grid.to_numpy()), initial=0.0)) or 1.0
         colours = "RdBu" if higher_is_better[metric] else "RdBu_r"
+        axes.set_facecolor(_NO_CASE)
         image = axes.imshow(grid.to_numpy(), cmap=colours, vmin=-largest, vmax=largest, aspect="auto")
         axes.set_xticks(range(len(grid.columns)), list(grid.columns), rotation=90, fontsize=6)
         axes.set_yticks(range(len(grid.index)), list(grid.index), fontsize=6)
+        axes.set_xlabel("driving", fontsize=8)
+        axes.set_ylabel("identity", fontsize=8)
         axes.set_title(f"{metric}: difference, gains blue", fontsize=8)
         figure.colorbar(image, ax=axes, shrink=0.8).ax.tick_params(labelsize=7)
     return figure

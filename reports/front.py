@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -64,17 +64,21 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
     groups: dict[str, list[FrontPoint]] = {}
     for point in points:
         groups.setdefault(_group(point.name), []).append(point)
+    upper = _upper_half(groups)
     for index, (group, own) in enumerate(groups.items()):
         colour = COLOURS[index % len(COLOURS)] if group else "#000000"
         x, y = [point.identity for point in own], [point.expression for point in own]
         marker, size = ("o", 5) if group else ("*", 10)
+        if group:
+            _name_points(axes, own, colour, above=group in upper)
         told = all(point_label(point.name) == point.name for point in own)  # beside the points, and needs no legend
         kind, order = ("baseline" if not group else f"_{group}" if told else group), 2 if group else 5
         axes.plot(x, y, color=colour, marker=marker, markersize=size, linewidth=1, label=kind, zorder=order)
-    _name_points(axes, points)
     best = unbeaten(points)
     rings = [point.identity for point in best], [point.expression for point in best]
-    axes.scatter(*rings, s=90, facecolors="none", edgecolors="#444444", linewidths=1, label="not beaten in both")
+    axes.scatter(
+        *rings, s=90, facecolors="none", edgecolors="#444444", linewidths=1, label="not beaten in both metrics"
+    )
     axes.set_xlabel(identity.y_label.replace("\n", " "))
     axes.set_ylabel(expression.y_label.replace("\n", " "))
     axes.margins(0.12)
@@ -85,22 +89,29 @@ def draw_front(points: Sequence[FrontPoint], identity: Panel, expression: Panel)
     return figure
 
 
-def _name_points(axes: Axes, points: Sequence[FrontPoint]) -> None:
-    """Write names beside points: above and below in turn from left to right, and towards the middle."""
+def _upper_half(groups: Mapping[str, Sequence[FrontPoint]]) -> set[str]:
+    """Lines whose names stand above them: those of the lower half have theirs below, out of the others' way."""
+    heights = {name: sum(point.expression for point in own) / len(own) for name, own in groups.items() if name}
+    ordered = sorted(heights, key=heights.__getitem__)
+    return set(ordered[len(ordered) // 2 :])
+
+
+def _name_points(axes: Axes, points: Sequence[FrontPoint], colour: str, *, above: bool) -> None:
+    """Write names beside points in their colour, above or below it; neighbours in two heights."""
     from matplotlib.patheffects import withStroke
 
     halo = [withStroke(linewidth=2, foreground="white")]  # names stay readable over lines and over each other
-    ordered = sorted(points, key=lambda point: point.identity)
-    middle = (ordered[0].identity + ordered[-1].identity) / 2
-    for index, point in enumerate(ordered):
+    for index, point in enumerate(sorted(points, key=lambda point: point.identity)):
+        away = 7 + 8 * (index % 2)
         axes.annotate(
             point_label(point.name),
             (point.identity, point.expression),
-            (5 if point.identity <= middle else -5, -5 if index % 2 else 5),
+            (0, away if above else -away),
             textcoords="offset points",
-            ha="left" if point.identity <= middle else "right",
-            va="top" if index % 2 else "bottom",
+            ha="center",
+            va="bottom" if above else "top",
             fontsize=6,
+            color=colour,
             path_effects=halo,
         )
 

@@ -93,8 +93,21 @@ def save(make: Callable[[], Figure], path: Path) -> None:
         make().savefig(path, format="png", metadata={"Software": None})
 
 
+def keep_readable(axes: Axes, panel: Panel) -> None:
+    """Let intervals widen the vertical axis by no more than as much again as means and cases take of it.
+
+    Those of few clusters are many times as wide, and the points would lie on one line; they run out of the panel.
+    """
+    shown = [panel.level, *(value for spot in panel.spots for value in (spot.mean, *spot.cases))]
+    low, high = min(shown), max(shown)
+    bottom, top = axes.get_ylim()
+    if high > low:
+        axes.set_ylim(max(bottom, 2 * low - high), min(top, 2 * high - low))
+
+
 def _panel(axes: Axes, panel: Panel, colour: str) -> None:
     (_rows if panel.names else _line)(axes, panel, colour)
+    keep_readable(axes, panel)
     axes.axhline(panel.level, color=POINTS, linewidth=1, linestyle="--", zorder=1)
     axes.set_title(panel.title, fontsize=10)
     axes.set_xlabel(panel.x_label)

@@ -9,6 +9,9 @@ from pydantic import BeforeValidator, Field, model_validator
 from ...core.options import Options, UserPath
 from .regions import REGIONS, BoxKind
 
+OWNER = "method strucbooth"
+"""Whom messages about settings name."""
+
 
 def _split(value: object) -> object:
     """Lists on the command line are joined by plus signs: ``regions=mouth+nose``."""

@@ -12,6 +12,7 @@ from ...core.errors import ConfigError, NoFaceError
 from ...datasets.clip import Clip
 from ...faces.base import LANDMARKS, DifferentiableEmbedder, Floats, HasDifferentiableEmbedder
 from ...faces.observer import Observer
+from .config import OWNER
 from .losses import PixelTerm, identity_loss
 from .patches import Decode
 from .tensors import as_tensor
@@ -24,18 +25,32 @@ def find_embedder(model: Path | None, observer: Observer) -> DifferentiableEmbed
         ConfigError: When there is none.
         WeightsError: When the file is damaged.
     """
-    if model is not None:
+    source = embedder_source(model, observer)
+    if isinstance(source, Path):
         from ...faces.networks.arcface import DifferentiableArcFace
 
+        return DifferentiableArcFace(source).eval()
+    return source.differentiable()
+
+
+def embedder_source(model: Path | None, observer: Observer) -> Path | HasDifferentiableEmbedder:
+    """Where :func:`find_embedder` takes the network from; nothing is loaded.
+
+    Raises:
+        ConfigError: When there is none.
+    """
+    if model is not None:
         if not model.is_file():
-            raise ConfigError(f"method strucbooth: identity_model {model} does not exist")
-        return DifferentiableArcFace(model).eval()
+            raise ConfigError(f"{OWNER}: identity_model {model} does not exist")
+        return model
     for backend in observer.backends:
         if isinstance(backend, HasDifferentiableEmbedder):
-            return backend.differentiable()
+            return backend
+    names = ", ".join(backend.info.name for backend in observer.backends)
     raise ConfigError(
-        "method strucbooth: none of the face backends has an identity network with gradients: add one with --faces "
-        "(insightface has), name an ArcFace file with identity_model=, or leave the loss out with identity_weight=0"
+        f"{OWNER}: its identity loss needs an identity network with gradients, which the face backends of this run "
+        f"({names}) have not: add one with --faces (insightface has), name an ArcFace file with "
+        "identity_model=, or leave the loss out with identity_weight=0"
     )
 
 

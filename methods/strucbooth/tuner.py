@@ -23,9 +23,9 @@ from ..outputs import Outputs
 from ..phases import Phases
 from ..sweeps import Sweep
 from .ablation import SWEEPS
-from .config import StrucBoothConfig
+from .config import OWNER, StrucBoothConfig
 from .gradients import gray_levels
-from .identity_loss import find_embedder
+from .identity_loss import embedder_source, find_embedder
 from .loss_trace import Trace
 from .objective import TuningObjective
 from .optimizer import make_optimizer
@@ -35,7 +35,6 @@ from .targets import prepare
 from .tuned_generator import Tuned
 
 CODE_VERSION = 2
-OWNER = "method strucbooth"
 
 
 class StrucBooth(Tuner):
@@ -97,6 +96,18 @@ class StrucBooth(Tuner):
         settings = {name: value for name, value in self.settings_for(generator).items() if name not in paths}
         return {**self.fingerprint(), "options": settings}
 
+    def require_parts(self, generator: DiffusionGenerator) -> None:
+        """See that landmarks, the identity network and the decoding that the settings ask for can be had.
+
+        Raises:
+            ConfigError: When one cannot.
+        """
+        config, observer = self.config_for(generator), self._observer
+        if config.identity_weight > 0:
+            embedder_source(config.identity_model, observer)
+        if config.decoding == "tiled" and not generator.has_tiled_decoding:
+            raise ConfigError(f"{OWNER}: the decoder of {generator.name} has no tiled decoding: decoding=global")
+
     @contextmanager
     def tune(
         self, generator: DiffusionGenerator, conditions: Any, inputs: Inputs, *, base: Animation | None = None
@@ -119,11 +130,7 @@ class StrucBooth(Tuner):
             ConfigError: When an option does not fit the generator.
         """
         config = self.config_for(generator)
-        sources = expand_guides(inputs.guides, self.regions, OWNER)
-        if not sources and config.guides is not None:
-            guide_clip = Outputs({"dir": config.guides}, self._context).animate(inputs).clip
-            sources = dict.fromkeys(config.regions, guide_clip)
-        _check_sources(sources, config)
+        sources = self._sources(inputs, config)
         embedder = self._embedder(config.identity_model) if config.identity_weight > 0 else None
         kept = self._kept(generator, inputs, sources, config) if config.reuse else None
         found = kept.load_all(config.kept_steps) if kept else None
@@ -143,21 +150,13 @@ class StrucBooth(Tuner):
         elif base is None:
             with phases.measure("pgt"):
                 generator.prime(conditions, seed=inputs.seed)
-        _refuse_half(generator.denoiser)
         seed = seed_for(inputs.seed, self.name)
-        targets = config.lora_targets or generator.lora_targets
-        with injected_lora(generator.denoiser, targets, rank=config.rank, seed=seed) as lora, ExitStack() as compiled:
-            if config.checkpointing:
-                _recompute(generator.denoiser)
-            for module in generator.denoising_modules(conditions) if config.compile else ():
-                compiled.enter_context(unchanged(module))
-                module.compile()
+        with _adapted(generator, conditions, config, seed) as lora:
             tuned = Tuned(generator, lora, config)
             with phases.measure("tune"):
                 if guide is not None:
-                    last = self._train(
-                        TuningObjective(generator, conditions, guide, config, seed), lora, tuned, config, kept
-                    )
+                    objective = TuningObjective(generator, conditions, guide, config, seed)
+                    last = self._train(objective, lora, tuned, config, kept)
                 else:
                     last = tuned.restore(found or {})
             tuned.detail = {
@@ -171,6 +170,15 @@ class StrucBooth(Tuner):
             if config.save is not None:
                 tuned.save(config.save, inputs.case_id)
             yield tuned
+
+    def _sources(self, inputs: Inputs, config: StrucBoothConfig) -> Mapping[str, Clip]:
+        """Clips by region that guide the case instead of its driving clip: its own, else those of the settings."""
+        sources = expand_guides(inputs.guides, self.regions, OWNER)
+        if not sources and config.guides is not None:
+            guide_clip = Outputs({"dir": config.guides}, self._context).animate(inputs).clip
+            sources = dict.fromkeys(config.regions, guide_clip)
+        _check_sources(sources, config)
+        return sources
 
     def _train(
         self, case: TuningObjective, lora: Lora, tuned: Tuned, config: StrucBoothConfig, kept: Snapshots | None
@@ -224,6 +232,24 @@ class StrucBooth(Tuner):
         if model not in self._embedders:
             self._embedders[model] = find_embedder(model, self._observer)
         return self._embedders[model]
+
+
+@contextmanager
+def _adapted(generator: DiffusionGenerator, conditions: Any, config: StrucBoothConfig, seed: int) -> Iterator[Lora]:
+    """The generator with LoRA layers in its denoiser, recomputed and compiled as the settings say, within the block.
+
+    Raises:
+        ConfigError: When the denoiser does not fit.
+    """
+    _refuse_half(generator.denoiser)
+    targets = config.lora_targets or generator.lora_targets
+    with injected_lora(generator.denoiser, targets, rank=config.rank, seed=seed) as lora, ExitStack() as compiled:
+        if config.checkpointing:
+            _recompute(generator.denoiser)
+        for module in generator.denoising_modules(conditions) if config.compile else ():
+            compiled.enter_context(unchanged(module))
+            module.compile()
+        yield lora
 
 
 def _check_sources(sources: Mapping[str, Clip], config: StrucBoothConfig) -> None:

@@ -100,7 +100,7 @@ def forest(model: ReportModel, suite: str) -> list[dict[str, Any]]:
                     "metric": metric_text(row),
                     "method": row["method"],
                     "verdict": row["verdict"],
-                    "text": f"{delta_text(row)} {interval_text(row)}",
+                    "text": f"{delta_text(row)} {_interval(row)}",
                     "x": delta,
                     "low": ends_x[0],
                     "high": ends_x[1],
@@ -137,7 +137,12 @@ def _cell(own: Row | None, compared: Row | None) -> Cell:
     if compared is None:
         return Cell(mean_text(own))
     verdict, win = str(compared["verdict"]), percent(compared["win_rate"])
-    return Cell(mean_text(own), delta_text(compared), interval_text(compared), verdict, win)
+    return Cell(mean_text(own), delta_text(compared), _interval(compared), verdict, win)
+
+
+def _interval(row: Row) -> str:
+    """The interval of a row; why there is none stands once below the table."""
+    return "(no interval)" if math.isnan(float(row["low"])) else interval_text(row)
 
 
 def _rows(table: pd.DataFrame, suite: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...core.files import atomic_path
-from ..plots import COLOURS, Panel
+from ..plots import COLOURS, Panel, keep_readable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -68,6 +68,7 @@ def twin_axes(identity: Panel, expression: Panel) -> Figure:
         low, high = [spot.low for spot in panel.spots], [spot.high for spot in panel.spots]
         axes.fill_between(x, low, high, color=colour, alpha=0.15, linewidth=0)
         axes.plot(x, [spot.mean for spot in panel.spots], color=colour, marker=marker, markersize=4)
+        keep_readable(axes, panel)
         axes.set_ylabel(panel.y_label, color=colour)
         axes.tick_params(axis="y", labelcolor=colour)
         axes.spines["top"].set_visible(False)

@@ -56,7 +56,7 @@ def escape(text: str) -> str:
 
 def latex_of(table: PaperTable) -> str:
     """A floating table: the tabular, its footnotes, and the published numbers in a labelled block of their own."""
-    lines = [r"\begin{table}[htbp]", r"\centering"]
+    lines = [r"\begin{table}[htbp]", r"\centering", r"\setlength{\belowcaptionskip}{6pt}"]
     if table.number:
         lines.append(rf"\renewcommand{{\thetable}}{{{table.number}}}")
     lines.append(rf"\caption{{{escape(table.caption)}}}")

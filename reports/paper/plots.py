@@ -13,6 +13,7 @@ from ..run_data import RunData
 from .figures import figure_name, save_figure
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.figure import Figure
 
 CURVES = 3
@@ -49,12 +50,14 @@ def _plots(model: ReportModel, data: RunData, suite: str, method: str) -> Iterat
     measured = set(rows["metric"])
     primary = [metric for metric in model.run.primary.get(suite, []) if metric in measured]  # AED is the last
     pairs = {metric: pairs_of(model.frame, suite, metric, method) for metric in primary}
-    pairs = {metric: pair for metric, pair in pairs.items() if len(pair)}
+    pairs = {metric: pair for metric, pair in pairs.items() if len(pair) > 1}  # one case is in the tables
     if pairs:
         better = {metric: model.run.metrics[metric].higher_is_better for metric in pairs}
         yield "scatter", "Each point is a case.", lambda: scatter(pairs, baseline, method, better)
-        if model.run.suites[suite].kind != SuiteKind.SELF_VIDEO:
-            yield "heatmap", "Differences by identity and driving.", lambda: heat_map(pairs, better)
+        crossed = {metric: pair for metric, pair in pairs.items() if _is_crossed(pair)}
+        if crossed and model.run.suites[suite].kind != SuiteKind.SELF_VIDEO:
+            caption = "Differences by identity and driving; gray: no case."
+            yield "heatmap", caption, lambda: heat_map(crossed, better)
     curves = {
         f"{case}: {metric}": curve
         for metric in primary[-1:]
@@ -64,4 +67,13 @@ def _plots(model: ReportModel, data: RunData, suite: str, method: str) -> Iterat
     if curves:
         yield "time", "Values frame by frame.", lambda: time_curves(curves, [baseline, method])
     if losses := losses_of(data, suite, method):
-        yield "losses", "Losses of the tunings, not weighted; gray: cases.", lambda: loss_curves(losses)
+        yield (
+            "losses",
+            "Losses of the tunings, not weighted; gray: cases, blue: their mean.",
+            lambda: loss_curves(losses),
+        )
+
+
+def _is_crossed(pair: pd.DataFrame) -> bool:
+    """Whether there are several identities and several drivings: a map of one row is a worse scatter plot."""
+    return bool((pair[["identity", "driving"]].nunique() > 1).all())

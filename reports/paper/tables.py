@@ -94,7 +94,7 @@ class Measured:
             about, config = self.run.suites[suite], self.run.config
             summary = self.model.summary[self.model.summary["suite"] == suite]
             yield (
-                f"{suite}: {int(summary['cases'].max())} cases, {about.size} px, revision {about.digest[:12]}, seed "
+                f"{suite}: {_cases(int(summary['cases'].max()))}, {about.size} px, revision {about.digest[:12]}, seed "
                 f"{config.get('seed', 0)}; a case is the mean over its frames, a cell the mean over cases."
             )
             own = {title: metric for (of, title), metric in columns.items() if of == suite and metric}
@@ -102,7 +102,7 @@ class Measured:
             compared = self.model.comparison
             part = compared[(compared["suite"] == suite) & compared["metric"].isin(own.values())]
             for note in interval_notes(part):
-                yield f"{suite}: intervals {note}."
+                yield f"{suite}, {note}."
             for row in summary[summary["metric"].isin(own.values())].to_dict("records"):
                 if row["coverage"] < 1 - 1e-12 and row["method_role"] == "competitor":
                     yield (
@@ -119,7 +119,7 @@ class Measured:
         own = rows[(rows["suite"] == suite) & (rows["metric"] == metric) & (rows["method_role"] == "competitor")]
         if own.empty:
             return f"{title} is {metric} [{self.run.metrics[metric].unit}]{by} (of reference lines alone)"
-        counts = f"n = {int(own['n'].min())}, coverage {percent(float(own['coverage'].min()), 1)} at least"
+        counts = f"n = {int(own['n'].min())}, coverage at least {percent(float(own['coverage'].min()), 1)}"
         return f"{title} is {metric} [{self.run.metrics[metric].unit}]{by} ({counts})"
 
     def _beats_all(self, suite: str, method: str, metric: str) -> bool:
@@ -127,6 +127,10 @@ class Measured:
             row for (s, _, m), row in self._deltas.items() if (s, m) == (suite, metric) and row["baseline"] == method
         ]
         return bool(rivals) and all(row["verdict"] == "worse" for row in rivals)
+
+
+def _cases(count: int) -> str:
+    return f"{count} case{'s' * (count != 1)}"
 
 
 def table_1(model: ReportModel) -> PaperTable:

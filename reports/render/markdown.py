@@ -99,7 +99,7 @@ def suite_tables(model: ReportModel, suite: str) -> str:
     parts.append(common_table(model.common, suite))
     compared = model.comparison[model.comparison["suite"] == suite]
     parts.append(comparison_table(model.comparison, suite))
-    parts += [f"Intervals: {note}.\n" for note in interval_notes(compared)]
+    parts += [f"{note[0].upper()}{note[1:]}.\n" for note in interval_notes(compared)]
     return "\n".join(part for part in parts if part)
 
 
@@ -176,7 +176,8 @@ def about_ablation(what: str) -> str:
         "Means over cases. Around each mean stands the 95 % interval of its row's paired difference from the baseline "
         "(clustered by identity and driving clip where these are crossed), not corrected for the number of "
         "comparisons; the dashed line is the baseline's mean. Which differences are clear, the verdicts of the tables "
-        "say: an interval that leaves the line out is not enough. Gray points, where there are any, are single cases.\n"
+        "say: an interval that leaves the line out is not enough. One that runs out of its panel is wider. Gray "
+        "points, where there are any, are single cases.\n"
     )
 
 

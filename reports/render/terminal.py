@@ -115,7 +115,7 @@ def _print_suite(console: Console, model: ReportModel, suite: str, *, all_metric
     for line in _detail_lines(model.details[model.details["suite"] == suite], set(shown["metric"])):
         _say(console, f"{_INDENT}{line}")
     for note in interval_notes(compared[compared["primary"]] if len(primary) and not all_metrics else compared):
-        _say(console, f"{_INDENT}intervals: {note}")
+        _say(console, f"{_INDENT}{note}")
     if grades := sorted(set(summary["grade"]) - {"real"}):
         _say(console, f"face models: {'; '.join(grades)}", "bold yellow")
 

@@ -104,6 +104,64 @@ def test_the_command_says_which_and_a_long_run_says_it_before(bench, make_suite,
     assert "in all" not in bench("run", *flags, "--name", "three", "--seed", "2").out
 
 
+TOYS, FACES = (Path(__file__).parents[1] / name for name in ("toy_diffusion.py", "toys.py"))
+
+
+QUICK = ["--set", "lora_targets=.*to_q", "--set", "regions=mouth"]
+
+
+@pytest.fixture
+def few(make_suite, tmp_path):
+    """Flags of a run of three cases with a method that denoises."""
+    suite = make_suite(tmp_path / "suite")
+    flags = ["-s", suite, "-b", "toy-diffusion", "-f", "toy", "--plugin", TOYS, "--plugin", FACES, "--metric", "id_sim"]
+    return [*flags, "--out", tmp_path / "runs", "--cache", tmp_path / "cache"]
+
+
+def generated(folder):
+    lines = [json.loads(line) for path in (folder / "records").glob("*.jsonl") for line in path.open()]
+    return [(line["case"], line["method"]) for line in lines if line["stage"] == "generate"]
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_few_cases_of_an_unknown_tuner_begin_with_one_that_tells_the_time(bench, few, tmp_path, workers):
+    flags = [*few, "-m", "toy-tuner", "--workers", workers]
+    first = bench("run", *flags, "--name", "first")
+    assert first.code == 0, first.err
+    assert "no records of toy-diffusion, toy-diffusion+toy-tuner here: case i0__d0 is made first" in first.out
+    assert re.search(r"in all [\d.]+ s on . workers?, .* \(from case i0__d0 of this run\)\n", first.out)
+    assert first.out.index("in all") < first.out.index("generate: 4 to do, 2 reused")
+    made = generated(tmp_path / "runs" / "first")
+    assert len(made) == len(set(made)) == 6
+    second = bench("run", *flags, "--name", "second", "--seed", "1")
+    assert second.code == 0, second.err
+    assert "made first" not in second.out
+    assert "made first" not in bench("run", *flags, "--name", "first").out
+
+
+def test_the_first_case_is_one_that_is_left_and_a_single_one_needs_none(bench, few, make_session, tmp_path):
+    tuned = [*few, "-m", "toy-tuner:how=no-face,only=i0__d0"]
+    single = bench("run", *tuned, "--case", "i0__d0", "--name", "one")
+    assert "made first" not in single.out
+    rest = bench("run", *tuned, "--name", "one")
+    assert rest.code in (0, 1), rest.err
+    assert "toy-tuner here: case i0__d1 is made first" in rest.out
+    assert "in all" in rest.out
+    sharded = bench("run", *few, "-m", "toy-tuner", "--shard", "1/2", "--name", "half", "--threads", "2")
+    assert "made first" not in sharded.out
+
+
+def test_a_long_ablation_tells_it_row_by_row(bench, few, monkeypatch):
+    monkeypatch.setattr(command, "LONG_SECONDS", 0)
+    few[few.index("toy-diffusion")] = "tiny-v"
+    few[few.index("toy")] = "tiny"
+    few[few.index(TOYS)] = TOYS.parent / "methods" / "strucbooth" / "tiny_generators.py"
+    done = bench("ablate", "steps", *few, "--values", "1,2,3", *QUICK)
+    assert done.code == 0, done.err
+    assert "no records of tiny-v, tiny-v+steps=1, tiny-v+steps=2, 1 more here: case i0__d0 is made first" in done.out
+    assert re.search(r"tiny-v\+steps=3: 2 outputs, .* \(from case i0__d0 of this run\)\nin all", done.out)
+
+
 def test_results_made_elsewhere_are_alike_whatever_is_in_them(make_session, perform, tmp_path):
     perform(methods=["copy-driving"], cases=["i0__d0"], metrics=["id_sim"], name="made")
     results = tmp_path / "results"

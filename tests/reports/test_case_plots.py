@@ -71,9 +71,21 @@ def test_every_row_of_a_front_is_named_beside_its_point_or_in_the_legend():
         beside = [text.get_text() for text in figure.axes[0].texts]
         told[tuple(beside)] = [text.get_text() for text in figure.legends[0].get_texts()]
     assert told == {
-        ("", "PGT", "PGT+grad", "PGT+grad+id"): ["baseline", "not beaten in both"],
-        ("", "30", "60"): ["baseline", "steps", "not beaten in both"],
+        ("PGT", "PGT+grad", "PGT+grad+id"): ["baseline", "not beaten in both metrics"],
+        ("30", "60"): ["baseline", "steps", "not beaten in both metrics"],
     }
+
+
+def test_names_of_near_points_of_two_lines_lie_apart():
+    """As the rows of ``bench ablate weights`` often are: two lines close to each other."""
+    panel = Panel("t", "", "y", [], 0.0)
+    names = ["", *(f"grad={grad}+id={own}" for grad in (5, 10) for own in (0, 1, 2))]
+    places = [(0.98, 6.0), *((0.97 + 0.002 * own, 4.6 - 0.1 * line) for line in (0, 1) for own in (0, 1, 2))]
+    figure = draw_front([FrontPoint(name, *place) for name, place in zip(names, places, strict=True)], panel, panel)
+    figure.canvas.draw()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert len(boxes) == 6
+    assert not any(one.overlaps(other) for index, one in enumerate(boxes) for other in boxes[:index])
 
 
 def test_all_can_be_drawn_with_a_missing_case(data, tmp_path):

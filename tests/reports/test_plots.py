@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -45,6 +46,15 @@ def test_named_rows_have_bars_cases_and_their_names():
     cases = [dots.get_offsets()[:, 1].tolist() for dots in axes.collections]
     assert cases == [list(spot.cases) for spot in SPOTS]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["base", "PGT", "grad"]
+
+
+@pytest.mark.parametrize("panel", [CURVE, NAMED])
+def test_an_interval_of_few_clusters_does_not_press_the_cases_into_a_line(panel):
+    wide = replace(panel, spots=[*SPOTS[:2], replace(SPOTS[2], low=-90.0, high=98.0)])
+    low, high = draw([[wide]]).axes[0].get_ylim()
+    assert (low, high) == (3.0 - 4.0, 7.0 + 4.0)  # cases are from 3 to 7
+    narrow_low, narrow_high = draw([[panel]]).axes[0].get_ylim()
+    assert low < narrow_low < narrow_high < high
 
 
 def test_rows_of_different_length_leave_a_place_empty():

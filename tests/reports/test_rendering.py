@@ -138,6 +138,20 @@ def test_suites_too_small_for_a_verdict_are_named_together_after_the_others(five
     assert text.count("too few") == 1
 
 
+def test_rows_of_one_outcome_are_one_part_of_the_verdict(five):
+    model = build_report(five.folder)
+    own = model.comparison[model.comparison["method"] == "ours"]
+    names = ["ours", "grad=1+id=0", "grad=1+id=1", "grad=2+id=0", "grad=2+id=1"]
+    alike = [own.assign(method=name) for name in names]
+    other = own.assign(method="last", verdict="unclear")
+    few = verdict(replace(model, comparison=pd.concat([*alike[:2], other])))
+    assert few.startswith("Verdict: ours and grad=1+id=0 against base on tiny (")
+    assert "; last against base on tiny (" in few
+    many = verdict(replace(model, comparison=pd.concat([*alike, other])))
+    assert many.startswith("Verdict: ours and 4 more rows against base on tiny (")
+    assert many.count("against base") == 2
+
+
 def test_what_stands_behind_the_intervals_is_told_everywhere(five, tmp_path):
     model = build_report(five.folder)
     note = "two-way, 3 x 4 clusters: t with 2 degrees of freedom, variances times 3/2, 4/3, 12/11"

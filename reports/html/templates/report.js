@@ -42,7 +42,8 @@ function around([left, top, right, bottom]) {
 const number = (value) =>
   value == null ? "-" : Math.abs(value) >= 1000 ? value.toFixed(0) : value.toFixed(Math.abs(value) < 0.1 ? 4 : 3);
 const signed = (value) => (value > 0 ? "+" : "") + number(value);
-const distinct = (values) => [...new Set(values)];
+const byName = new Intl.Collator("en", { numeric: true }).compare; // d2 before d10
+const distinct = (values) => [...new Set(values)].sort(byName);
 const colour = (methods, method) => `var(${COLOURS[Math.max(0, methods.indexOf(method)) % COLOURS.length]})`;
 
 // ---------------------------------------------------------------- numbers

@@ -53,3 +53,26 @@ def test_what_does_not_fit_is_one_line(bench, where):
     assert "stepps" in done.err
     assert "Traceback" not in done.err
     assert bench("run", "--method", "strucbooth", *where).code == 2
+
+
+def test_a_user_suite_without_an_identity_network_is_refused_before_any_output(bench, where, tmp_path):
+    without = ["tiny-landmarks" if word == "tiny" else word for word in where]
+    for command in ("run", "estimate"):
+        done = bench(command, "--method", "strucbooth", "--baseline", "tiny-v", *without)
+        assert (done.code, done.err.count("\n")) == (2, 1)
+        for told in ("tiny-landmarks", "--faces", "identity_model=", "identity_weight=0"):
+            assert told in done.err
+    assert not (tmp_path / "runs").exists()
+    done = bench("run", "--method", "strucbooth:identity_weight=0", "--baseline", "tiny-v", *without)
+    assert done.code == 0, done.err
+    assert {r["status"] for r in records(tmp_path) if r["stage"] == "generate"} == {"ok"}
+
+
+@pytest.mark.parametrize(
+    ("options", "told"), [("identity_model=none.onnx", "none.onnx does not exist"), ("decoding=tiled", "no tiled")]
+)
+def test_what_the_settings_ask_for_in_vain_is_said_before_any_output(bench, where, tmp_path, options, told):
+    done = bench("run", "--method", f"strucbooth:{options}", "--baseline", "tiny-v", *where)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert told in done.err
+    assert not (tmp_path / "runs").exists()

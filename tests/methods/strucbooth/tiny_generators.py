@@ -172,15 +172,14 @@ class TinyEmbedder(torch.nn.Module):
         return self.layer(torch.nn.functional.adaptive_avg_pool2d(frames, 4).flatten(1))
 
 
-class TinyFace(FaceBackend):
-    """Sees a face in every frame that is not black; it moves a little with the frame's colours."""
+class TinyLandmarks(FaceBackend):
+    """Sees a face in every frame that is not black; it moves a little with the frame's colours. Knows nobody."""
 
-    space = "arcface"
+    name = "tiny-landmarks"
 
     def __init__(self, options, *, device="cpu"):
-        parse_options(Options, options, "face backend tiny")
-        self.info = BackendInfo("tiny", "1", "none", "ours", device, Grade.TEST)
-        self.embedder = TinyEmbedder()
+        parse_options(Options, options, f"face backend {self.name}")
+        self.info = BackendInfo(self.name, "1", "none", "ours", device, Grade.TEST)
 
     def detect(self, frames):
         return [[Face(np.array([8.0, 8.0, 56.0, 56.0]), 1.0)] if frame.max() > 0 else [] for frame in frames]
@@ -188,6 +187,16 @@ class TinyFace(FaceBackend):
     def landmarks(self, frames, faces):
         shifts = [np.sin(frame.reshape(-1, 3).mean(0)[:2] / 40) for frame in frames]
         return np.stack([64 * mean_face() + shift for shift in shifts])
+
+
+class TinyFace(TinyLandmarks):
+    """Embeds faces too, with gradients."""
+
+    name, space = "tiny", "arcface"
+
+    def __init__(self, options, *, device="cpu"):
+        super().__init__(options, device=device)
+        self.embedder = TinyEmbedder()
 
     def embed(self, frames, faces):
         with torch.no_grad():
@@ -201,4 +210,5 @@ class TinyFace(FaceBackend):
 
 for _kind in PATHS:
     METHODS.add(f"tiny-{_kind}", type(f"Tiny_{_kind}", (Tiny,), {"name": f"tiny-{_kind}"}))
-BACKENDS.add("tiny", TinyFace)
+for _face in (TinyLandmarks, TinyFace):
+    BACKENDS.add(_face.name, _face)
