@@ -28,6 +28,8 @@ class StrucBoothConfig(Options):
 
     Attributes:
         steps: Optimizer steps.
+        rounds: Beyond the paper: how often these steps are done, each time after the first with the PGT and the boxes
+            taken anew from what the generator makes by then.
         learning_rate: AdamW learning rate, constant.
         rank: Rank of the LoRA layers.
         lora_targets: Regular expression over the denoiser's layers; None takes the generator's own.
@@ -71,6 +73,7 @@ class StrucBoothConfig(Options):
     """
 
     steps: int = Field(default=800, ge=0)
+    rounds: int = Field(default=1, ge=1)
     learning_rate: float = Field(default=2e-5, gt=0)
     rank: int = Field(default=8, ge=1)
     lora_targets: str | None = None
@@ -117,6 +120,8 @@ class StrucBoothConfig(Options):
             raise ValueError("grow_pixels must be two lengths, 0 <= first <= second")
         if any(not 0 <= count <= self.steps for count in self.snapshots):
             raise ValueError(f"snapshots must lie between 0 and the {self.steps} steps")
+        if self.rounds > 1 and (self.reuse or self.snapshots):
+            raise ValueError("rounds: weights between steps are kept of a single round only: rounds=1")
         if self.window_log_snr is not None and self.window_sigma is not None:
             raise ValueError("window_log_snr and window_sigma say the same in two ways: give one")
         if self.decoding == "tiled" and self.neighbours:

@@ -25,6 +25,7 @@ class Tuned:
         config: The settings.
 
     Attributes:
+        config: The settings.
         snapshots: Adapter weights by step count, as far as the settings ask for them.
         detail: Facts about the tuning for the record.
     """
@@ -32,7 +33,7 @@ class Tuned:
     def __init__(self, generator: DiffusionGenerator, lora: Lora, config: StrucBoothConfig) -> None:
         self._generator = generator
         self._lora = lora
-        self._config = config
+        self.config = config
         self.snapshots: dict[int, State] = {}
         self.detail: Mapping[str, float | int | str] = {}
 
@@ -59,7 +60,7 @@ class Tuned:
 
     def keep(self, step: int) -> None:
         """Keep the weights if the settings ask for a snapshot after this many steps."""
-        if step in self._config.snapshots:
+        if step in self.config.snapshots:
             self.snapshots[step] = self._lora.state()
 
     def restore(self, found: Mapping[int, Snapshot]) -> Snapshot:
@@ -68,9 +69,9 @@ class Tuned:
         Returns:
             The last of them.
         """
-        last = found[self._config.steps]
+        last = found[self.config.steps]
         self._lora.load(last.state)
-        self.snapshots = {step: found[step].state for step in self._config.snapshots}
+        self.snapshots = {step: found[step].state for step in self.config.snapshots}
         return last
 
     def use(self, step: int) -> None:
@@ -87,11 +88,11 @@ class Tuned:
         self._lora.save(folder / f"{case_id}.safetensors", prefix, licence=licence)
         for step, state in self.snapshots.items():
             path = folder / f"{case_id}.step-{step:06d}.safetensors"
-            save_lora(state, path, self._config.rank, prefix, licence=licence)
+            save_lora(state, path, self.config.rank, prefix, licence=licence)
 
     def _is_on(self, index: int, count: int, t: Tensor) -> bool:
-        below, level = self._config.window_log_snr, self._config.window_sigma
+        below, level = self.config.window_log_snr, self.config.window_sigma
         if below is not None or level is not None:
             log_snr = float(self._generator.parameterization.log_snr(t).reshape(-1)[0])
             return log_snr < below if below is not None else math.exp(-log_snr / 2) >= (level or 0)
-        return index < round(self._config.window * count)
+        return index < round(self.config.window * count)

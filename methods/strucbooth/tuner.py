@@ -31,7 +31,7 @@ from .objective import TuningObjective
 from .optimizer import make_optimizer
 from .regions import REGION_NAMES
 from .snapshots import FOLDER, Snapshot, Snapshots, tuning_key
-from .targets import prepare
+from .targets import TuningTargets, prepare
 from .tuned_generator import Tuned
 
 CODE_VERSION = 2
@@ -134,33 +134,32 @@ class StrucBooth(Tuner):
         embedder = self._embedder(config.identity_model) if config.identity_weight > 0 else None
         kept = self._kept(generator, inputs, sources, config) if config.reuse else None
         found = kept.load_all(config.kept_steps) if kept else None
-        phases, guide = Phases(), None
-        if found is None:
+        phases, guide, seed = Phases(), None, seed_for(inputs.seed, self.name)
+
+        def look(at: Animation | None) -> TuningTargets:
             with phases.measure("pgt"):
-                guide = prepare(
-                    generator,
-                    conditions,
-                    inputs,
-                    config,
-                    self._observer,
-                    embedder=embedder,
-                    sources=sources,
-                    base=base,
+                return prepare(
+                    generator, conditions, inputs, config, self._observer, embedder=embedder, sources=sources, base=at
                 )
+
+        if found is None:
+            guide = look(base)
         elif base is None:
             with phases.measure("pgt"):
                 generator.prime(conditions, seed=inputs.seed)
-        seed = seed_for(inputs.seed, self.name)
         with _adapted(generator, conditions, config, seed) as lora:
-            tuned = Tuned(generator, lora, config)
-            with phases.measure("tune"):
-                if guide is not None:
+            tuned, trace = Tuned(generator, lora, config), Trace()
+
+            def train(guide: TuningTargets, seed: int) -> Snapshot:
+                with phases.measure("tune"):
                     objective = TuningObjective(generator, conditions, guide, config, seed)
-                    last = self._train(objective, lora, tuned, config, kept)
-                else:
-                    last = tuned.restore(found or {})
+                    return self._train(objective, lora, tuned, trace, kept)
+
+            last = train(guide, seed) if guide is not None else tuned.restore(found or {})
+            for number in range(2, config.rounds + 1):
+                last = train(look(tuned.sample(conditions, seed=inputs.seed)), seed_for(seed, f"round {number}"))
             tuned.detail = {
-                "tuned_steps": config.steps,
+                "tuned_steps": config.steps * config.rounds,
                 "patches": last.patches,
                 "eps_gray_levels": round(gray_levels(config.eps), 3),
                 **({"tuning_reused": int(found is not None)} if kept else {}),
@@ -180,11 +179,9 @@ class StrucBooth(Tuner):
         _check_sources(sources, config)
         return sources
 
-    def _train(
-        self, case: TuningObjective, lora: Lora, tuned: Tuned, config: StrucBoothConfig, kept: Snapshots | None
-    ) -> Snapshot:
+    def _train(self, case: TuningObjective, lora: Lora, tuned: Tuned, trace: Trace, kept: Snapshots | None) -> Snapshot:
         """The loop: noise the PGT, predict, compare latents and pixels, step (section 3, eq. 8)."""
-        parameters, trace = lora.parameters, Trace()
+        parameters, config = lora.parameters, tuned.config
         optimizer = make_optimizer(parameters, config.learning_rate)
 
         def keep(step: int) -> None:
