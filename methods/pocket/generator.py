@@ -51,18 +51,20 @@ class PocketOptions(Options):
             expression on purpose, so that a tuner has something to put back.
         steps: Sampling steps.
         temperature: Standard deviation of the noise that sampling starts from; see :class:`.sampling.Sampling`.
-        eta: Share of fresh noise in each step: 0 is DDIM, 1 is DDPM.
+        eta: Share of fresh noise in a step: 0 is DDIM, 1 is DDPM.
+        late: Share of the steps, the last ones, that ``eta`` is about.
     """
 
     attenuation: float = Field(default=ATTENUATION, ge=0, le=1)
     steps: int = Field(default=Sampling.steps, ge=1, le=1000)
     temperature: float = Field(default=Sampling.temperature, ge=0, le=1)
     eta: float = Field(default=Sampling.eta, ge=0, le=1)
+    late: float = Field(default=Sampling.late, ge=0, le=1)
 
     @property
     def sampling(self) -> Sampling:
         """The sampler's settings."""
-        return Sampling(self.steps, self.temperature, self.eta)
+        return Sampling(self.steps, self.temperature, self.eta, self.late)
 
 
 class Pocket(DiffusionGenerator):

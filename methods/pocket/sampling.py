@@ -24,13 +24,20 @@ class Sampling:
         steps: How many. The prior already knows most of a picture, so that ten are as good as a hundred.
         temperature: Standard deviation of the noise that sampling starts from. Below 1 less is left to chance where
             the code says nothing.
-        eta: Share of fresh noise in each step, as in diffusers: 0 is DDIM, 1 is DDPM. It puts back the fine detail
-            that a low temperature takes away, after the early steps have settled where things are.
+        eta: Share of fresh noise in a step, as in diffusers: 0 is DDIM, 1 is DDPM. It puts back the fine detail that
+            a low temperature takes away.
+        late: Share of the steps, the last ones, that ``eta`` is about: the early ones have settled by then where
+            things are, and what a tuner has changed there stays (a range as Karras et al. 2022 give theirs).
     """
 
     steps: int = 10
     temperature: float = 0.5
     eta: float = 1.0
+    late: float = 0.5
+
+    def eta_of(self, index: int) -> float:
+        """Share of fresh noise in a step."""
+        return self.eta if index >= self.steps * (1 - self.late) else 0.0
 
 
 def make_scheduler() -> Any:
@@ -83,6 +90,7 @@ def sample_latents(
         if on_step is not None:
             on_step(index, sampling.steps, t[None])
         velocity = denoiser(latents, t.expand(len(latents)), given)
-        fresh = noise() if sampling.eta > 0 else None
-        latents = scheduler.step(velocity, int(t), latents, eta=sampling.eta, variance_noise=fresh).prev_sample
+        eta = sampling.eta_of(index)
+        fresh = noise() if eta > 0 else None
+        latents = scheduler.step(velocity, int(t), latents, eta=eta, variance_noise=fresh).prev_sample
     return latents

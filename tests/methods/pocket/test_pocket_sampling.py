@@ -38,7 +38,7 @@ def test_sampling_recovers_latents_that_the_denoiser_knows(eta):
         seen.append((index, count, int(t)))
 
     denoiser = velocity_of(lambda noisy, a, s: clean)
-    done = sample_latents(denoiser, given(), Sampling(25, 0.5, eta), seed=1, on_step=on_step)
+    done = sample_latents(denoiser, given(), Sampling(25, 0.5, eta, 1.0), seed=1, on_step=on_step)
     assert torch.allclose(done, clean, atol=1e-3)
     assert seen == [(index, 25, 999 - 40 * index) for index in range(25)]
 
@@ -51,16 +51,16 @@ def spread(deviation, sampling):
 
 @pytest.mark.parametrize("deviation", [0.3, 0.7])
 def test_fresh_noise_gives_back_what_a_low_temperature_takes(deviation):
-    assert spread(deviation, Sampling(1000, 1.0, 0.0)) == pytest.approx(deviation, rel=0.05)
-    assert spread(deviation, Sampling(1000, 1.0, 1.0)) == pytest.approx(deviation, rel=0.05)
-    assert spread(deviation, Sampling(1000, 0.5, 0.0)) == pytest.approx(deviation / 2, rel=0.05)
-    assert spread(deviation, Sampling(1000, 0.5, 1.0)) == pytest.approx(deviation, rel=0.05)
+    assert spread(deviation, Sampling(1000, 1.0, 0.0, 1.0)) == pytest.approx(deviation, rel=0.05)
+    assert spread(deviation, Sampling(1000, 1.0, 1.0, 1.0)) == pytest.approx(deviation, rel=0.05)
+    assert spread(deviation, Sampling(1000, 0.5, 0.0, 1.0)) == pytest.approx(deviation / 2, rel=0.05)
+    assert spread(deviation, Sampling(1000, 0.5, 1.0, 1.0)) == pytest.approx(deviation, rel=0.05)
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_frames_share_their_noise_and_the_seed_decides_it(eta):
     denoiser = velocity_of(lambda noisy, a, s: 0.5 * noisy)
-    first, second = sample_latents(denoiser, given(2), Sampling(4, 1.0, eta), seed=3)
+    first, second = sample_latents(denoiser, given(2), Sampling(4, 1.0, eta, 1.0), seed=3)
     assert torch.equal(first, second)
-    assert torch.equal(first, sample_latents(denoiser, given(1), Sampling(4, 1.0, eta), seed=3)[0])
-    assert not torch.equal(first, sample_latents(denoiser, given(1), Sampling(4, 1.0, eta), seed=4)[0])
+    assert torch.equal(first, sample_latents(denoiser, given(1), Sampling(4, 1.0, eta, 1.0), seed=3)[0])
+    assert not torch.equal(first, sample_latents(denoiser, given(1), Sampling(4, 1.0, eta, 1.0), seed=4)[0])
