@@ -54,6 +54,17 @@ def fronts(rows: Sequence[Sequence[Panel]]) -> list[tuple[str, list[FrontPoint],
     return found
 
 
+def pictures(rows: Sequence[Sequence[Panel]]) -> list[tuple[str, str]]:
+    """Names of the files that :func:`draw_ablation` writes, each with what it shows; none for other runs."""
+    if not rows:
+        return []
+    bars = "means over cases with the interval of the difference from the baseline"
+    best = "to the right and down is better, ringed rows are not beaten in both"
+    return [(PICTURE, f"The ablation: {bars}; one that runs out of its panel is wider")] + [
+        (f"{FRONT}{suite}.png", f"Identity against AED on {suite}: {best}") for suite, _, _ in fronts(rows)
+    ]
+
+
 def numbers_of(run: RunFile) -> dict[str, float]:
     """Where the rows of an ablation stand on a numeric axis, by row label; the baseline, which is not tuned, at 0.
 

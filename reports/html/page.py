@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from markupsafe import Markup
 
 from ...core.digest import digest
 from ...core.files import human_size, write_text
-from ..ablation import PICTURE
+from ..ablation import pictures
 from ..model import ReportModel
 from ..render.markdown import LEGEND, coverage_warning
 from ..render.numbers import count_text, duration, number, percent, settings_text
@@ -45,7 +45,7 @@ def write_page(data: RunData, model: ReportModel, report: Path, *, single_file: 
     curves = gallery.curves()
     places = _write_curves(report / MEDIA, gallery, curves)
     content = gallery.as_data(proxies, lambda name: f"{MEDIA}/{name}", places)
-    write_text(report / PAGE, _render(model, content, proxies, gallery.all_cases, PICTURE if model.ablation else ""))
+    write_text(report / PAGE, _render(model, content, proxies, gallery.all_cases, pictures(model.ablation)))
     if single_file:
         write_text(report / SINGLE, _single(model, gallery, proxies, curves, report))
     else:
@@ -78,8 +78,8 @@ def _single(model: ReportModel, gallery: Gallery, proxies: Proxies, curves: Mapp
     gone = len(proxies.made) - len(inside)
     note = f"A single file: {len(inside)} of {len(proxies.made)} pictures and clips are inside it"
     note += f", {gone} were left out to stay below {human_size(SINGLE_LIMIT)} of media." if gone else "."
-    plot = _inside(report / PICTURE) if model.ablation else ""
-    return _render(model, content, proxies, gallery.all_cases, plot, note)
+    plots = [(_inside(report / name), caption) for name, caption in pictures(model.ablation)]
+    return _render(model, content, proxies, gallery.all_cases, plots, note)
 
 
 def _inside(path: Path) -> str:
@@ -89,9 +89,14 @@ def _inside(path: Path) -> str:
 
 
 def _render(
-    model: ReportModel, content: Mapping[str, Any], proxies: Proxies, all_cases: int, plot: str, note: str = ""
+    model: ReportModel,
+    content: Mapping[str, Any],
+    proxies: Proxies,
+    all_cases: int,
+    plots: Sequence[tuple[str, str]],
+    note: str = "",
 ) -> str:
-    """The page; ``plot`` is where an ablation's is, "" for other runs."""
+    """The page; ``plots`` are addresses and captions of an ablation's."""
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),
         autoescape=True,
@@ -113,7 +118,7 @@ def _render(
         failures=failed,
         crowded=model.crowded.to_dict("records"),
         cost=model.cost.sort_values(["stage", "method", "phase"]).to_dict("records"),
-        ablation=plot,
+        plots=plots,
         shown=None if len(content["cases"]) == all_cases else (len(content["cases"]), all_cases),
         media={"count": len(proxies.made), "bytes": proxies.bytes, "gone": len(proxies.gone)},
         sides=(LARGEST, LARGEST_PICTURE),

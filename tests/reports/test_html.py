@@ -174,27 +174,29 @@ def test_a_single_file_holds_what_fits_and_says_what_it_left_out(perform, monkey
     assert not (folder / "report" / "single.html").exists()
 
 
-def test_a_single_file_of_an_ablation_holds_its_plot(blank):
+def test_pages_of_an_ablation_hold_its_plot_and_its_front(blank):
     blank.case("base", "a-x", {"up": [1.0], "down": [2.0]})
     blank.case("base+steps=5", "a-x", {"up": [2.0], "down": [1.0]})
     blank.write()
     path = blank.folder / "run.json"
-    data = json.loads(path.read_text().replace("up/1", "id_sim/1"))
+    named = lambda text: text.replace("up/1", "id_sim/1").replace("down/1", "aed_lmk_px512/1")  # noqa: E731
+    data = json.loads(named(path.read_text()))
     rows = [{"name": "strucbooth", "label": "steps=5", "options": {"steps": 5}}]
     data["config"] |= {"ablation": "steps", "baseline": {"name": "base"}, "methods": rows}
     path.write_text(json.dumps(data))
     plan = blank.folder / "plan.jsonl"
-    plan.write_text(plan.read_text().replace("up/1", "id_sim/1"))
+    plan.write_text(named(plan.read_text()))
     write_report(blank.folder, single_file=True)
     report = blank.folder / "report"
     shown = {}
     for name in ("index.html", "single.html"):
         pictures = [attributes for tag, attributes in Words((report / name).read_text()).tags if tag == "img"]
-        shown[name] = next(one["src"] for one in pictures if one["alt"] == "plot of the ablation")
-    assert shown["index.html"] == "ablation.png"
-    start, _, coded = shown["single.html"].partition(",")
-    assert start == "data:image/png;base64"
-    assert base64.b64decode(coded) == (report / "ablation.png").read_bytes()
+        shown[name] = [one["src"] for one in pictures if one["alt"] == "plot of the ablation"]
+    assert shown["index.html"] == ["ablation.png", "front.tiny.png"]
+    for name, source in zip(shown["index.html"], shown["single.html"], strict=True):
+        start, _, coded = source.partition(",")
+        assert start == "data:image/png;base64"
+        assert base64.b64decode(coded) == (report / name).read_bytes()
 
 
 def test_links_of_the_page_lead_to_files(perform):
