@@ -68,22 +68,26 @@ class _Flight:
 
 
 class _Losses:
-    """Workers that each job has cost; a job that kills them is not tried for ever."""
+    """Workers that each job has cost; a job that kills them is not tried for ever.
+
+    Jobs are told apart by identity, and must outlive it: not all of them can be hashed.
+    """
 
     def __init__(self) -> None:
-        self._own: Counter[Job] = Counter()
-        self._all: Counter[Job] = Counter()
+        self._own: Counter[int] = Counter()
+        self._all: Counter[int] = Counter()
 
     def reason_to_give_up(self, job: Job, error: Exception) -> str:
         """Count one more; returns why the job is not tried again, "" when it is.
 
         A worker that went down with its machine says nothing about its job: such losses have a limit of their own.
         """
-        self._all[job] += 1
-        self._own[job] += "node has died" not in str(error)
-        if self._own[job] < _KILLS and self._all[job] < _LOSSES:
+        name = id(job)
+        self._all[name] += 1
+        self._own[name] += "node has died" not in str(error)
+        if self._own[name] < _KILLS and self._all[name] < _LOSSES:
             return ""
-        return f"its worker died {self._all[job]} times"
+        return f"its worker died {self._all[name]} times"
 
 
 class RayExecutor(ExecutorBase):
