@@ -20,7 +20,8 @@ _SETTINGS = {"health_check_period_ms": 1000, "health_check_failure_threshold": 5
 @contextmanager
 def started(nodes: int) -> Iterator[Cluster]:
     """A head without room for workers, on which drivers are, and nodes with room for one each."""
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Without the second, workers would give way to whatever else the machine does, and hardly move.
+    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_worker_niceness": "0"}
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": _SETTINGS})
     try:
         for _ in range(nodes):

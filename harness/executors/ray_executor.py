@@ -244,6 +244,8 @@ class RayExecutor(ExecutorBase):
 def _import_ray() -> Any:
     """Load Ray; it sends nothing home."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Ray makes its workers give way to all other programs (nice 15); one process of a run counts as much as another.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # otherwise a warning about the future
     try:
         import ray

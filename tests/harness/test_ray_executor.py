@@ -142,8 +142,8 @@ def test_the_driver_ended_leaves_nothing_behind_and_goes_on(suite, tmp_path, how
     assert started
     process.send_signal(how)
     process.communicate(timeout=60)
-    # Ray's own agents look after their node only now and then; no worker and no node may be left.
-    _, alive = psutil.wait_procs(started, timeout=120)
+    # Nothing may be left, not even Ray's agents, which look after their node only now and then: minutes on a busy machine.
+    _, alive = psutil.wait_procs(started, timeout=400)
     assert [one.name() for one in alive] == []
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     runs = [tmp_path / name / "runs" / "same" for name in ("ended", "whole")]
