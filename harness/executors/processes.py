@@ -115,9 +115,7 @@ class ProcessExecutor(ExecutorBase):
         return records
 
 
-def _next(
-    finished: SimpleQueue[ProcessFuture[list[Record]]], tick: float | None
-) -> ProcessFuture[list[Record]] | None:
+def _next(finished: SimpleQueue[ProcessFuture[list[Record]]], tick: float | None) -> ProcessFuture[list[Record]] | None:
     """The next future that is done; None when there is none for so many seconds."""
     try:
         return finished.get(timeout=tick)

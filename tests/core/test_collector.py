@@ -14,11 +14,12 @@ def test_it_is_what_it_was_before(enabled):
     before = gc.isenabled()
     (gc.enable if enabled else gc.disable)()
     try:
-        with pytest.raises(KeyError), collector_paused():
-            assert not gc.isenabled()
+        with collector_paused():
             with collector_paused():
-                pass
+                assert not gc.isenabled()
             assert not gc.isenabled()
+        assert gc.isenabled() is enabled
+        with pytest.raises(KeyError), collector_paused():
             raise KeyError
         assert gc.isenabled() is enabled
     finally:

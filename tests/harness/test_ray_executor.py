@@ -21,7 +21,7 @@ from portraitbench.reports.report import write_report
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'portraitbench[ray]'")
 
-import ray_cluster
+import ray_cluster  # noqa: E402 - it needs Ray
 
 METHODS = ["copy-driving", "toy:canvas=true,noise=true", "bad:how=raise,only=*d1,as=broken"]
 
@@ -142,7 +142,8 @@ def test_the_driver_ended_leaves_nothing_behind_and_goes_on(suite, tmp_path, how
     assert started
     process.send_signal(how)
     process.communicate(timeout=60)
-    # Nothing may be left, not even Ray's agents, which look after their node only now and then: minutes on a busy machine.
+    # Nothing may be left, not even agents of Ray, which look after their node only now and then: on a busy machine
+    # that takes minutes.
     _, alive = psutil.wait_procs(started, timeout=400)
     assert [one.name() for one in alive] == []
     subprocess.run(command, check=True, capture_output=True, timeout=300)
