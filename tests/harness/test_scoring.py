@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 
+from portraitbench.harness import media
 from portraitbench.harness.media import SuiteMedia
 from portraitbench.harness.runner import Runner, Silent
 
@@ -31,6 +32,7 @@ def decoded(monkeypatch):
         return plain(self, suite, window)
 
     monkeypatch.setattr(SuiteMedia, "_decode_window", counting)
+    monkeypatch.setattr(media, "KEPT_BYTES", 4 * 6 * 64 * 64 * 3)
     return counts, stages
 
 
