@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from ...core.errors import ConfigError, Status, StoreError
+from ...core.errors import ConfigError, Status, StoreError, one_line
 from ...core.files import write_text
 from ...core.options import Options, parse_options
 from ..session import Session
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _KILLS, _LOSSES = 2, 5
 _TICK_S = 0.5
+_STARTS = 3
+"""How often an instance of this machine is started: Ray gives its processes half a minute, too little on a busy one."""
 _OBJECT_STORE_BYTES = 256 * 2**20
 
 
@@ -192,16 +194,19 @@ class RayExecutor(ExecutorBase):
         if ray.is_initialized():  # by whoever called; it is not ours to end
             return
         quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-        try:
-            if self._options.address:
-                ray.init(address=self._options.address, **quiet)
-            else:
-                alone = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-                ray.init(address="local", **alone, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            where = self._options.address or "this machine"
-            raise ConfigError(f"executor ray: cannot join {where}: {str(error).splitlines()[0]}") from error
+        alone = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+        given = {"address": self._options.address} if self._options.address else {"address": "local", **alone}
         self._owns_ray = True
+        for left in reversed(range(_STARTS)):
+            try:
+                ray.init(**given, **quiet)
+            except Exception as error:
+                ray.shutdown()
+                if not left or self._options.address:
+                    where = self._options.address or "this machine"
+                    raise ConfigError(f"executor ray: cannot join {where}: {one_line(error)}") from error
+            else:
+                return
 
     def _frames(self, job: Job) -> int:
         """Frames that a job is about: the longest known measure of how long it will take."""

@@ -65,6 +65,43 @@ def test_options_that_do_not_fit_are_refused(make_session):
         make_executor(make_session(executor="ray", workers=2))
 
 
+class Starting:
+    """Stands for the module of Ray: its instance comes up at the last of some tries."""
+
+    def __init__(self, tries):
+        self.left, self.began = tries, 0
+
+    def is_initialized(self):
+        return False
+
+    def init(self, **given):
+        self.began += 1
+        self.left -= 1
+        if self.left:
+            raise Exception("The current node timed out\nduring startup.")
+
+    def shutdown(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "tries", "began"),
+    [("ray", 1, 1), ("ray", 3, 3), ("ray", 4, 3), ("ray:address=192.0.2.1:1", 2, 1)],
+)
+def test_an_instance_that_a_busy_machine_does_not_start_in_time_is_started_again(
+    make_session, monkeypatch, options, tries, began
+):
+    starting = Starting(tries)
+    monkeypatch.setattr(ray_executor, "_import_ray", lambda: starting)
+    executor = make_executor(make_session(executor=options))
+    if tries > began:
+        with pytest.raises(ConfigError, match=r"executor ray: cannot join .*: The current node timed out during start"):
+            executor._connect()
+    else:
+        executor._connect()
+    assert starting.began == began
+
+
 def test_the_same_report_as_one_process(cluster, reported, suite):
     plain = reported("plain", suite, methods=METHODS)
     assert reported("ray", suite, methods=METHODS, executor="ray") == plain
