@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypeAlias
 
-from annotated_types import Len
-from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import TypedDict
 
 from ..core.errors import Status, one_line
@@ -60,10 +59,10 @@ class _Shape(TypedDict):
     values: NotRequired[list[float | None]]
     value_status: NotRequired[list[_Status]]
     source: NotRequired[str]
-    windows: NotRequired[dict[str, Annotated[list[float], Len(4, 4)]]]
+    windows: NotRequired[dict[str, Annotated[list[float], Field(min_length=4, max_length=4)]]]
 
 
-_ADAPTER: TypeAdapter[Record] = TypeAdapter(_Shape)
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(_Shape)
 
 
 def parse_record(line: str) -> Record:
@@ -73,7 +72,7 @@ def parse_record(line: str) -> Record:
         ValueError: In one line, when it is not JSON or not a record.
     """
     try:
-        record = _ADAPTER.validate_json(line)
+        record: Record = _ADAPTER.validate_json(line)
     except ValidationError:
         record = _slowly(line)
     if len(record.get("values", ())) != len(record.get("value_status", ())):
@@ -91,10 +90,11 @@ def _slowly(line: str) -> Record:
         ValueError: As :func:`parse_record`.
     """
     try:
-        return _ADAPTER.validate_python(parse_line(line))
+        record: Record = _ADAPTER.validate_python(parse_line(line))
     except ValidationError as error:
         field, message = first_problem(error)
         raise ValueError(f"{field + ': ' if field else ''}{message}") from error
+    return record
 
 
 def parse_line(line: str) -> Record:
