@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psutil
 
 from ..harness.config import check_config
 from ..harness.plan import make_plan
-from ..harness.runner import STAGES, Runner
+from ..harness.runner import STAGES, Runner, Silent
 from ..harness.session import Session
+from ..harness.store import Record
 from ..harness.telemetry import Meter
 from ..profiling.planted import plant
 from ..reports.report import write_report
@@ -27,13 +28,15 @@ def main(phase: str, fields: Mapping[str, Any]) -> dict[str, Any]:
         fields: Of :class:`..harness.config.RunConfig`.
 
     Returns:
-        "seconds", "processor_seconds", "peak_bytes" above what the imports took, and "done" and "reused" jobs.
+        "seconds", "processor_seconds", "peak_bytes" above what the imports took, "done" and "reused" jobs, and
+        "made_at": for each output the seconds after which it was there.
     """
     config = check_config(dict(fields), f"phase {phase}")
     counts = {"done": 0, "reused": 0}
+    clock = _Clock()
 
     def run() -> None:
-        summary = Runner(Session(config)).run()
+        summary = Runner(Session(config), clock).run()
         counts.update(done=summary.performed, reused=summary.reused)
 
     steps: dict[str, Callable[[], object]] = {
@@ -48,7 +51,20 @@ def main(phase: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     with Meter() as meter:
         steps[phase]()
     times = {"seconds": meter.seconds, "processor_seconds": time.process_time() - began}
-    return times | {"peak_bytes": max(0, meter.peak_bytes - before), **counts}
+    return times | {"peak_bytes": max(0, meter.peak_bytes - before), **counts, "made_at": clock.made_at}
+
+
+class _Clock(Silent):
+    """Notes when each output was there."""
+
+    def __init__(self) -> None:
+        self.made_at: list[float] = []
+        self._began = time.perf_counter()
+
+    def done(self, records: Sequence[Record]) -> None:
+        """See :meth:`Progress.done`."""
+        if records[0]["stage"] == "generate":
+            self.made_at.append(round(time.perf_counter() - self._began, 4))
 
 
 if __name__ == "__main__":

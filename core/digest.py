@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from functools import lru_cache
+from json.encoder import encode_basestring
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,8 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"b": 1, "a": (1.0, None)})
     '{"a":[1.0,null],"b":1}'
     """
+    if type(value) is str:  # most values are; the encoder asks and turns much round before it comes to that
+        return encode_basestring(value)
     return _ENCODER.encode(value)
 
 
@@ -61,6 +64,11 @@ class CanonicalTexts:
         return text_sha256(self.text(mapping))
 
     def _text(self, value: Any) -> str:
+        kind = type(value)
+        if kind is str:
+            return encode_basestring(value)
+        if kind is int:
+            return repr(value)
         if not isinstance(value, dict):
             return canonical_json(value)
         known = self._known.get(id(value))

@@ -69,6 +69,12 @@ class OpenSuite:
     def _contents(self) -> dict[Window, tuple[dict[str, Any], str]]:
         return {}
 
+    @cached_property
+    def _contents_by_place(self) -> dict[int, tuple[dict[str, Any], str]]:
+        """By the identity of the suite's own windows, which cases share: hashing one takes longer than all else."""
+        windows = {id(window): window for case in self._cases.values() for window in case.windows}
+        return {place: self._by_value(window) for place, window in windows.items()}
+
     def window_content(self, window: Window) -> dict[str, Any]:
         """See :meth:`Suite.window_content`; the same object for the same window."""
         return self._content(window)[0]
@@ -78,6 +84,9 @@ class OpenSuite:
         return self._content(window)[1]
 
     def _content(self, window: Window) -> tuple[dict[str, Any], str]:
+        return self._contents_by_place.get(id(window)) or self._by_value(window)
+
+    def _by_value(self, window: Window) -> tuple[dict[str, Any], str]:
         if window not in self._contents:
             self._contents[window] = self.suite.window_content(window), self.suite.window_key(window)
         return self._contents[window]

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -216,11 +217,11 @@ class Suite(_Strict):
         for driving in self.drivings:
             self._check_windows(f"drivings[{driving.id}].guides", list(driving.guides.values()))
         self._check_windows("clips", self.clips)
-        ids = Counter(case.id.lower() for case in self.cases())
-        twice = [name for name, count in ids.items() if count > 1]
+        ids = [case.id for case in self._formed]
+        twice = [name for name, count in Counter(map(str.lower, ids)).items() if count > 1]
         if twice:
             raise ValueError(f"two cases are called {twice[0]!r}: keep double underscores out of ids")
-        unknown = sorted(set(self.targets) - {case.id for case in self.cases()})
+        unknown = sorted(set(self.targets) - set(ids))
         if unknown:
             raise ValueError(f"targets: no case is called {unknown[0]!r}")
         self._check_windows("targets", list(self.targets.values()))
@@ -256,8 +257,13 @@ class Suite(_Strict):
 
     def cases(self) -> list[Case]:
         """Form the cases: identities x drivings in file order, or one per clip."""
+        return list(self._formed)
+
+    @cached_property
+    def _formed(self) -> list[Case]:
         if self.kind is SuiteKind.SELF_VIDEO:
             return [self._self_case(clip) for clip in self.clips]
+        drivings = [(driving, driving.window) for driving in self.drivings]
         return [
             Case(
                 id=(case_id := f"{identity.id}__{driving.id}"),
@@ -266,12 +272,12 @@ class Suite(_Strict):
                 identity_id=identity.id,
                 driving_id=driving.id,
                 identity=identity,
-                driving=driving.window,
+                driving=window,
                 target=self.targets.get(case_id),
                 guides=driving.guides,
             )
             for identity in self.identities
-            for driving in self.drivings
+            for driving, window in drivings
         ]
 
     def _self_case(self, clip: SelfClip) -> Case:

@@ -32,8 +32,12 @@ def generate_fingerprint(session: Session, suite: Suite, case: Case, label: str)
     Raises:
         PluginError: When the method cannot tell what it is.
     """
-    with making(f"method {label}"):
-        method = session.interned(f"method {label}", method_fingerprint(session.method(label), case.id))
+    method, place = session.method(label), f"method {label}"
+    with making(place):
+        if type(method).case_fingerprint is Generator.case_fingerprint:
+            told = session.once(place, lambda: method_fingerprint(method, case.id))
+        else:
+            told = session.interned(place, method_fingerprint(method, case.id))
     content_of = session.media.suite(suite.name).window_content
     roles = {"identity": case.identity, "driving": case.driving}
     content: dict[str, Any] = {role: content_of(window) for role, window in roles.items()}
@@ -43,7 +47,7 @@ def generate_fingerprint(session: Session, suite: Suite, case: Case, label: str)
         content["target"] = content_of(case.target) if case.target else None
     return {
         "version": GENERATE_VERSION,
-        "method": method,
+        "method": told,
         "suite": suite.name,
         "case": case.id,
         "seed": session.config.seed,
@@ -63,7 +67,7 @@ def score_fingerprint(session: Session, suite: Suite, case: Case, metric: Metric
     roles = {"identity": case.identity, "driving": case.driving, "target": case.target}
     return {
         "version": SCORE_VERSION,
-        "metric": session.interned(f"metric {id(metric)}", dict(metric.fingerprint())),
+        "metric": session.once(f"metric {id(metric)}", lambda: dict(metric.fingerprint())),
         "faces": session.observer.fingerprint_for(metric.spec.needs),
         **{role: content_of(window) for role, window in roles.items() if window is not None},
         **environment(session),
@@ -75,9 +79,13 @@ def environment(session: Session) -> Fingerprint:
 
     Never a device's index: every card of a machine is as good as another.
     """
-    gpu = {"gpu": session.gpu} if session.gpu else {}
-    switches = {"arithmetic": dict(session.arithmetic)} if session.arithmetic else {}
-    return {"device": device_type(session.device), "threads": session.config.threads, **switches, **gpu}
+
+    def make() -> dict[str, Any]:
+        gpu = {"gpu": session.gpu} if session.gpu else {}
+        switches = {"arithmetic": dict(session.arithmetic)} if session.arithmetic else {}
+        return {"device": device_type(session.device), "threads": session.config.threads, **switches, **gpu}
+
+    return session.once("environment", make)
 
 
 def differences(old: Fingerprint, new: Fingerprint) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 
 from ..core.errors import AssetError, ConfigError
@@ -13,13 +13,14 @@ from ..datasets.clip import Clip
 from ..datasets.framing import frame_window
 from ..datasets.manifest import Case, Window
 from ..datasets.media import Limits
+from .kept_clips import KeptClips
 
 REPORT_FILES = {"index", "cost", "ablation"}
 """Files of a report that are not named after a suite."""
 COMPARISON = ".compare"
 """What a report puts behind a suite's name for the comparison with the baseline."""
-KEPT_CLIPS = 4
-"""Decoded clips that are kept; 3 s at 512 px and 25 fps are 59 MB."""
+KEPT_BYTES = 256 * 2**20
+"""Decoded frames that are kept: four clips of 3 s at 512 px and 25 fps, or the inputs of a suite of images."""
 
 
 class SuiteMedia:
@@ -35,7 +36,7 @@ class SuiteMedia:
         self._cache = cache
         self.assets = AssetStore(cache)
         self._limits = Limits()
-        self._decode = lru_cache(maxsize=KEPT_CLIPS)(self._decode_window)
+        self._decode = KeptClips(self._decode_window, KEPT_BYTES)
 
     @cached_property
     def suites(self) -> list[OpenSuite]:

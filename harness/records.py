@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from typing import Any, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, NotRequired, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from typing_extensions import TypedDict
 
 from ..core.errors import Status, one_line
 from ..core.files import is_safe_relative
@@ -15,55 +16,53 @@ Record: TypeAlias = dict[str, Any]
 """One line of a records file: plain data with at least "stage", "key", "status" and "reason"."""
 
 
-class StoredFile(BaseModel):
+def _inside(path: str) -> str:
+    if not is_safe_relative(path):
+        raise ValueError(f"path {path!r} leaves the run folder")
+    return path
+
+
+if TYPE_CHECKING:
+    _Status: TypeAlias = str
+else:
+    _Status = Literal[tuple(map(str, Status))]
+
+
+class StoredFile(TypedDict):
     """A file of the run folder, as a record speaks of it."""
 
-    model_config = ConfigDict(extra="allow", strict=True)
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
 
-    path: str
+    path: Annotated[str, AfterValidator(_inside)]
     bytes: int
     sha256: str
 
-    @field_validator("path")
-    @classmethod
-    def _stays_inside(cls, value: str) -> str:
-        if not is_safe_relative(value):
-            raise ValueError(f"path {value!r} leaves the run folder")
-        return value
 
+class _Shape(TypedDict):
+    """The fields that the harness and the reports rely on; a plain dict, since a run has hundreds of thousands."""
 
-class _Shape(BaseModel):
-    """The fields that the harness and the reports rely on."""
-
-    model_config = ConfigDict(extra="allow")
+    __pydantic_config__ = ConfigDict(extra="allow")  # type: ignore[misc]
 
     stage: Literal["generate", "observe", "score"]
     key: str
-    status: Status
+    status: _Status
     reason: str
-    turn: int = 0
-    seconds: float = 0.0
-    peak_bytes: int = 0
-    calls: dict[str, int] = {}
-    output: StoredFile | None = None
-    canvas: StoredFile | None = None
-    state: StoredFile | None = None
-    pasted: StoredFile | None = None
-    fingerprint: dict[str, Any] = {}
-    values: list[float | None] = []
-    value_status: list[Status] = []
-    source: str = ""
-    windows: dict[str, tuple[float, float, float, float]] = {}
+    turn: NotRequired[int]
+    seconds: NotRequired[float]
+    peak_bytes: NotRequired[int]
+    calls: NotRequired[dict[str, int]]
+    output: NotRequired[StoredFile | None]
+    canvas: NotRequired[StoredFile | None]
+    state: NotRequired[StoredFile | None]
+    pasted: NotRequired[StoredFile | None]
+    fingerprint: NotRequired[dict[str, Any]]
+    values: NotRequired[list[float | None]]
+    value_status: NotRequired[list[_Status]]
+    source: NotRequired[str]
+    windows: NotRequired[dict[str, Annotated[list[float], Field(min_length=4, max_length=4)]]]
 
-    @model_validator(mode="after")
-    def _is_whole(self) -> Self:
-        if len(self.values) != len(self.value_status):
-            raise ValueError(f"{len(self.values)} values with {len(self.value_status)} statuses")
-        if self.stage == "generate" and (self.output is not None) != (self.status is Status.OK):
-            raise ValueError(
-                f"an output of status {str(self.status)!r} {'without' if self.output is None else 'with'} a file"
-            )
-        return self
+
+_ADAPTER: TypeAdapter[Any] = TypeAdapter(_Shape)
 
 
 def parse_record(line: str) -> Record:
@@ -72,9 +71,26 @@ def parse_record(line: str) -> Record:
     Raises:
         ValueError: In one line, when it is not JSON or not a record.
     """
-    record = parse_line(line)
     try:
-        _Shape.model_validate(record)
+        record: Record = _ADAPTER.validate_json(line)
+    except ValidationError:
+        record = _slowly(line)
+    if len(record.get("values", ())) != len(record.get("value_status", ())):
+        raise ValueError(f"{len(record.get('values', ()))} values with {len(record.get('value_status', ()))} statuses")
+    if record["stage"] == "generate" and bool(record.get("output")) != (record["status"] == Status.OK):
+        has = "with" if record.get("output") else "without"
+        raise ValueError(f"an output of status {record['status']!r} {has} a file")
+    return record
+
+
+def _slowly(line: str) -> Record:
+    """Read a line that the quick reader refused: it takes no lone surrogates, which file names in a reason may hold.
+
+    Raises:
+        ValueError: As :func:`parse_record`.
+    """
+    try:
+        record: Record = _ADAPTER.validate_python(parse_line(line))
     except ValidationError as error:
         field, message = first_problem(error)
         raise ValueError(f"{field + ': ' if field else ''}{message}") from error

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from ..core.collector import collector_paused
 from ..core.errors import Status
 from .executors import ExecutorBase, make_executor
 from .plan import PlanItem, in_shard, make_plan, plan_lines
@@ -112,7 +113,8 @@ class Runner:
         session.progress = self._progress.step
         # Callers of earlier versions bring a progress that is not told this.
         session.workers_progress = getattr(self._progress, "workers", None)
-        self._plan = make_plan(session) if plan is None else plan
+        with collector_paused():
+            self._plan = make_plan(session) if plan is None else plan
         index, count = session.config.shard_of
         store = Store(session.config.folder, f"{index + 1}-of-{count}")
         self._run = RunState(session, list(in_shard(self._plan, index, count)), store)
@@ -136,7 +138,8 @@ class Runner:
             store.writing(),
             make_executor(self._session) as executor,
         ):
-            store.load()
+            with collector_paused():
+                store.load()
             copy_suites(self._session)
             store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
             store.write_plan(lines)
@@ -157,8 +160,9 @@ class Runner:
 
     def _carry_out(self, stage: Stage, executor: ExecutorBase) -> None:
         """Do the jobs of a stage that are not done yet."""
-        jobs = stage.jobs()
-        left = [job for key, job in jobs.items() if not stage.is_done(key)]
+        with collector_paused():
+            jobs = stage.jobs()
+            left = [job for key, job in jobs.items() if not stage.is_done(key)]
         self._progress.stage(stage.name, len(left), len(jobs) - len(left))
         self._summary.reused += len(jobs) - len(left)
         for batch in stage.batches(left):

@@ -131,6 +131,12 @@ class Session:
             self._interned[place] = value
         return self._interned[place]
 
+    def once(self, place: str, make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        """What was made when the place was first asked for; for what is the same for all cases."""
+        if place not in self._interned:
+            self._interned[place] = make()
+        return self._interned[place]
+
     def sees_target(self, label: str) -> bool:
         """Whether a method is a control that is given the target."""
         return self.method(label).sees_target

@@ -98,13 +98,18 @@ class _Discrete(GaussianPath):
     ) -> None:
         self.length = len(alphas_cumprod)
         # The last entry is the clean end, so that time -1, which sampling steps to, finds it.
-        self._alphas_cumprod = torch.cat([alphas_cumprod, alphas_cumprod.new_ones(1)])
+        whole = torch.cat([alphas_cumprod, alphas_cumprod.new_ones(1)])
+        # By device: sent there once, since whoever sends waits for it.
+        self._alphas_cumprod = {whole.device: whole}
+        self._origin = whole
         self._spacing = spacing
         self._offset = offset
 
     def coefficients(self, t: Tensor) -> tuple[Tensor, Tensor]:
         """Factors of signal and noise at times; see :meth:`GaussianPath.coefficients`."""
-        squared = self._alphas_cumprod.to(t.device)[t]
+        if t.device not in self._alphas_cumprod:
+            self._alphas_cumprod[t.device] = self._origin.to(t.device)
+        squared = self._alphas_cumprod[t.device][t]
         return squared.sqrt(), (1 - squared).sqrt()
 
     def times(self, share: Tensor) -> Tensor:

@@ -76,7 +76,8 @@ def measure(
         fields = run_fields(place, write_suite(place / "suite", identities, size // identities)) | dict(more)
         for phase in PHASES:
             phase = "plant" if phase == "run" and cases > largest_run else phase
-            cost = PhaseCost(cases=cases, phase=phase, **_run_phase(phase, fields))
+            told = {name: value for name, value in run_phase(phase, fields).items() if name != "made_at"}
+            cost = PhaseCost(cases=cases, phase=phase, **told)
             found.append(cost)
             tell(cost)
     return found
@@ -122,8 +123,12 @@ def write_suite(folder: Path, identities: int, drivings: int) -> Path:
     return manifest
 
 
-def _run_phase(phase: str, fields: Mapping[str, Any]) -> dict[str, Any]:
-    """Run a phase in a process of its own and read what it found."""
+def run_phase(phase: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Run a phase in a process of its own and read what it found; see ``cli/profile_harness_phase.py``.
+
+    Raises:
+        BenchError: When it fails, with what it said.
+    """
     command = [sys.executable, "-m", _PHASE, phase, json.dumps(fields)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
     if done.returncode:

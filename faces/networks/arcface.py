@@ -49,9 +49,10 @@ class DifferentiableArcFace(nn.Module):
             Embeddings as the network gives them (not normalised), shape (N, D).
 
         Raises:
-            ValueError: When the frames are out of range, or a matrix cannot be inverted.
+            ValueError: When frames without gradients are out of range, or a matrix cannot be inverted.
         """
-        if frames.detach().abs().max() > 2:
+        # Not of frames that are trained on: the answer would wait for the device in every step.
+        if not frames.requires_grad and frames.abs().max() > 2:
             raise ValueError("frames must be in [-1, 1]")
         crops = crop_faces((frames + 1) * 127.5, matrices)
         embeddings: Tensor = self.network((crops - self.mean) / self.std)
@@ -81,8 +82,8 @@ def crop_faces(frames: Tensor, matrices: Sequence[Floats], size: int = ARCFACE_S
     for frame, matrix in zip(frames, matrices, strict=True):
         channels, height, width = frame.shape
         index, weight = bilinear_taps(matrix, size, height, width)
-        taps = torch.from_numpy(index).to(frame.device).reshape(-1)
-        weights = torch.from_numpy(weight).to(frame.dtype).to(frame.device)
+        taps = torch.from_numpy(index).to(frame.device, non_blocking=True).reshape(-1)
+        weights = torch.from_numpy(weight).to(frame.dtype).to(frame.device, non_blocking=True)
         pixels = frame.reshape(channels, -1).index_select(1, taps).reshape(channels, *weights.shape)
         crops.append((pixels * weights).sum(dim=1).reshape(channels, size, size))
     return torch.stack(crops)

@@ -8,11 +8,12 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, wait
+from concurrent.futures import CancelledError
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
 from multiprocessing import resource_tracker
+from queue import Empty, SimpleQueue
 from types import TracebackType
 from typing import Any
 
@@ -76,22 +77,30 @@ class ProcessExecutor(ExecutorBase):
             self._pids = context.Array("q", self._config.workers)
             self._pool = ProcessPool(self._config.workers, 0, _start, (self._config, self._pids), context)
         limit, waiting = TimeLimit(self._config.case_timeout), iter(jobs)
-        futures = self._scheduled(waiting, _AHEAD * self._config.workers)
+        # Each future puts itself here when it is done: waiting for futures takes their locks, all at once, and a
+        # Control-C in the middle of that would leave some taken, for which the end of the pool waits for ever.
+        finished: SimpleQueue[ProcessFuture[list[Record]]] = SimpleQueue()
+        futures = self._scheduled(waiting, _AHEAD * self._config.workers, finished)
         while futures:
-            done, left = wait(futures, limit.tick, FIRST_COMPLETED)
-            for future in limit.overdue(left):
-                future.cancel()  # ends its process as well
-            futures |= self._scheduled(waiting, len(done))
-            for future in done:
-                yield self._outcome(future, futures.pop(future))
+            done = _next(finished, limit.tick)
+            for future in limit.overdue(futures.keys() - {done}):
+                future.cancel()  # ends its process as well, and puts it into the queue
+            if done is not None:
+                futures |= self._scheduled(waiting, 1, finished)
+                yield self._outcome(done, futures.pop(done))
 
-    def _scheduled(self, jobs: Iterator[Job], count: int) -> dict[ProcessFuture[list[Record]], Job]:
-        """Hand the next jobs to the pool: a few, since whoever waits for futures looks at all of them each time."""
+    def _scheduled(
+        self, jobs: Iterator[Job], count: int, finished: SimpleQueue[ProcessFuture[list[Record]]]
+    ) -> dict[ProcessFuture[list[Record]], Job]:
+        """Hand the next few jobs to the pool, which writes them out for its processes at once."""
         chosen = list(islice(jobs, count))
         if self._pool is None or not chosen:
             return {}
         with _interrupts_held():
-            return {self._pool.schedule(_work, (job,)): job for job in chosen}
+            scheduled = {self._pool.schedule(_work, (job,)): job for job in chosen}
+            for future in scheduled:
+                future.add_done_callback(finished.put)
+        return scheduled
 
     def _outcome(self, future: ProcessFuture[list[Record]], job: Job) -> list[Record]:
         try:
@@ -104,6 +113,14 @@ class ProcessExecutor(ExecutorBase):
         except BrokenProcessPool as error:
             raise BenchError("the worker processes end before they begin: see why with --workers 1") from error
         return records
+
+
+def _next(finished: SimpleQueue[ProcessFuture[list[Record]]], tick: float | None) -> ProcessFuture[list[Record]] | None:
+    """The next future that is done; None when there is none for so many seconds."""
+    try:
+        return finished.get(timeout=tick)
+    except Empty:
+        return None
 
 
 def _how_it_died(code: int | None) -> str:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
-from ...core.errors import ConfigError, Status, StoreError
+from ...core.errors import ConfigError, Status, StoreError, one_line
 from ...core.files import write_text
 from ...core.options import Options, parse_options
 from ..session import Session
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 _KILLS, _LOSSES = 2, 5
 _TICK_S = 0.5
+_STARTS = 3
+"""How often an instance of this machine is started: Ray gives its processes half a minute, too little on a busy one."""
 _OBJECT_STORE_BYTES = 256 * 2**20
 
 
@@ -68,22 +70,26 @@ class _Flight:
 
 
 class _Losses:
-    """Workers that each job has cost; a job that kills them is not tried for ever."""
+    """Workers that each job has cost; a job that kills them is not tried for ever.
+
+    Jobs are told apart by identity, and must outlive it: not all of them can be hashed.
+    """
 
     def __init__(self) -> None:
-        self._own: Counter[Job] = Counter()
-        self._all: Counter[Job] = Counter()
+        self._own: Counter[int] = Counter()
+        self._all: Counter[int] = Counter()
 
     def reason_to_give_up(self, job: Job, error: Exception) -> str:
         """Count one more; returns why the job is not tried again, "" when it is.
 
         A worker that went down with its machine says nothing about its job: such losses have a limit of their own.
         """
-        self._all[job] += 1
-        self._own[job] += "node has died" not in str(error)
-        if self._own[job] < _KILLS and self._all[job] < _LOSSES:
+        name = id(job)
+        self._all[name] += 1
+        self._own[name] += "node has died" not in str(error)
+        if self._own[name] < _KILLS and self._all[name] < _LOSSES:
             return ""
-        return f"its worker died {self._all[job]} times"
+        return f"its worker died {self._all[name]} times"
 
 
 class RayExecutor(ExecutorBase):
@@ -188,16 +194,19 @@ class RayExecutor(ExecutorBase):
         if ray.is_initialized():  # by whoever called; it is not ours to end
             return
         quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": True}
-        try:
-            if self._options.address:
-                ray.init(address=self._options.address, **quiet)
-            else:
-                alone = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
-                ray.init(address="local", **alone, **quiet)
-        except (ConnectionError, RuntimeError, ValueError) as error:
-            where = self._options.address or "this machine"
-            raise ConfigError(f"executor ray: cannot join {where}: {str(error).splitlines()[0]}") from error
+        alone = {"include_dashboard": False, "object_store_memory": _OBJECT_STORE_BYTES}
+        given = {"address": self._options.address} if self._options.address else {"address": "local", **alone}
         self._owns_ray = True
+        for left in reversed(range(_STARTS)):
+            try:
+                ray.init(**given, **quiet)
+            except Exception as error:
+                ray.shutdown()
+                if not left or self._options.address:
+                    where = self._options.address or "this machine"
+                    raise ConfigError(f"executor ray: cannot join {where}: {one_line(error)}") from error
+            else:
+                return
 
     def _frames(self, job: Job) -> int:
         """Frames that a job is about: the longest known measure of how long it will take."""
@@ -240,6 +249,8 @@ class RayExecutor(ExecutorBase):
 def _import_ray() -> Any:
     """Load Ray; it sends nothing home."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    # Ray makes its workers give way to all other programs (nice 15); one process of a run counts as much as another.
+    os.environ.setdefault("RAY_worker_niceness", "0")
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # otherwise a warning about the future
     try:
         import ray

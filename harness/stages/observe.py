@@ -102,10 +102,12 @@ class ObserveInputs(_Observe):
 
     def _clips(self) -> Iterator[tuple[Source, tuple[str, ...], str]]:
         media = self.run.session.media
+        shown: set[tuple[int, tuple[str, ...]]] = set()  # cases share their windows
         for item, features in self.run.observed():
             case, opened = media.case(item.suite, item.case), media.suite(item.suite)
             for window in (case.identity, case.driving, case.target):
-                if window is not None:
+                if window is not None and (id(window), features) not in shown:
+                    shown.add((id(window), features))
                     source = Source(item.suite, opened.window_key(window), window=window)
                     yield source, features, f"{item.suite}: {window.asset} from {window.start}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
 from typing import ClassVar
@@ -153,6 +153,16 @@ class Score(Stage):
             if chosen and output is not None:
                 jobs[chosen[0][1]] = ScoreJob(item.suite, item.case, item.method, output, canvas, chosen)
         return jobs
+
+    def batches(self, left: Sequence[Job]) -> Iterator[Sequence[Job]]:
+        """See :meth:`Stage.batches`: in the order of driving clips, each decoded once for all its cases and methods."""
+        yield sorted(left, key=self._driving)
+
+    def _driving(self, job: Job) -> tuple[str, str, int]:
+        if not isinstance(job, ScoreJob):
+            raise TypeError(f"{type(job).__name__} is no job of this stage")
+        driving = self.run.session.media.case(job.suite, job.case).driving
+        return job.suite, driving.asset, driving.start
 
     def fingerprint(self, key: str) -> Fingerprint | None:
         """All that decides the results; see :meth:`Stage.fingerprint`."""

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from diffusers import MotionAdapter, UNet2DConditionModel, UNetMotionModel
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
+from ..recompute import recompute
 from .adapters import MotionKnits, ReferenceAdapter
 from .feature_maps import Maps
 from .layers import split_first
@@ -163,7 +163,7 @@ class WiredUNet:
 
     def _run(self, module: nn.Module, *inputs: Tensor) -> Any:
         if self._is_recomputing():
-            return checkpoint(module, *inputs, use_reentrant=False)
+            return recompute(module, *inputs)
         return module(*inputs)
 
     def _is_recomputing(self) -> bool:
@@ -173,7 +173,10 @@ class WiredUNet:
         """Diffusers' own switch, for the blocks that this UNet does not share with its leader."""
         wanted = bool(self._leader.is_gradient_checkpointing)
         if self.unet is not self._leader and wanted != self._recomputes:
-            (self.unet.enable_gradient_checkpointing if wanted else self.unet.disable_gradient_checkpointing)()
+            if wanted:
+                self.unet.enable_gradient_checkpointing(recompute)
+            else:
+                self.unet.disable_gradient_checkpointing()
             self._recomputes = wanted
 
 
@@ -224,7 +227,7 @@ def recompute_when(module: nn.Module, is_on: Callable[[], bool]) -> None:
 
     def forward(*args: Any, **kwargs: Any) -> Any:
         if is_on():
-            return checkpoint(plain, *args, use_reentrant=False, **kwargs)
+            return recompute(plain, *args, **kwargs)
         return plain(*args, **kwargs)
 
     module.forward = forward

@@ -10,6 +10,7 @@ import torch
 from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor, nn
 
+from ..recompute import recompute
 from .appearance import AppearanceEncoder, PoseEncoder, TokenProjection
 from .architecture import ANGLES, STRIDE
 from .motion import ExpressionEncoder, HeadPoseEncoder, MotionRefiner
@@ -146,7 +147,10 @@ class Networks:
         """
         wanted = torch.is_grad_enabled() and bool(self.denoiser.is_gradient_checkpointing)
         if wanted != self.codec.is_gradient_checkpointing:  # as the tuner set the denoiser
-            (self.codec.enable_gradient_checkpointing if wanted else self.codec.disable_gradient_checkpointing)()
+            if wanted:
+                self.codec.enable_gradient_checkpointing(recompute)
+            else:
+                self.codec.disable_gradient_checkpointing()
         plain = latents.to(self.device) / SCALE
         frames: Tensor = self.codec.decode(plain.to(self.dtype), num_frames=run, return_dict=False)[0]
         return frames.float()

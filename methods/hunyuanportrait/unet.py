@@ -10,7 +10,8 @@ from diffusers import UNetSpatioTemporalConditionModel
 from diffusers.models.transformers.transformer_temporal import TransformerSpatioTemporalModel
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
+
+from ..recompute import recompute
 
 Context = tuple[Tensor, Tensor]
 """Appearance tokens, and motion tokens."""
@@ -73,7 +74,7 @@ class PortraitTransformer(TransformerSpatioTemporalModel):  # type: ignore[misc]
         given = (hidden_states, *encoder_hidden_states, image_only_indicator)
         if torch.is_grad_enabled() and self.gradient_checkpointing:
             # As one unit: diffusers' own switch leaves the temporal half out.
-            return (checkpoint(self._transform, *given, use_reentrant=False),)
+            return (recompute(self._transform, *given),)
         return (self._transform(*given),)
 
     def _transform(self, maps: Tensor, appearance: Tensor, motion: Tensor, indicator: Tensor) -> Tensor:

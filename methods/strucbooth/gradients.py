@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -20,9 +21,16 @@ FULL_EDGE = 8.0
 _SMOOTH, _DIFFERENCE = (1.0, 2.0, 1.0), (-1.0, 0.0, 1.0)
 
 
+@lru_cache(maxsize=64)
+def _constant(values: tuple[float, ...], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """A tensor that stays on its device: sending it there with every patch would wait for the device each time."""
+    with torch.inference_mode(False):  # whoever asks first may be one who trains nothing
+        return torch.tensor(values, dtype=dtype, device=device)
+
+
 def gray(frames: Tensor) -> Tensor:
     """Luminance of RGB frames (eq. 9): (N, 3, H, W) to (N, 1, H, W)."""
-    weights = torch.tensor(GRAY, dtype=frames.dtype, device=frames.device)
+    weights = _constant(GRAY, frames.dtype, frames.device)
     return torch.einsum("nchw,c->nhw", frames, weights)[:, None]
 
 
@@ -38,8 +46,8 @@ def sobel(image: Tensor) -> Tensor:
     Returns:
         Gx and Gy, shape (N, 2, H - 2, W - 2).
     """
-    smooth = torch.tensor(_SMOOTH, dtype=image.dtype, device=image.device)
-    difference = torch.tensor(_DIFFERENCE, dtype=image.dtype, device=image.device)
+    smooth = _constant(_SMOOTH, image.dtype, image.device)
+    difference = _constant(_DIFFERENCE, image.dtype, image.device)
     # torch correlates, so these are the kernels turned by 180 degrees.
     kernels = torch.stack([torch.outer(smooth, difference), torch.outer(difference, smooth)])
     return F.conv2d(image, kernels[:, None])

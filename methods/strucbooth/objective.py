@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,33 @@ class Draw:
     noise: Tensor
     decoded: list[int]
     identity: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """The losses of one draw, not read yet: reading waits for the device.
+
+    Attributes:
+        scalars: The denoising loss, what it must not exceed, and the other losses times their weights.
+        weights: Those weights by name, in order.
+    """
+
+    scalars: Tensor
+    weights: Mapping[str, float]
+
+
+def read(draws: Sequence[Losses]) -> Iterator[dict[str, float]]:
+    """The losses of draws by name, not weighted; the device is waited for once for all of them.
+
+    Raises:
+        DivergedError: When a denoising loss is far above the mean square of its target.
+    """
+    values = iter(torch.cat([draw.scalars for draw in draws]).tolist())
+    for draw in draws:
+        value, limit = next(values), next(values)
+        if value > limit:
+            raise DivergedError(f"the denoising loss is {value:.3g}, above {limit:.3g}")
+        yield {"ldm": value, **{name: next(values) / weight for name, weight in draw.weights.items()}}
 
 
 class TuningObjective:
@@ -81,19 +109,18 @@ class TuningObjective:
         with_patches = [row for row, frame in enumerate(frames) if self._guide.patches[frame]]
         order = torch.randperm(len(with_patches), generator=self._random)[: config.frames].tolist()
         decoded = sorted(with_patches[index] for index in order)
-        return Draw(frames, t.to(latents.device), noise.to(latents), decoded, self._identity_row(frames))
+        # Both lie in ordinary memory, which has been read when the call comes back, though the device may not be there.
+        there = (t.to(latents.device, non_blocking=True), noise.to(latents, non_blocking=True))
+        return Draw(frames, *there, decoded, self._identity_row(frames))
 
     def backward(self, parameters: list[torch.nn.Parameter]) -> dict[str, float]:
-        """Draw once and add the weighted losses' gradients (eq. 8) to the parameters'.
+        """Draw once, add gradients and read the losses at once; see :meth:`add_gradients` and :func:`read`."""
+        return next(read([self.add_gradients(parameters)]))
 
-        Returns:
-            The losses by name, not weighted.
-
-        Raises:
-            DivergedError: When the denoising loss is far above the mean square of its target.
-        """
+    def add_gradients(self, parameters: list[torch.nn.Parameter]) -> Losses:
+        """Draw once and add the weighted losses' gradients (eq. 8) to the parameters'; does not wait for the device."""
         config, path, draw = self._config, self._generator.parameterization, self.draw()
-        clean = self._guide.latents[draw.frames]
+        clean = self._guide.latents[draw.frames[0] : draw.frames[-1] + 1]
         noisy = path.add_noise(clean, draw.noise, draw.t)
         target = path.target(clean, draw.noise, draw.t)
         with self._autocast(clean.device):
@@ -106,12 +133,8 @@ class TuningObjective:
         share = 1 / config.accumulate
         torch.autograd.backward([share * config.ldm_weight * ldm, x0], [None, share * gradient], inputs=parameters)
         scalars = [ldm.detach(), config.divergence * target.square().mean(), *pixels.values()]
-        # The only time that a step waits for the device.
-        value, limit, *found = torch.stack([one.float() for one in scalars]).tolist()
-        if value > limit:
-            raise DivergedError(f"the denoising loss is {value:.3g}, above {limit:.3g}")
         weights = {"gradient": config.gradient_weight, "identity": config.identity_weight}
-        return {"ldm": value, **{name: own / weights[name] for name, own in zip(pixels, found, strict=True)}}
+        return Losses(torch.stack([one.float() for one in scalars]), {name: weights[name] for name in pixels})
 
     def _terms(self, draw: Draw) -> list[PixelTerm]:
         """The losses of a draw that look at pixels."""

@@ -143,7 +143,9 @@ class PatchDecoder:
             for first, (_, own) in zip(firsts, sites, strict=True)
         ]
         together = torch.cat(cut)
-        frames = self.decode(together, run) if run > 1 else self.decode(together)
+        if run == 1:
+            return self.decode(together)
+        frames = self.decode(together, run)
         places = zip(firsts, sites, strict=True)
         return frames[[place * run + row - first for place, (first, (row, _)) in enumerate(places)]]
 

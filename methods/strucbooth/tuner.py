@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +22,14 @@ from ..guides import expand_guides
 from ..lora import Lora, injected_lora, unchanged
 from ..outputs import Outputs
 from ..phases import Phases
+from ..recompute import recompute
 from ..sweeps import Sweep
 from .ablation import SWEEPS
 from .config import OWNER, StrucBoothConfig
 from .gradients import gray_levels
 from .identity_loss import embedder_source, find_embedder
 from .loss_trace import Trace
-from .objective import TuningObjective
+from .objective import Losses, TuningObjective, read
 from .optimizer import make_optimizer
 from .regions import REGION_NAMES
 from .snapshots import FOLDER, Snapshot, Snapshots, tuning_key
@@ -35,6 +37,9 @@ from .targets import TuningTargets, prepare
 from .tuned_generator import Tuned
 
 CODE_VERSION = 2
+_READ_EVERY = {"cuda": 10}
+"""By kind of device: after how many steps losses are read. Until then steps follow each other without a wait; a loss
+that is not finite is seen so much later, and the case fails as it would have."""
 
 
 class StrucBooth(Tuner):
@@ -191,16 +196,32 @@ class StrucBooth(Tuner):
                 kept.save(step, Snapshot(lora.state(), case.patches, trace.values))
 
         keep(0)
+        every = _READ_EVERY.get(self._context.device.partition(":")[0], 1)
+        unread: list[Losses] = []
         for step in range(1, config.steps + 1):
-            losses = trace.add([case.backward(parameters) for _ in range(config.accumulate)])
+            unread += [case.add_gradients(parameters) for _ in range(config.accumulate)]
+            if step % every == 0 or step in config.kept_steps:
+                self._note(unread, trace, step, config)
+                unread = []
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
             keep(step)
-            if self._context.progress is not None:
-                self._context.progress(step, config.steps, losses)
         if not _are_finite(parameters):
             raise DivergedError("the LoRA weights are not finite after the last step")
         return Snapshot(lora.state(), case.patches, trace.values)
+
+    def _note(self, unread: list[Losses], trace: Trace, step: int, config: StrucBoothConfig) -> None:
+        """Read the losses of the last steps, note them and tell of them.
+
+        Raises:
+            DivergedError: When one is not finite, or far above where it can be.
+        """
+        draws, own = read(unread), config.accumulate
+        first = step - len(unread) // own + 1
+        for index in range(first, step + 1):
+            losses = trace.add(list(islice(draws, own)))
+            if self._context.progress is not None:
+                self._context.progress(index, config.steps, losses)
 
     def _kept(
         self, generator: DiffusionGenerator, inputs: Inputs, sources: Mapping[str, Clip], config: StrucBoothConfig
@@ -288,4 +309,4 @@ def _recompute(denoiser: torch.nn.Module) -> None:
     switch = getattr(denoiser, "enable_gradient_checkpointing", None)
     if switch is None:
         raise ConfigError(f"{OWNER}: {type(denoiser).__name__} has no gradient checkpointing: checkpointing=false")
-    switch()
+    switch(recompute)

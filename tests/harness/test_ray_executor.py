@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import random
 import shutil
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 
 import psutil
@@ -26,23 +21,18 @@ from portraitbench.reports.report import write_report
 
 ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'portraitbench[ray]'")
 
+import ray_cluster  # noqa: E402 - it needs Ray
+
 METHODS = ["copy-driving", "toy:canvas=true,noise=true", "bad:how=raise,only=*d1,as=broken"]
 
 
 @pytest.fixture(scope="module")
 def cluster():
     """A head without room for workers, on which the driver is, and one node."""
-    from ray.cluster_utils import Cluster
-
-    os.environ |= {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "180"}
-    # Quicker than Ray's own, but not so quick that a node of a busy machine counts as dead.
-    settings = {"health_check_period_ms": 1000, "health_check_failure_threshold": 3, "health_check_timeout_ms": 5000}
-    made = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "_system_config": settings})
-    made.add_node(num_cpus=1)
-    ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
-    yield made
-    ray.shutdown()
-    made.shutdown()
+    with ray_cluster.started(nodes=1) as made:
+        ray.init(address=made.address, log_to_driver=False, logging_level="ERROR")
+        yield made
+        ray.shutdown()
 
 
 @pytest.fixture
@@ -73,6 +63,43 @@ def test_options_that_do_not_fit_are_refused(make_session):
         make_executor(make_session(executor="ray:hosts=2"))
     with pytest.raises(ConfigError, match="its workers follow from cpus and gpus: leave out workers"):
         make_executor(make_session(executor="ray", workers=2))
+
+
+class Starting:
+    """Stands for the module of Ray: its instance comes up at the last of some tries."""
+
+    def __init__(self, tries):
+        self.left, self.began = tries, 0
+
+    def is_initialized(self):
+        return False
+
+    def init(self, **given):
+        self.began += 1
+        self.left -= 1
+        if self.left:
+            raise Exception("The current node timed out\nduring startup.")
+
+    def shutdown(self):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("options", "tries", "began"),
+    [("ray", 1, 1), ("ray", 3, 3), ("ray", 4, 3), ("ray:address=192.0.2.1:1", 2, 1)],
+)
+def test_an_instance_that_a_busy_machine_does_not_start_in_time_is_started_again(
+    make_session, monkeypatch, options, tries, began
+):
+    starting = Starting(tries)
+    monkeypatch.setattr(ray_executor, "_import_ray", lambda: starting)
+    executor = make_executor(make_session(executor=options))
+    if tries > began:
+        with pytest.raises(ConfigError, match=r"executor ray: cannot join .*: The current node timed out during start"):
+            executor._connect()
+    else:
+        executor._connect()
+    assert starting.began == began
 
 
 def test_the_same_report_as_one_process(cluster, reported, suite):
@@ -129,40 +156,6 @@ def test_a_plug_in_that_the_worker_does_not_have_travels(cluster, perform, suite
     assert not summary.failures
 
 
-@pytest.mark.slow
-def test_workers_and_nodes_killed_at_random(cluster, reported, suite, monkeypatch):
-    """A node joins and is killed, again and again, and so are workers; the report is that of one process."""
-    # Killed from outside more often than any machine would: that a job is hit twice is not the job's fault here.
-    monkeypatch.setattr(ray_executor, "_KILLS", 100)
-    monkeypatch.setattr(ray_executor, "_LOSSES", 100)
-    methods = [*METHODS, "bad:how=slow"]
-    plain = reported("plain", suite, methods=methods)
-    killed, rng = Counter(), random.Random(3)
-    # Ray starts nodes from the main thread only: the run has the other one.
-    with ThreadPoolExecutor(1) as pool:
-        running = pool.submit(reported, "killed", suite, methods=methods, executor="ray")
-        node = cluster.add_node(num_cpus=1)
-        while not running.done() and killed.total() < 20:
-            wait([running], rng.uniform(0.5, 3.0))
-            workers = [
-                one for one in psutil.process_iter(["cmdline"]) if "RayWorker" in " ".join(one.info["cmdline"] or ())
-            ]
-            if workers and rng.random() < 0.7:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    rng.choice(workers).kill()
-                    killed["worker"] += 1
-            else:
-                cluster.remove_node(node, allow_graceful=False)
-                killed["node"] += 1
-                node = cluster.add_node(num_cpus=1)
-        found = running.result()
-    cluster.remove_node(node)
-    print(f"killed: {dict(killed)}")
-    assert killed.total()
-    differing = [name for name in plain if found.get(name) != plain[name]]
-    assert differing == []
-
-
 def _command(suite: Path, folder: Path) -> list[str]:
     program = "from portraitbench.cli.app import main; main()"
     toys = Path(__file__).parents[1] / "toys.py"
@@ -186,8 +179,9 @@ def test_the_driver_ended_leaves_nothing_behind_and_goes_on(suite, tmp_path, how
     assert started
     process.send_signal(how)
     process.communicate(timeout=60)
-    # Ray's own agents look after their node only now and then; no worker and no node may be left.
-    _, alive = psutil.wait_procs(started, timeout=120)
+    # Nothing may be left, not even agents of Ray, which look after their node only now and then: on a busy machine
+    # that takes minutes.
+    _, alive = psutil.wait_procs(started, timeout=400)
     assert [one.name() for one in alive] == []
     subprocess.run(command, check=True, capture_output=True, timeout=300)
     runs = [tmp_path / name / "runs" / "same" for name in ("ended", "whole")]

@@ -14,7 +14,7 @@ from portraitbench.methods.strucbooth.targets import prepare
 from portraitbench.methods.strucbooth.tuner import StrucBooth
 
 FOLDER = Path(case_module.__file__).parent
-ALLOWED = {"base", "guides", "lora", "phases", "strucbooth", "outputs", "sweeps", "tiling"}
+ALLOWED = {"base", "guides", "lora", "phases", "recompute", "strucbooth", "outputs", "sweeps", "tiling"}
 BETAS = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
 
 
