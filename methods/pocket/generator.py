@@ -34,6 +34,7 @@ TUNING: Mapping[str, Any] = {
     "boxes": "anchored",
     "weighting": "norm",
     "timesteps": (0.5, 1.0),
+    "window": 0.5,
     "segment": 4,
     "frames": 2,
 }

@@ -31,7 +31,7 @@ class Sampling:
     """
 
     steps: int = 10
-    temperature: float = 0.5
+    temperature: float = 0.75
     eta: float = 1.0
     late: float = 0.5
 
