@@ -16,6 +16,8 @@ from report_files import report_files
 from portraitbench.core.errors import ConfigError
 from portraitbench.harness.executors import make_executor, ray_executor
 from portraitbench.harness.runner import Runner
+from portraitbench.harness.stages.base_output import BaseOutput
+from portraitbench.harness.stages.generate import GenerateJob
 from portraitbench.harness.store import Store
 from portraitbench.reports.report import write_report
 
@@ -63,6 +65,19 @@ def test_options_that_do_not_fit_are_refused(make_session):
         make_executor(make_session(executor="ray:hosts=2"))
     with pytest.raises(ConfigError, match="its workers follow from cpus and gpus: leave out workers"):
         make_executor(make_session(executor="ray", workers=2))
+
+
+def test_workers_that_jobs_have_cost_are_counted_also_of_jobs_that_cannot_be_hashed():
+    """A tuned job holds what the records say of the baseline's files; a score its metrics' options."""
+    jobs = [GenerateJob("suite", "case", method, "key", BaseOutput({"path": "a.png"}, None, None)) for method in "ab"]
+    with pytest.raises(TypeError, match="unhashable"):
+        hash(jobs[0])
+    losses, died = ray_executor._Losses(), RuntimeError("the worker process died")
+    assert losses.reason_to_give_up(jobs[0], died) == ""
+    assert losses.reason_to_give_up(jobs[1], died) == ""
+    assert losses.reason_to_give_up(jobs[0], died) == "its worker died 2 times"
+    machine = RuntimeError("The actor died because its node has died.")
+    assert [losses.reason_to_give_up(jobs[1], machine) for _ in range(4)] == ["", "", "", "its worker died 5 times"]
 
 
 class Starting:
