@@ -62,7 +62,8 @@ def before_a_long_run(session: Session, console: Console) -> None:
             console.print(line)
     elif first:
         told, *more = _sum(session, costs)
-        for line in (f"{told} (from case {first[0].case} of this run)", *more):
+        # Much of the first case's time may be the loading of networks, which no other case pays for.
+        for line in (f"{told}, at most (from case {first[0].case} of this run, loading included)", *more):
             console.print(line)
     elif many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]:
         hint = "bench estimate with the same flags makes one case and says how long all take"
