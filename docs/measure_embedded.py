@@ -90,7 +90,7 @@ def pictures(run: Path) -> dict[str, dict[str, Frame]]:
         record = data.store.records[("generate", item.key)]
         if item.suite == "pocket-image" and record["output"]:
             frame = read_output(run / record["output"]["path"]).frames[0]
-            found.setdefault(item.method, {})[item.case_id] = frame
+            found.setdefault(item.method, {})[item.case] = frame
     return found
 
 
