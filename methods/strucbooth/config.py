@@ -63,7 +63,8 @@ class StrucBoothConfig(Options):
         frames: Most frames of them whose regions are decoded in a step, drawn at random.
         precision: "bf16" runs denoiser and decoder under autocast.
         checkpointing: Recompute activations instead of keeping them: the denoiser's, and its decoder's where that can.
-        compile: Compile the modules that denoise; those of a clip too, where a clip has its own.
+        compile: Compile the modules that denoise; those of a clip too, where a clip has its own. A process compiles
+            with its first case.
         snapshots: Step counts at which the LoRA weights are also kept.
         save: Folder for the LoRA weights, one file per case and snapshot.
         guides: Folder of images or clips named by case id whose regions are aligned with instead of the driving
