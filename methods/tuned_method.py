@@ -82,7 +82,7 @@ class TunedMethod(Generator):
     def animate(self, inputs: Inputs, *, base: Animation | None = None) -> Animation:
         """Tune the generator for this case and sample from it.
 
-        The detail also says whether ``base`` was of use, and how many seconds conditions and sampling took.
+        The detail also says whether ``base`` was of use, and what conditions and sampling took.
 
         Args:
             inputs: The case.
@@ -101,6 +101,7 @@ class TunedMethod(Generator):
         with self.watched(), self.tuner.tune(self.generator, conditions, inputs, base=known) as tuned:
             with phases.measure("sample"):
                 animation = tuned.sample(conditions, seed=inputs.seed)
+            phases.count("sample", int(animation.detail.get("sampling_steps", 0)))
             facts = {"base_shared": int(known is not None), **phases.detail}
             return replace(animation, detail={**animation.detail, **facts})
 

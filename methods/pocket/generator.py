@@ -51,7 +51,8 @@ class PocketOptions(Options):
         attenuation: Share of the driver's coarse expression code that the generator is given. Below 1 it loses
             expression on purpose, so that a tuner has something to put back.
         steps: Sampling steps.
-        temperature: Standard deviation of the noise that sampling starts from; see :class:`.sampling.Sampling`.
+        temperature: Standard deviation of the noise that sampling starts from. Below 1 less is left to chance where
+            the code says nothing.
         eta: Share of fresh noise in a step: 0 is DDIM, 1 is DDPM.
         late: Share of the steps, the last ones, that ``eta`` is about.
     """

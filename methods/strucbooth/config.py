@@ -47,6 +47,8 @@ class StrucBoothConfig(Options):
             and not the expression.
         grow: Growth of tight boxes on each side, as a share of their longer side,
         grow_pixels: but no less and no more than this, in pixels of a frame of 512.
+        size_multiple: Beyond the paper: the sides of snapped boxes are grown to a multiple of so many latent cells, so
+            that more patches are of one shape; see ``patch_batch``.
         eps: Gradient norms below this count little in the cosine. A straight edge from black to white has 8, so .3 is
             an edge of 9.6 gray levels of 255 and .01 one of .3: smaller than the noise of skin, whose directions then
             have as many votes as lips and lids. The record says it in gray levels, as ``eps_gray_levels``.
@@ -61,7 +63,8 @@ class StrucBoothConfig(Options):
         frames: Most frames of them whose regions are decoded in a step, drawn at random.
         precision: "bf16" runs denoiser and decoder under autocast.
         checkpointing: Recompute activations instead of keeping them: the denoiser's, and its decoder's where that can.
-        compile: Compile the modules that denoise; those of a clip too, where a clip has its own.
+        compile: Compile the modules that denoise; those of a clip too, where a clip has its own. A process compiles
+            with its first case.
         snapshots: Step counts at which the LoRA weights are also kept.
         save: Folder for the LoRA weights, one file per case and snapshot.
         guides: Folder of images or clips named by case id whose regions are aligned with instead of the driving
@@ -90,6 +93,7 @@ class StrucBoothConfig(Options):
     boxes: BoxKind = BoxKind.TIGHT
     grow: float = Field(default=0.2, ge=0)
     grow_pixels: Range = (5.0, 25.0)
+    size_multiple: int = Field(default=1, ge=1)
     eps: float = Field(default=1e-2, gt=0)
     flat: float = Field(default=1e-2, ge=0)
     weighting: Literal["uniform", "norm"] = "uniform"

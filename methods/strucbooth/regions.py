@@ -116,7 +116,7 @@ def region_boxes(landmarks: Floats, kind: BoxKind, growth: Growth, size: int) ->
     return {name: _grown(points[list(own)], growth, size / REFERENCE_SIZE) for name, own in _POINTS.items()}
 
 
-def snap(box: Box, stride: int, height: int, width: int) -> Cells | None:
+def snap(box: Box, stride: int, height: int, width: int, multiple: int = 1) -> Cells | None:
     """Smallest rectangle of latent cells that covers a box inside the frame; None when nothing of it is inside.
 
     Args:
@@ -124,10 +124,15 @@ def snap(box: Box, stride: int, height: int, width: int) -> Cells | None:
         stride: Pixels per latent cell.
         height: Latent height in cells.
         width: Latent width in cells.
+        multiple: The rectangle's sides are grown to a multiple of so many cells, as far as the frame reaches.
     """
     left, top = max(0, int(np.floor(box.left / stride))), max(0, int(np.floor(box.top / stride)))
     right, bottom = min(width, int(np.ceil(box.right / stride))), min(height, int(np.ceil(box.bottom / stride)))
-    return Cells(left, top, right, bottom) if left < right and top < bottom else None
+    if left >= right or top >= bottom:
+        return None
+    left, right = _rounded_up(left, right, multiple, width)
+    top, bottom = _rounded_up(top, bottom, multiple, height)
+    return Cells(left, top, right, bottom)
 
 
 def carry(grown: Box, snapped: Box, other: Box) -> Box:
@@ -148,6 +153,13 @@ def _grown(points: Floats, growth: Growth, scale: float) -> Box:
     low, high = points.min(axis=0), points.max(axis=0)
     margin = np.clip(growth.share * float((high - low).max()), growth.least * scale, growth.most * scale)
     return _box((low + high) / 2, (high - low) / 2 + margin)
+
+
+def _rounded_up(first: int, end: int, multiple: int, limit: int) -> tuple[int, int]:
+    """A range within ``limit`` grown on both sides to a multiple; on one side alone where the other is at the limit."""
+    length = min(-(-(end - first) // multiple) * multiple, limit)
+    start = min(max(first - (length - (end - first)) // 2, 0), limit - length)
+    return start, start + length
 
 
 def _anchored(points: Floats) -> dict[str, Box]:

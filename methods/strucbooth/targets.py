@@ -144,7 +144,8 @@ def _patch(
     stride = pgt.frames.shape[2] // latents.shape[2]
     own, frame = at[0], min(at[1], len(driver.frames) - 1)
     box, other = pgt.boxes(own, config).get(region), driver.boxes(frame, config).get(region)
-    cells = snap(box, stride, *latents.shape[2:]) if box else None
+    rows, columns = latents.shape[2:]
+    cells = snap(box, stride, rows, columns, config.size_multiple) if box else None
     if box is None or other is None or cells is None:
         return []
     snapped = cells.pixels(stride)

@@ -158,7 +158,9 @@ class StrucBooth(Tuner):
             def train(guide: TuningTargets, seed: int) -> Snapshot:
                 with phases.measure("tune"):
                     objective = TuningObjective(generator, conditions, guide, config, seed)
-                    return self._train(objective, lora, tuned, trace, kept)
+                    made = self._train(objective, lora, tuned, trace, kept)
+                phases.count("tune", config.steps)
+                return made
 
             last = train(guide, seed) if guide is not None else tuned.restore(found or {})
             for number in range(2, config.rounds + 1):

@@ -212,13 +212,17 @@ def test_phases_are_parts_of_their_stage(crafted):
     store = Store(crafted.folder)
     store.load()
     made = [record for (stage, _), record in store.records.items() if stage == "generate"]
-    for record in made[:2]:
+    for record, rate, peak in zip(made[:2], (8.0, 4.0), (70, 90), strict=True):
         record["detail"] = {"seconds_tune": 1.25, "seconds_sample": 0.5, "tuned_steps": 9, "ldm_trace": "[1]"}
+        record["detail"] |= {"per_second_tune": rate, "peak_bytes_tune": peak}
     costs = cost(store).set_index(["stage", "method", "phase"])
     assert costs.loc[("generate", "base", "tune"), "seconds"] == 2.5
     assert costs.loc[("generate", "base", "sample"), "records"] == 2
     assert costs.loc[("generate", "base", ""), "seconds"] == 6.0
-    assert costs["peak_bytes"].isna().sum() == 2
+    assert costs.loc[("generate", "base", "tune"), "peak_bytes"] == 90
+    assert costs.loc[("generate", "base", "tune"), "steps_per_second"] == 6.0
+    assert costs["peak_bytes"].isna().sum() == 1
+    assert costs["steps_per_second"].notna().sum() == 1
     assert len(costs) == 6
 
 

@@ -75,6 +75,30 @@ def test_snapping_covers_every_pixel_of_the_box_inside_the_frame_and_no_needless
             assert covered[row, column] == (down and across)
 
 
+@settings(max_examples=200, deadline=None)
+@given(a=edges, b=edges, c=edges, d=edges, multiple=st.integers(1, 9))
+def test_sides_are_grown_to_a_multiple_around_the_box_and_within_the_frame(a, b, c, d, multiple):
+    box = Box(min(a, b), min(c, d), max(a, b) + 0.1, max(c, d) + 0.1)
+    height, width = 6, 8
+    plain, grown = snap(box, 8, height, width), snap(box, 8, height, width, multiple)
+    assert (plain is None) == (grown is None)
+    if plain is None or grown is None:
+        return
+    assert 0 <= grown.left <= plain.left < plain.right <= grown.right <= width
+    assert 0 <= grown.top <= plain.top < plain.bottom <= grown.bottom <= height
+    for before, after, limit in (
+        (plain.right - plain.left, grown.right - grown.left, width),
+        (plain.bottom - plain.top, grown.bottom - grown.top, height),
+    ):
+        assert after == limit if before + multiple > limit and after % multiple else after % multiple == 0
+        assert after - before < multiple
+
+
+def test_growth_lies_on_both_sides_where_the_frame_has_room():
+    assert snap(Box(3, 3, 5, 4), 1, 10, 10, 4) == Cells(2, 2, 6, 6)
+    assert snap(Box(0, 9, 2, 10), 1, 10, 10, 4) == Cells(0, 6, 4, 10)
+
+
 def test_carrying_keeps_what_is_seen_in_proportion():
     grown, other = Box(10, 20, 30, 28), Box(100, 50, 140, 82)
     snapped = Cells(1, 2, 4, 4).pixels(8)

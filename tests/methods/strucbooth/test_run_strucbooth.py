@@ -35,6 +35,10 @@ def test_a_run_tunes_measures_and_records_the_losses(bench, where, tmp_path, kin
         for name in ("ldm", "gradient", "identity"):
             assert len(json.loads(detail[f"{name}_trace"])) == 3
             assert detail[f"{name}_first"] >= 0
+        assert detail["per_second_tune"] == pytest.approx(3 / detail["seconds_tune"], rel=0.01)
+        assert detail["per_second_sample"] == pytest.approx(5 / detail["seconds_sample"], rel=0.01)
+        peaks = [detail[f"peak_bytes_{phase}"] for phase in ("condition", "pgt", "tune", "sample")]
+        assert 0 < max(peaks) <= record["peak_bytes"]
 
 
 def test_a_case_that_diverges_is_a_typed_row_and_the_baseline_goes_on(bench, where, tmp_path):

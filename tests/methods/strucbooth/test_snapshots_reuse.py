@@ -17,6 +17,7 @@ from portraitbench.datasets.clip import Clip
 from portraitbench.faces import BACKENDS
 from portraitbench.faces.observer import Observer
 from portraitbench.methods.base import Inputs, MethodContext
+from portraitbench.methods.phases import COSTS
 from portraitbench.methods.strucbooth.tuner import StrucBooth
 
 FAST = {"regions": "mouth", "lora_targets": r".*to_q", "learning_rate": 1e-2}
@@ -41,7 +42,7 @@ def same(a, b):
 
 def results(detail):
     """What is not a wall time."""
-    return {name: value for name, value in detail.items() if not name.startswith("seconds_")}
+    return {name: value for name, value in detail.items() if not name.startswith(COSTS)}
 
 
 def without(detail, *names):

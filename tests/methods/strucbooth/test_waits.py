@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from portraitbench.faces.alignment import ARCFACE_SIZE
 from portraitbench.faces.networks.arcface import DifferentiableArcFace
+from portraitbench.methods.phases import COSTS
 from portraitbench.methods.strucbooth import tuner as tuner_module
 from portraitbench.methods.strucbooth.config import StrucBoothConfig
 from portraitbench.methods.strucbooth.objective import TuningObjective, read
@@ -85,7 +86,7 @@ def test_losses_read_every_few_steps_are_those_of_every_step(tiny, context, case
         reads.clear()
         generator, inputs = tiny(), case(frames=3)
         with StrucBooth(options, context).tune(generator, generator.condition(inputs), inputs) as own:
-            detail = {name: value for name, value in own.detail.items() if not name.startswith("seconds_")}
+            detail = {name: value for name, value in own.detail.items() if not name.startswith(COSTS)}
         return detail, list(told), list(reads)
 
     one = tuned(1, root / "one")
