@@ -57,15 +57,12 @@ def before_a_long_run(session: Session, console: Console) -> None:
     first = first_case(session, items, costs)
     if first:
         costs = _begin(session, console, items, first)
-    if _seconds(session, costs) > LONG_SECONDS:
-        for line in lines(session, costs):
-            console.print(line)
-    elif first:
-        told, *more = _sum(session, costs)
-        # Much of the first case's time may be the loading of networks, which no other case pays for.
-        for line in (f"{told}, at most (from case {first[0].case} of this run, loading included)", *more):
-            console.print(line)
-    elif many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]:
+    is_long = _seconds(session, costs) > LONG_SECONDS
+    for line in lines(session, costs) if is_long else _sum(session, costs) if first else []:
+        console.print(line)
+    if first:
+        console.print(f"at most, that is: told from case {first[0].case}, whose time includes the loading of networks")
+    elif not is_long and (many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]):
         hint = "bench estimate with the same flags makes one case and says how long all take"
         console.print(f"no records of {listed(many)} here: {hint}")
 

@@ -129,8 +129,8 @@ def test_few_cases_of_an_unknown_tuner_begin_with_one_that_tells_the_time(bench,
     first = bench("run", *flags, "--name", "first")
     assert first.code == 0, first.err
     assert "no records of toy-diffusion, toy-diffusion+toy-tuner here: case i0__d0 is made first" in first.out
-    source = r"at most \(from case i0__d0 of this run, loading included\)\n"
-    assert re.search(r"in all [\d.]+ s on . workers?, .*, " + source, first.out)
+    source = "at most, that is: told from case i0__d0, whose time includes the loading of networks"
+    assert re.search(r"in all [\d.]+ s on . workers?, .*\n" + source, first.out)
     assert first.out.index("in all") < first.out.index("generate: 4 to do, 2 reused")
     made = generated(tmp_path / "runs" / "first")
     assert len(made) == len(set(made)) == 6
