@@ -152,7 +152,8 @@ def main() -> None:
     parser.add_argument("--few", type=int, default=24, help="cases of the controls and ablations that have to be tuned")
     given = parser.parse_args()
     runs = make_runs(given.folder, given.controls, full=given.full, few=given.few)
-    lines = ["# Pocket and StrucBooth in figures", "", "<!-- written by `invoke embedded-figures` -->"]
+    command = f"invoke embedded-figures --facekit FILE{' --full' if given.full else ''}"
+    lines = ["# Pocket and StrucBooth in figures", "", f"Written by `{command}`; see `docs/measure_embedded.py`."]
     for heading, run in runs.items():
         lines += ["", f"## {heading}"]
         for title, reader in READERS.items():

@@ -21,7 +21,7 @@ class Sampling:
     """Settings of the sampler.
 
     Attributes:
-        steps: How many. The prior already knows most of a picture, so that ten are as good as a hundred.
+        steps: How many. The prior already knows most of a picture: ten were as good as 25 (model card).
         temperature: Standard deviation of the noise that sampling starts from. Below 1 less is left to chance where
             the code says nothing.
         eta: Share of fresh noise in a step, as in diffusers: 0 is DDIM, 1 is DDPM. It puts back the fine detail that

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -140,17 +140,13 @@ class StrucBooth(Tuner):
         kept = self._kept(generator, inputs, sources, config) if config.reuse else None
         found = kept.load_all(config.kept_steps) if kept else None
         phases, guide, seed = Phases(), None, seed_for(inputs.seed, self.name)
-
-        def look(at: Animation | None) -> TuningTargets:
-            with phases.measure("pgt"):
-                return prepare(
-                    generator, conditions, inputs, config, self._observer, embedder=embedder, sources=sources, base=at
-                )
-
-        if found is None:
-            guide = look(base)
-        elif base is None:
-            with phases.measure("pgt"):
+        look = partial(
+            prepare, generator, conditions, inputs, config, self._observer, embedder=embedder, sources=sources
+        )
+        with phases.measure("pgt"):
+            if found is None:
+                guide = look(base=base)
+            elif base is None:
                 generator.prime(conditions, seed=inputs.seed)
         with _adapted(generator, conditions, config, seed) as lora:
             tuned, trace = Tuned(generator, lora, config), Trace()
@@ -164,7 +160,9 @@ class StrucBooth(Tuner):
 
             last = train(guide, seed) if guide is not None else tuned.restore(found or {})
             for number in range(2, config.rounds + 1):
-                last = train(look(tuned.sample(conditions, seed=inputs.seed)), seed_for(seed, f"round {number}"))
+                with phases.measure("pgt"):
+                    guide = look(base=tuned.sample(conditions, seed=inputs.seed))
+                last = train(guide, seed_for(seed, f"round {number}"))
             tuned.detail = {
                 "tuned_steps": config.steps * config.rounds,
                 "patches": last.patches,
