@@ -18,6 +18,7 @@ from .autoencoder import PocketAutoencoder
 from .code import CODE_NOISE, CODE_VARIANCE
 from .motion import LandmarkMotion, scalars, warp
 from .prior import WarpPrior
+from .sketch import draw_sketch
 from .unet import DenoiserInputs
 
 
@@ -99,10 +100,11 @@ def make_conditions(inputs: Inputs, networks: Networks, *, attenuation: float, d
         own.pose[:1].expand(count, -1),
     )
     landmarks = own.landmarks[:1].expand(count, -1, -1)
-    bent = warp(image.expand(count, -1, -1, -1), landmarks, networks.motion(landmarks, driving))
-    identity = networks.autoencoder.encode(bent)
+    goal = networks.motion(landmarks, driving)
+    identity = networks.autoencoder.encode(warp(image.expand(count, -1, -1, -1), landmarks, goal))
     mean, variance = networks.prior(identity, driving)
-    return Conditions(DenoiserInputs(identity, mean, variance, driving), inputs.driving.fps, held)
+    sketch = draw_sketch(goal, (identity.shape[2], identity.shape[3]))
+    return Conditions(DenoiserInputs(identity, mean, variance, driving, sketch), inputs.driving.fps, held)
 
 
 def _last_seen(seen: Sequence[bool]) -> tuple[list[int], int]:

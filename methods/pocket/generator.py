@@ -23,8 +23,9 @@ from . import autoencoder, motion, prior, unet
 from .code import ATTENUATION
 from .conditions import Conditions, Networks, make_conditions
 from .sampling import Sampling, sample_latents
+from .sketch import draw_sketch
 
-CODE_VERSION = 3
+CODE_VERSION = 4
 TUNING: Mapping[str, Any] = {
     "steps": 30,
     "learning_rate": 1.5e-3,
@@ -154,7 +155,8 @@ class Pocket(DiffusionGenerator):
         latents = numbers.sin().reshape(1, autoencoder.CHANNELS, 8, 8)
         driving = torch.linspace(-1, 1, motion.SCALARS, device=self._device)[None]
         t = torch.tensor([500], device=self._device)
-        given = unet.DenoiserInputs(latents.flip(3), latents.flip(2), torch.full_like(latents, 0.5), driving)
+        sketch = draw_sketch(torch.linspace(8, 119, 136, device=self._device).reshape(1, 68, 2), (8, 8))
+        given = unet.DenoiserInputs(latents.flip(3), latents.flip(2), torch.full_like(latents, 0.5), driving, sketch)
         with torch.no_grad():
             return array_digest(self._denoiser(latents, t, given).cpu().numpy())
 

@@ -1,8 +1,8 @@
-"""Pocket's denoiser: a small UNet that sees the warped identity and coarse driving tokens."""
+"""Pocket's denoiser: a small UNet that sees the warped identity, where its landmarks are to be, and driving tokens."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from ...core.checkpoints import load_packaged
 from .autoencoder import CHANNELS
 from .motion import SCALARS
 from .sampling import make_scheduler
+from .sketch import SKETCH
 
 WEIGHTS = Path(__file__).parent / "weights" / "unet.safetensors"
 TOKEN = 64
@@ -29,20 +30,22 @@ class DenoiserInputs:
         mean: First guess at the clean latents, from :class:`.prior.WarpPrior`, same shape.
         variance: How uncertain that is, same shape.
         driving: From :func:`.motion.scalars`, shape (N, 16).
+        sketch: From :func:`.sketch.draw_sketch`, shape (N, 20, h, w).
     """
 
     identity: Tensor
     mean: Tensor
     variance: Tensor
     driving: Tensor
+    sketch: Tensor
 
     def __getitem__(self, rows: list[int]) -> DenoiserInputs:
         """What is known of some of the frames."""
-        return DenoiserInputs(self.identity[rows], self.mean[rows], self.variance[rows], self.driving[rows])
+        return DenoiserInputs(*(getattr(self, field.name)[rows] for field in fields(self)))
 
 
 class PocketDenoiser(nn.Module):
-    """Predicts v of noisy latents (N, 8, h, w) from the warped identity's and 16 scalars; 7 million parameters.
+    """Predicts v of noisy latents (N, 8, h, w) from a warped identity, a sketch and 16 scalars; 7 million parameters.
 
     The scalars become one cross-attention token each, and together the class embedding. The UNet is a plain
     diffusers model, so that LoRA and its files work on it as on any other. It does not predict v itself but what is
@@ -62,7 +65,7 @@ class PocketDenoiser(nn.Module):
         self.name = nn.Parameter(torch.randn(SCALARS, TOKEN) * 0.5)
         self.mix = nn.Sequential(nn.Linear(TOKEN, TOKEN), nn.SiLU(), nn.Linear(TOKEN, TOKEN))
         self.unet: Any = UNet2DConditionModel(
-            in_channels=2 * CHANNELS,
+            in_channels=2 * CHANNELS + SKETCH,
             out_channels=CHANNELS,
             down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
             up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
@@ -86,8 +89,8 @@ class PocketDenoiser(nn.Module):
         """
         tokens = given.driving[:, :, None] * self.direction + self.name
         tokens = tokens + self.mix(tokens)
-        both = torch.cat([noisy, given.identity], dim=1)
-        rest = self.unet(both, t, encoder_hidden_states=tokens, class_labels=given.driving, return_dict=False)[0]
+        seen = torch.cat([noisy, given.identity, given.sketch], dim=1)
+        rest = self.unet(seen, t, encoder_hidden_states=tokens, class_labels=given.driving, return_dict=False)[0]
         alpha = self.alphas[t, None, None, None]
         signal, noise = alpha.sqrt(), (1 - alpha).sqrt()
         total = noise**2 + given.variance * alpha

@@ -7,6 +7,7 @@ import torch
 
 from portraitbench.methods.lora import injected_lora
 from portraitbench.methods.pocket.generator import Pocket
+from portraitbench.methods.pocket.sketch import SKETCH
 from portraitbench.methods.pocket.unet import DenoiserInputs, load_denoiser
 from portraitbench.methods.strucbooth.optimizer import make_optimizer
 
@@ -19,7 +20,8 @@ def denoiser():
 def inputs():
     generator = torch.Generator().manual_seed(0)
     latents = torch.randn(4, 1, 8, 32, 32, generator=generator)
-    given = DenoiserInputs(latents[0], latents[1], latents[2].abs(), torch.randn(1, 16, generator=generator))
+    driving, sketch = torch.randn(1, 16, generator=generator), torch.rand(1, SKETCH, 32, 32, generator=generator)
+    given = DenoiserInputs(latents[0], latents[1], latents[2].abs(), driving, sketch)
     return latents[3], torch.tensor([500]), given
 
 

@@ -1,4 +1,8 @@
-"""A rendered set as training data of the generator's networks: pairs of pictures of one person, codes and poses."""
+"""A rendered set as training data of the generator's networks: pairs of pictures of one person, codes and poses.
+
+What the generator reads from pictures when it samples, is read here too: landmarks, code and pose of the identity image
+are the face network's, errors and all, and the driver's pose has an error of the same kind.
+"""
 
 from __future__ import annotations
 
@@ -6,8 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from ....faces.networks.pocket import PocketFaceNet
 from ..autoencoder import PocketAutoencoder
 from ..code import CODE_NOISE
 from .dataset import RenderedSet
@@ -25,20 +31,31 @@ class PairSet:
         landmarks: Pixels, shape (P, F, 68, 2).
         code: Driving codes at full strength, shape (P, F, 5).
         pose: Yaw, pitch and roll, shape (P, F, 3).
+        read: The same three as the face network reads them.
     """
 
     landmarks: Tensor
     code: Tensor
     pose: Tensor
+    read: tuple[Tensor, Tensor, Tensor]
 
     @classmethod
-    def of_rendered(cls, data: RenderedSet, people: slice = slice(None)) -> PairSet:
-        """Take the pictures that share their person's scene."""
+    def of_rendered(
+        cls, data: RenderedSet, people: slice = slice(None), network: PocketFaceNet | None = None
+    ) -> PairSet:
+        """Take the pictures that share their person's scene.
+
+        Args:
+            data: The set.
+            people: Whose pictures.
+            network: Reads the pictures; None: it is told the truth.
+        """
         count = data.config.frames - data.config.varied
         landmarks, code, pose = (
             torch.from_numpy(np.array(array[people, :count])) for array in (data.landmarks, data.code, data.pose)
         )
-        return cls(landmarks, code, pose[..., :3])
+        true = landmarks, code, pose[..., :3]
+        return cls(*true, read=true if network is None else _read(network, data.frames[people], count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,12 +66,12 @@ class Pairs:
         person: Row of the person, shape (N,).
         own: Column of the identity image, shape (N,).
         other: Column of the picture to arrive at, shape (N,).
-        own_landmarks: Landmarks of the identity image, shape (N, 68, 2).
+        own_landmarks: Landmarks of the identity image, as read, shape (N, 68, 2).
         landmarks: Target landmarks, shape (N, 68, 2).
         code: Expression code of the driver, noisy, shape (N, 5).
-        pose: Pose of the driver, shape (N, 3).
-        own_code: Expression code of the identity image, shape (N, 5).
-        own_pose: Pose of the identity image, shape (N, 3).
+        pose: Pose of the driver, with the reading error of another picture, shape (N, 3).
+        own_code: Expression code of the identity image, as read, shape (N, 5).
+        own_pose: Pose of the identity image, as read, shape (N, 3).
     """
 
     person: Tensor
@@ -69,7 +86,10 @@ class Pairs:
 
 
 def draw_pairs(data: PairSet, batch: int, generator: torch.Generator) -> Pairs:
-    """Two different pictures of each of ``batch`` random people; the driver's code gets its noise.
+    """Two different pictures of each of ``batch`` random people; the driver's code and pose get their errors.
+
+    The driver is another person when the generator is used, whose reading errs in its own way: hence the error of any
+    picture, and not of the one to arrive at.
 
     Args:
         data: Where from.
@@ -82,17 +102,29 @@ def draw_pairs(data: PairSet, batch: int, generator: torch.Generator) -> Pairs:
     own = torch.where(torch.rand(batch, generator=generator) < NEUTRAL_SHARE, torch.zeros_like(own), own)
     other = (own + torch.randint(1, frames, (batch,), generator=generator)) % frames
     noise = CODE_NOISE * torch.randn(batch, data.code.shape[2], generator=generator)
+    stranger, view = (torch.randint(count, (batch,), generator=generator) for count in (people, frames))
+    read_landmarks, read_code, read_pose = data.read
     return Pairs(
         person=person,
         own=own,
         other=other,
-        own_landmarks=data.landmarks[person, own],
+        own_landmarks=read_landmarks[person, own],
         landmarks=data.landmarks[person, other],
         code=data.code[person, other] + noise,
-        pose=data.pose[person, other],
-        own_code=data.code[person, own],
-        own_pose=data.pose[person, own],
+        pose=data.pose[person, other] + (read_pose - data.pose)[stranger, view],
+        own_code=read_code[person, own],
+        own_pose=read_pose[person, own],
     )
+
+
+@torch.no_grad()
+def _read(network: PocketFaceNet, frames: NDArray[np.uint8], count: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Landmarks, code and pose of each person's first pictures (P, F, S, S, 3), on the CPU."""
+    device = str(network.steps.device)
+    readings = [network(to_tensor(own[:count], device)) for own in frames]
+    names = ("landmarks", "code", "pose")
+    landmarks, code, pose = (torch.stack([getattr(own, name).cpu() for own in readings]) for name in names)
+    return landmarks, code, pose
 
 
 @torch.no_grad()

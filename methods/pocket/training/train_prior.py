@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from dataclasses import fields
 from pathlib import Path
 
 import torch
@@ -24,7 +25,7 @@ RATE, BATCH = 3e-3, 32
 
 def take(batch: Batch, rows: torch.Tensor) -> Batch:
     """Some rows of a batch."""
-    return Batch(batch.target[rows], batch.identity[rows], batch.driving[rows], batch.landmarks[rows])
+    return Batch(*(getattr(batch, field.name)[rows] for field in fields(Batch)))
 
 
 def train(data: Batch, steps: int, seed: int) -> WarpPrior:

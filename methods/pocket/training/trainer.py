@@ -87,7 +87,7 @@ class Trainer:
         noise = torch.randn(batch.target.shape, generator=generator).to(self.device)
         with torch.no_grad():
             mean, variance = self.prior(batch.identity, batch.driving)
-        given = DenoiserInputs(batch.identity, mean, variance, batch.driving)
+        given = DenoiserInputs(batch.identity, mean, variance, batch.driving, batch.sketch)
         alpha = network.alphas[t, None, None, None]
         signal, spread = alpha.sqrt(), (1 - alpha).sqrt()
         noisy = signal * batch.target + spread * noise

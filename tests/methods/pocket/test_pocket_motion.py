@@ -89,12 +89,20 @@ def test_the_shipped_motion_opens_the_jaw_and_turns_the_head(shipped):
 def test_pairs_are_two_pictures_of_one_person():
     generator = torch.Generator().manual_seed(0)
     code = torch.arange(12.0).reshape(3, 4, 1).expand(3, 4, 5)
-    data = PairSet(torch.rand(3, 4, 68, 2, generator=generator), code, torch.rand(3, 4, 3, generator=generator))
+    true = torch.rand(3, 4, 68, 2, generator=generator), code, torch.rand(3, 4, 3, generator=generator)
+    read_landmarks, read_code, read_pose = (
+        own + 1 + torch.arange(3.0)[:, None, None, None] for own in (true[0], code[..., None], true[2][..., None])
+    )
+    read = read_landmarks, read_code[..., 0], read_pose[..., 0]
+    data = PairSet(*true, read)
     pairs = draw_pairs(data, 400, generator)
     assert not (pairs.own == pairs.other).any()
     assert torch.equal(pairs.landmarks, data.landmarks[pairs.person, pairs.other])
-    assert torch.equal(pairs.own_pose, data.pose[pairs.person, pairs.own])
+    for own, values in zip((pairs.own_landmarks, pairs.own_code, pairs.own_pose), read, strict=True):
+        assert torch.equal(own, values[pairs.person, pairs.own])
+    # Readings of the pose err by 1, 2 and 3 for the three people; the driver's error is that of any of them.
+    errors = (pairs.pose - data.pose[pairs.person, pairs.other])[:, 0].round().long()
+    assert {int(person) for person, error in zip(pairs.person, errors, strict=True) if error != person + 1} == {0, 1, 2}
     noise = pairs.code - code[pairs.person, pairs.other]
     assert 0.15 < float(noise.std()) < 0.25
-    assert torch.equal(pairs.own_code, code[pairs.person, pairs.own])
     assert 0.65 < float((pairs.own == 0).float().mean()) < 0.9  # 0.7, and a quarter of the others

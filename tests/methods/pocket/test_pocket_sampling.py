@@ -7,12 +7,13 @@ pytest.importorskip("diffusers")
 
 from portraitbench.methods.pocket.autoencoder import CHANNELS
 from portraitbench.methods.pocket.sampling import Sampling, make_scheduler, sample_latents
+from portraitbench.methods.pocket.sketch import SKETCH
 from portraitbench.methods.pocket.unet import DenoiserInputs
 
 
 def given(frames=1, side=8):
     empty = torch.zeros(frames, CHANNELS, side, side)
-    return DenoiserInputs(empty, empty, empty, torch.zeros(frames, 16))
+    return DenoiserInputs(empty, empty, empty, torch.zeros(frames, 16), torch.zeros(frames, SKETCH, side, side))
 
 
 def velocity_of(clean):

@@ -15,6 +15,7 @@ from portraitbench.core.errors import WeightsError
 from portraitbench.methods.pocket.autoencoder import CHANNELS, load_autoencoder
 from portraitbench.methods.pocket.prior import LOG_VARIANCE, WarpPrior, load_prior, surprise
 from portraitbench.methods.pocket.sampling import make_scheduler
+from portraitbench.methods.pocket.sketch import SKETCH
 from portraitbench.methods.pocket.training import trainer as trainer_module
 from portraitbench.methods.pocket.training.train_unet import run
 from portraitbench.methods.pocket.training.trainer import TrainConfig, Trainer, rate
@@ -34,7 +35,8 @@ class Random:
     def draw(self, batch, generator):
         latents = torch.randn(2, batch, CHANNELS, 8, 8, generator=generator)
         driving = torch.randn(batch, 16, generator=generator)
-        return Batch(latents[0], latents[1], driving, 32 * torch.rand(batch, 68, 2, generator=generator))
+        sketch = torch.rand(batch, SKETCH, 8, 8, generator=generator)
+        return Batch(latents[0], latents[1], driving, sketch, 32 * torch.rand(batch, 68, 2, generator=generator))
 
 
 @pytest.fixture(scope="module")
@@ -174,7 +176,8 @@ def given(**changes):
     identity, mean = torch.randn(2, 1, CHANNELS, 8, 8, generator=generator)
     variance = torch.rand(1, CHANNELS, 8, 8, generator=generator) + 0.1
     driving = torch.randn(1, 16, generator=generator)
-    return replace(DenoiserInputs(identity, mean, variance, driving), **changes)
+    sketch = torch.rand(1, SKETCH, 8, 8, generator=generator)
+    return replace(DenoiserInputs(identity, mean, variance, driving, sketch), **changes)
 
 
 def test_all_that_is_given_changes_the_answer():
@@ -184,7 +187,7 @@ def test_all_that_is_given_changes_the_answer():
     with torch.no_grad():
         base = denoiser(noisy, t, known)
         assert base.shape == noisy.shape
-        for name in ("identity", "mean", "variance"):
+        for name in ("identity", "mean", "variance", "sketch"):
             changed = given(**{name: getattr(known, name).flip(3)})
             assert not torch.equal(denoiser(noisy, t, changed), base)
         for k in range(16):
