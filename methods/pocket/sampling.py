@@ -1,4 +1,4 @@
-"""How pocket samples: diffusers' DDIM, started from less noise than in training, with fresh noise on the way."""
+"""How pocket samples: diffusers' DDIM, with fresh noise in its late steps."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ class Sampling:
     Attributes:
         steps: How many. The prior already knows most of a picture: ten were as good as 25 (model card).
         temperature: Standard deviation of the noise that sampling starts from. Below 1 less is left to chance where
-            the code says nothing.
-        eta: Share of fresh noise in a step, as in diffusers: 0 is DDIM, 1 is DDPM. It puts back the fine detail that
-            a low temperature takes away.
+            the code says nothing, and mouths lose their edges.
+        eta: Share of fresh noise in a step, as in diffusers: 0 is DDIM, 1 is DDPM. It mends what earlier steps left.
         late: Share of the steps, the last ones, that ``eta`` is about: the early ones have settled by then where
             things are, and what a tuner has changed there stays (a range as Karras et al. 2022 give theirs).
     """
 
     steps: int = 10
-    temperature: float = 0.75
+    temperature: float = 1.0
     eta: float = 1.0
     late: float = 0.5
 
