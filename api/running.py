@@ -205,7 +205,14 @@ def session_for(config: AnyPath | None, fields: Mapping[str, Any]) -> Session:
     return Session(load_config(None if config is None else given_path(config), dict(fields)))
 
 
-def carry_out(session: Session, items: list[PlanItem] | None, progress: Progress | None, *, report: bool) -> Run:
+def carry_out(
+    session: Session,
+    items: list[PlanItem] | None,
+    progress: Progress | None,
+    *,
+    report: bool,
+    generates: bool | None = None,
+) -> Run:
     """Do what a session is asked to do.
 
     Args:
@@ -213,8 +220,9 @@ def carry_out(session: Session, items: list[PlanItem] | None, progress: Progress
         items: The plan; None plans from the configuration. See :class:`.harness.runner.Runner`.
         progress: Told how far the run is.
         report: Whether to write the report at the end.
+        generates: Whether outputs that are missing are made; None makes them unless a plan is given.
     """
-    done = Run(session.config.folder, Runner(session, progress, items).run())
+    done = Run(session.config.folder, Runner(session, progress, items, generates=generates).run())
     if report:
         done.report()
     return done

@@ -46,11 +46,14 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
         console.print(line)
 
 
-def before_a_long_run(session: Session, console: Console) -> None:
+def before_a_long_run(session: Session, console: Console) -> list[PlanItem]:
     """Print an estimate where records say that a run will take long, or from its first case where there are none.
 
     That case is made now, in the run's folder, and the run goes on from there. Of many outputs of methods that do not
     denoise it is only said that nothing is known.
+
+    Returns:
+        The plan of the run.
     """
     items = make_plan(session)
     costs = from_records(session, items)
@@ -65,6 +68,7 @@ def before_a_long_run(session: Session, console: Console) -> None:
     elif not is_long and (many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]):
         hint = "bench estimate with the same flags makes one case and says how long all take"
         console.print(f"no records of {listed(many)} here: {hint}")
+    return items
 
 
 def _begin(session: Session, console: Console, items: Sequence[PlanItem], first: list[PlanItem]) -> list[MethodCost]:

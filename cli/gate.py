@@ -70,6 +70,9 @@ def gate(
         bool, typer.Option("--update", help="Replace the baseline by this run, whatever the verdict; needs --reason.")
     ] = False,
     reason: Annotated[str, typer.Option("--reason", help="Why the baseline is renewed; logged in it.")] = "",
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="List the checks that are fine too; else they are counted.")
+    ] = False,
 ) -> None:
     """Judge a run against a baseline. Exit code: 0 fine, 1 regressed, 2 not comparable, 3 incomplete, 4 wrong usage."""
     console = make_console(markup=False)
@@ -77,7 +80,7 @@ def gate(
         if reason and not update:
             raise GateUsageError("--reason is for --update")
         found = gating.gate(run_folder, against, _rules(rule, rules), out=out or run_folder / "gate")
-        for line in lines(found):
+        for line in lines(found, verbose=verbose):
             console.print(line)
         console.print(f"report: {(out or run_folder / 'gate') / 'summary.md'}")
         if update:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import psutil
+from rich.console import Console
 
 from ..harness.config import check_config
 from ..harness.plan import make_plan
@@ -18,13 +19,15 @@ from ..harness.store import Record
 from ..harness.telemetry import Meter
 from ..profiling.planted import plant
 from ..reports.report import write_report
+from .estimate import before_a_long_run
 
 
 def main(phase: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """Do one phase and measure it.
 
     Args:
-        phase: "plan", "run", "plant" (see :mod:`..profiling.planted`), "resume" (a run again) or "report".
+        phase: "plan", "run" (all that ``bench run`` does before its report), "plant" (see
+            :mod:`..profiling.planted`), "resume" (a run again) or "report".
         fields: Of :class:`..harness.config.RunConfig`.
 
     Returns:
@@ -36,7 +39,9 @@ def main(phase: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     clock = _Clock()
 
     def run() -> None:
-        summary = Runner(Session(config), clock).run()
+        session = Session(config)
+        items = before_a_long_run(session, Console(quiet=True))
+        summary = Runner(session, clock, items, generates=True).run()
         counts.update(done=summary.performed, reused=summary.reused)
 
     steps: dict[str, Callable[[], object]] = {

@@ -64,9 +64,9 @@ def run(
         _print_plan(running.plan(config, **given))
         return
     session = running.session_for(config, given)
-    before_a_long_run(session, make_console(markup=False))
+    items = before_a_long_run(session, make_console(markup=False))
     finish(
-        lambda progress: running.carry_out(session, None, progress, report=False),
+        lambda progress: running.carry_out(session, items, progress, generates=True, report=False),
         report=report,
         open_report=open_report,
     )

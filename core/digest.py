@@ -33,8 +33,15 @@ def canonical_json(value: Any) -> str:
     >>> canonical_json({"b": 1, "a": (1.0, None)})
     '{"a":[1.0,null],"b":1}'
     """
-    if type(value) is str:  # most values are; the encoder asks and turns much round before it comes to that
+    kind = type(value)  # most values are these; the encoder makes itself ready anew for each that it is handed
+    if kind is str:
         return encode_basestring(value)
+    if kind is int:
+        return repr(value)
+    if value is None:
+        return "null"
+    if kind is list or kind is tuple:
+        return "[" + ",".join([canonical_json(one) for one in value]) + "]"
     return _ENCODER.encode(value)
 
 
@@ -64,11 +71,6 @@ class CanonicalTexts:
         return text_sha256(self.text(mapping))
 
     def _text(self, value: Any) -> str:
-        kind = type(value)
-        if kind is str:
-            return encode_basestring(value)
-        if kind is int:
-            return repr(value)
         if not isinstance(value, dict):
             return canonical_json(value)
         known = self._known.get(id(value))
@@ -79,9 +81,12 @@ class CanonicalTexts:
         return known[1]
 
 
-def text_sha256(text: str) -> str:
-    """Hash a text with sha256, in hex."""
-    return hashlib.sha256(text.encode()).hexdigest()
+def text_sha256(*texts: str) -> str:
+    """Hash a text, or several as the one that they make together, with sha256, in hex."""
+    found = hashlib.sha256()
+    for text in texts:
+        found.update(text.encode())
+    return found.hexdigest()
 
 
 def digest(value: Any) -> str:

@@ -80,14 +80,13 @@ def estimate(session: Session, items: Sequence[PlanItem], folders: Iterable[Path
     Returns:
         One for each method, in table order; without ``seconds`` for methods that no record is about.
     """
-    own = session.config.folder
-    wanted = {_key(item.fingerprint) for item in items}
-    found = _known(_latest(own) if folders is None else folders, wanted)
     done = _done(session)
     left: dict[str, list[PlanItem]] = {item.method: [] for item in items}
     for item in items:
         if item.key not in done:
             left[item.method].append(item)
+    wanted = {_key(item.fingerprint) for parts in left.values() for item in parts}
+    found = _known(_latest(session.config.folder) if folders is None else folders, wanted)
     return [_cost(label, parts, found) for label, parts in left.items()]
 
 
@@ -177,13 +176,11 @@ def _done(session: Session) -> set[str]:
     """Keys of the outputs that the run will not make: they are there, or have failed for good."""
     store = Store(session.config.folder)
     try:
-        store.load()
+        store.load(stage="generate")
     except StoreError:
         return set()  # the run that goes on there says what is wrong with it
     again = RETRIABLE if session.config.retry_failed else frozenset()
-    return {
-        key for (stage, key), record in store.records.items() if stage == "generate" and record["status"] not in again
-    }
+    return {key for (_, key), record in store.records.items() if record["status"] not in again}
 
 
 def _known(folders: Iterable[Path], wanted: set[str]) -> dict[str, list[_Known]]:

@@ -33,11 +33,10 @@ def generate_fingerprint(session: Session, suite: Suite, case: Case, label: str)
         PluginError: When the method cannot tell what it is.
     """
     method, place = session.method(label), f"method {label}"
-    with making(place):
-        if type(method).case_fingerprint is Generator.case_fingerprint:
-            told = session.once(place, lambda: method_fingerprint(method, case.id))
-        else:
-            told = session.interned(place, method_fingerprint(method, case.id))
+    if type(method).case_fingerprint is Generator.case_fingerprint:
+        told = session.once(place, lambda: _told(method, place, case))
+    else:
+        told = session.interned(place, _told(method, place, case))
     content_of = session.media.suite(suite.name).window_content
     roles = {"identity": case.identity, "driving": case.driving}
     content: dict[str, Any] = {role: content_of(window) for role, window in roles.items()}
@@ -59,6 +58,11 @@ def generate_fingerprint(session: Session, suite: Suite, case: Case, label: str)
 def method_fingerprint(method: Generator, case_id: str) -> dict[str, Any]:
     """All that a method says decides what it makes of a case, besides the case and the seed."""
     return {"name": method.name, **method.case_fingerprint(case_id)}
+
+
+def _told(method: Generator, place: str, case: Case) -> dict[str, Any]:
+    with making(place):
+        return method_fingerprint(method, case.id)
 
 
 def score_fingerprint(session: Session, suite: Suite, case: Case, metric: Metric) -> Fingerprint:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
@@ -95,22 +95,27 @@ _FIELDS = sorted(one.name for one in fields(PlanItem))
 
 
 def plan_lines(items: Sequence[PlanItem]) -> list[str]:
-    """The lines of ``plan.jsonl``: canonical JSON of :meth:`PlanItem.as_record`."""
+    """The lines of ``plan.jsonl`` with their ends: canonical JSON of :meth:`PlanItem.as_record`."""
     texts, specs = CanonicalTexts(), dict[int, str]()
-    lines = []
+    plain = [name for name in _FIELDS if name not in ("fingerprint", "metrics")]
+    template = "{{" + ",".join(f'"{name}":{{{name}}}' for name in _FIELDS) + "}}\n"
+    lines: list[str] = []
+    metrics: tuple[PlannedMetric, ...] | None = None
+    written = ""
     for item in items:
-        metrics = []
-        for part in item.metrics:
-            place = id(part.spec)  # many items share one, and all live as long as the items do
-            if place not in specs:
-                specs[place] = canonical_json(part.spec.model_dump())
-            metrics.append(
-                f'{{"base":{canonical_json(part.base)},"id":{canonical_json(part.id)},"spec":{specs[place]}}}'
-            )
-        written = {"fingerprint": texts.text(item.fingerprint), "metrics": f"[{','.join(metrics)}]"}
-        parts = (written.get(name) or canonical_json(getattr(item, name)) for name in _FIELDS)
-        lines.append("{" + ",".join(f'"{name}":{text}' for name, text in zip(_FIELDS, parts, strict=True)) + "}")
+        if item.metrics is not metrics:  # the methods of a case share theirs
+            metrics = item.metrics
+            written = f"[{','.join([_metric_text(part, specs) for part in metrics])}]"
+        parts = {name: canonical_json(getattr(item, name)) for name in plain}
+        lines.append(template.format(fingerprint=texts.text(item.fingerprint), metrics=written, **parts))
     return lines
+
+
+def _metric_text(part: PlannedMetric, specs: dict[int, str]) -> str:
+    place = id(part.spec)  # many items share one, and all live as long as the items do
+    if place not in specs:
+        specs[place] = canonical_json(part.spec.model_dump())
+    return f'{{"base":{canonical_json(part.base)},"id":{canonical_json(part.id)},"spec":{specs[place]}}}'
 
 
 def selected_cases(session: Session, opened: OpenSuite) -> list[Case]:
@@ -200,7 +205,8 @@ def _require_metrics_apply(session: Session, items: Sequence[PlanItem]) -> None:
     asked = session.config.metrics
     if not items or not asked:
         return
-    planned = {(metric.spec.name, canonical_json(metric.spec.options)) for item in items for metric in item.metrics}
+    specs = {id(metric.spec): metric.spec for item in items for metric in item.metrics}  # many items share one
+    planned = {(spec.name, canonical_json(spec.options)) for spec in specs.values()}
     for spec in asked:
         metric = resolve(spec.name, spec.options)
         if (metric.spec.id, canonical_json(dict(metric.options))) not in planned:
@@ -223,10 +229,12 @@ def plan_metrics(session: Session, suite: Suite, case: Case) -> tuple[PlannedMet
     return tuple(planned)
 
 
-def in_shard(items: Sequence[PlanItem], index: int, count: int) -> Iterator[PlanItem]:
+def in_shard(items: Sequence[PlanItem], index: int, count: int) -> list[PlanItem]:
     """The items of one shard: whole cases, dealt out in turn."""
+    if count == 1:
+        return list(items)
     cases = {case: number for number, case in enumerate(dict.fromkeys((item.suite, item.case) for item in items))}
-    return (item for item in items if cases[item.suite, item.case] % count == index)
+    return [item for item in items if cases[item.suite, item.case] % count == index]
 
 
 def _items(session: Session, suite: Suite, case: Case) -> list[PlanItem]:

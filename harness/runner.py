@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..core.collector import collector_paused
+from ..core.digest import text_sha256
 from ..core.errors import Status
 from .executors import ExecutorBase, make_executor
 from .plan import PlanItem, in_shard, make_plan, plan_lines
@@ -117,7 +118,7 @@ class Runner:
             self._plan = make_plan(session) if plan is None else plan
         index, count = session.config.shard_of
         store = Store(session.config.folder, f"{index + 1}-of-{count}")
-        self._run = RunState(session, list(in_shard(self._plan, index, count)), store)
+        self._run = RunState(session, in_shard(self._plan, index, count), store)
         self._run.generates = plan is None if generates is None else generates
         self._summary = Summary(items=len(self._run.items))
 
@@ -134,7 +135,7 @@ class Runner:
         count = self._session.config.shard_of[1]
         lines = plan_lines(self._plan)
         with (
-            require_same_work(store.folder, lines, count, generates=run.generates),
+            require_same_work(store.folder, text_sha256(*lines), count, generates=run.generates),
             store.writing(),
             make_executor(self._session) as executor,
         ):
@@ -143,6 +144,7 @@ class Runner:
             copy_suites(self._session)
             store.write_json("run.json", describe(self._session, self._plan).model_dump(mode="json"))
             store.write_plan(lines)
+            del lines  # as large as the plan itself, and a run is long
             for stage in STAGES:
                 if run.generates or stage is not Generate:
                     self._carry_out(stage(run), executor)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from ..core.digest import text_sha256
 from ..core.errors import StoreError
 from ..core.locks import together
 from .store import storing
@@ -15,7 +14,7 @@ _LOCK = ".at-work"
 
 
 @contextmanager
-def require_same_work(folder: Path, plan: Sequence[str], shards: int, *, generates: bool) -> Iterator[None]:
+def require_same_work(folder: Path, plan: str, shards: int, *, generates: bool) -> Iterator[None]:
     """Hold a run folder for one piece of work, together with the processes that do its other shards.
 
     Outputs have one place per case and method: a process with another seed, other settings or other shards would put
@@ -23,7 +22,7 @@ def require_same_work(folder: Path, plan: Sequence[str], shards: int, *, generat
 
     Args:
         folder: The run folder.
-        plan: All that the work covers, whatever the shard; see :func:`.plan.plan_lines`.
+        plan: Digest of all that the work covers, whatever the shard; of the lines of :func:`.plan.plan_lines`.
         shards: Into how many parts it is divided.
         generates: Whether it makes outputs, or only scores them.
 
@@ -31,7 +30,7 @@ def require_same_work(folder: Path, plan: Sequence[str], shards: int, *, generat
         StoreError: When another process is at other work there; names it.
     """
     work = {
-        "plan": text_sha256("\n".join(plan)),
+        "plan": plan,
         "shards": str(shards),
         "verb": "run" if generates else "score",
     }

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..core.digest import canonical_json, file_sha256
 from ..core.errors import StoreError, one_line
-from ..core.files import write_text
+from ..core.files import atomic_path, write_text
 from ..core.locks import try_lock
 from .records import Record, parse_line, parse_record
 
@@ -63,18 +63,21 @@ class Store:
         """The plan, one line per case and method."""
         return self.folder / "plan.jsonl"
 
-    def load(self, *, fingerprints: bool = False) -> None:
+    def load(self, *, fingerprints: bool = False, stage: str = "") -> None:
         """Read all records; later turns win, and later lines of the same turn.
 
         Args:
             fingerprints: Whether to keep what decided each result: most of a record's memory, which few ask for.
+            stage: Read the records of this stage alone; for whoever only looks, not for whoever goes on to write.
 
         Raises:
             StoreError: When a finished line is not a record.
         """
         self.records.clear()
         for path in sorted((self.folder / "records").glob("*.jsonl")):
-            for record in read_lines(path, parse_record):
+            for record in read_lines(path, parse_record, f'"{stage}"' if stage else ""):
+                if stage and record["stage"] != stage:
+                    continue
                 if not fingerprints:
                     record.pop("fingerprint", None)
                 place = record["stage"], record["key"]
@@ -131,9 +134,13 @@ class Store:
             write_text(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
     def write_plan(self, lines: Iterable[str]) -> None:
-        """Write the plan atomically, a line of JSON per output; it always is the plan of the last command."""
-        with storing(self.plan_path):
-            write_text(self.plan_path, "".join(line + "\n" for line in lines))
+        """Write the plan atomically, a line of JSON per output; it always is the plan of the last command.
+
+        Args:
+            lines: With their ends.
+        """
+        with storing(self.plan_path), atomic_path(self.plan_path) as temporary, temporary.open("wb") as file:
+            file.writelines(line.encode() for line in lines)
 
     def has_output(self, record: Record) -> bool:
         """Whether the files a generate record speaks of are still there, byte for byte."""
@@ -161,17 +168,20 @@ def _turn(record: Record) -> int:
     return int(record.get("turn", 0))
 
 
-def read_lines(path: Path, parse: Callable[[str], Record] = parse_line) -> Iterator[Record]:
+def read_lines(path: Path, parse: Callable[[str], Record] = parse_line, having: str = "") -> Iterator[Record]:
     """Read a file of JSON lines; an unfinished last line is left out.
 
     Args:
         path: The file; one that does not exist has no lines.
         parse: Reads one line; raises ValueError for what it does not take.
+        having: Lines without this text are passed over.
 
     Raises:
         StoreError: When a finished line cannot be used, which no kill can cause; names the file and the line.
     """
     for number, line in enumerate(_whole_lines(path), start=1):
+        if having not in line:
+            continue
         try:
             record = parse(line)
         except ValueError as error:

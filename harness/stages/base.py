@@ -61,11 +61,11 @@ class RunState:
         record = self.made(item)
         if record is None or record["status"] != Status.OK:
             return None, None
-        output, canvas = (
-            Source(item.suite, part["sha256"], path=part["path"]) if part else None
-            for part in (record["output"], record["canvas"])
+        output, canvas = record["output"], record["canvas"]
+        return (
+            Source(item.suite, output["sha256"], path=output["path"]) if output else None,
+            Source(item.suite, canvas["sha256"], path=canvas["path"]) if canvas else None,
         )
-        return output, canvas
 
     def observed(self) -> Iterator[tuple[PlanItem, tuple[str, ...]]]:
         """The items with the face features that their metrics need, unless they need none."""

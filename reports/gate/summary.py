@@ -47,13 +47,23 @@ def summary(report: GateReport, folder: str = "") -> str:
     )
 
 
-def lines(report: GateReport) -> list[str]:
-    """The report for a terminal or a log."""
+def lines(report: GateReport, *, verbose: bool = False) -> list[str]:
+    """The report for a terminal or a log.
+
+    Args:
+        report: The gate's.
+        verbose: Whether checks that are fine have a line each; else they are counted.
+    """
     told = [f"setting {line}" for line in report.differences]
+    fine = sum(check.outcome is Outcome.FINE for check in report.checks)
     for check in report.checks:
+        if check.outcome is Outcome.FINE and not verbose:
+            continue
         told.append(f"{check.outcome:9} {check.suite}, {check.method}: {check.subject}: {figures(check)}")
         if check.outcome is Outcome.REGRESSED:
             told += [f"          {one.case}: {one.before:g} -> {one.after:g} {one.picture}" for one in check.worst]
+    if fine and not verbose:
+        told.append(f"{Outcome.FINE:9} {fine} check{'s' * (fine != 1)} (--verbose lists them)")
     groups = {"fails": report.failed, "missing": report.missing, "new": report.new}
     for what, notes in groups.items():
         told += [f"{what:9} {note}" for note in notes[:_SHOWN]]

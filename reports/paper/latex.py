@@ -26,6 +26,7 @@ _SPECIAL = {
     "\N{MULTIPLICATION SIGN}": r"$\times$",
     "\N{EN DASH}": "--",
     "…": r"\dots{}",
+    **{sign: f"({number})" for number, sign in enumerate("①②③④", start=1)},
     **{character: f"\\{character}" for character in "&%$#_"},
 }
 _PREAMBLE = r"""\documentclass{article}
@@ -59,8 +60,10 @@ def latex_of(table: PaperTable) -> str:
     lines = [r"\begin{table}[htbp]", r"\centering", r"\setlength{\belowcaptionskip}{6pt}"]
     if table.number:
         lines.append(rf"\renewcommand{{\thetable}}{{{table.number}}}")
-    lines.append(rf"\caption{{{escape(table.caption)}}}")
-    lines += [rf"\label{{tab:{table.name}}}", r"\small", *_tabular(table), *_notes(table.notes)]
+        lines += [rf"\caption{{{escape(table.caption)}}}", rf"\label{{tab:{table.name}}}"]
+    else:  # a caption would go on counting after the paper's tables, as if this one were of the paper too
+        lines.append(rf"{escape(table.caption)}\par\smallskip")
+    lines += [r"\small", *_tabular(table), *_notes(table.notes)]
     if table.published:
         lines += [r"\par\bigskip", rf"\textbf{{{escape(table.published.caption)}}}\par\smallskip"]
         lines += [*_tabular(table.published), *_notes(table.published.notes)]

@@ -39,11 +39,12 @@ _COLUMNS_1 = (
     Column("Cross-Image", "AED", False),
 )
 _TABLE_2A = (
-    ("1 Base", (0.721, 1.16)),
-    ("2 1 + PGT", (0.703, 1.14)),
-    ("3 2 + grad", (0.611, 1.01)),
-    ("4 3 + id", (0.669, 1.05)),
+    ("① Base", (0.721, 1.16)),
+    ("② ① + PGT", (0.703, 1.14)),
+    ("③ ② + grad", (0.611, 1.01)),
+    ("④ ③ + id", (0.669, 1.05)),
 )
+"""The paper's text names rows by the signs; a second sign in a row is the row that it adds to."""
 
 
 def table_1() -> PaperTable:

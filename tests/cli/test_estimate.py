@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from portraitbench.cli import estimate as command
+from portraitbench.harness import estimate as estimating
+from portraitbench.harness import plan
 from portraitbench.harness.estimate import estimate, probe
 from portraitbench.harness.plan import make_plan
 
@@ -180,3 +182,17 @@ def test_a_folder_that_cannot_be_read_is_left_to_the_run(make_session, earlier):
     next((earlier / "records").glob("*.jsonl")).write_text("nonsense\n")
     session = make_session(methods=METHODS, metrics=["id_sim"], name="earlier")
     assert [cost.outputs for cost in estimate(session, make_plan(session))] == [3, 3]
+
+
+def test_a_run_forms_its_plan_once_and_a_finished_one_reads_no_other_folder(bench, few, monkeypatch):
+    formed, read = [], []
+    items, load_run = plan._items, estimating.load_run
+    monkeypatch.setattr(plan, "_items", lambda *given: formed.append(given[-1].id) or items(*given))
+    monkeypatch.setattr(estimating, "load_run", lambda folder: read.append(folder.name) or load_run(folder))
+    flags = [few[0], few[1], *few[4:], "-m", "copy-driving", "--name", "one", "--no-report"]
+    assert bench("run", *flags).code == 0
+    assert len(formed) == len(set(formed)) == 3
+    assert read
+    formed.clear(), read.clear()
+    assert "score: 0 to do" in bench("run", *flags).out
+    assert (len(formed), read) == (3, [])

@@ -144,13 +144,18 @@ def test_rules_come_from_a_file_or_the_project(system, tmp_path, monkeypatch):
     folder = system.run("same")
     rules = tmp_path / "rules.yaml"
     rules.write_text(yaml.safe_dump({"rules": ["id_sim>=-0.5"]}))
-    done = system.gate(folder, "--rules", rules, "--rule", "aed_lmk_px512<=+1")
+    asked = ["--rules", rules, "--rule", "aed_lmk_px512<=+1"]
+    brief = system.gate(folder, *asked).out
+    assert re.search(r"^fine +\d+ checks? \(--verbose lists them\)$", brief, re.MULTILINE)
+    assert "limit" not in brief
+    done = system.gate(folder, *asked, "--verbose")
     assert done.code == 0
+    assert "--verbose" not in done.out
     assert "(limit 0.5)" in done.out
     assert "(limit 1)" in done.out
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pyproject.toml").write_text('[tool.portraitbench.gate]\nrules = ["id_sim>=-0.25"]\n')
-    assert "(limit 0.25)" in system.gate(folder, "--out", tmp_path / "told").out
+    assert "(limit 0.25)" in system.gate(folder, "--out", tmp_path / "told", "-v").out
     assert (tmp_path / "told" / "junit.xml").is_file()
     rules.write_text("rules: 3")
     assert "needs a list of texts" in system.gate(folder, "--rules", rules).err

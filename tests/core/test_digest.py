@@ -24,6 +24,7 @@ plain = st.recursive(
 
 @given(plain)
 def test_canonical_json_is_json_of_the_same_value_whatever_the_order_of_keys(value):
+    assert canonical_json(value) == json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     assert json.loads(canonical_json(value)) == value
 
     def turned(part):

@@ -63,7 +63,7 @@ def test_shards_are_a_partition_into_whole_cases(cases, methods, count):
 def test_items_survive_the_plan_file(make_session):
     plan = make_plan(make_session(methods=METHODS, baseline="copy-identity"))
     assert [PlanItem.from_record(item.as_record()) for item in plan] == plan
-    assert plan_lines(plan) == [canonical_json(item.as_record()) for item in plan]
+    assert plan_lines(plan) == [canonical_json(item.as_record()) + "\n" for item in plan]
     assert [item.key for item in plan] == [digest(item.fingerprint) for item in plan]
     assert all(part.base == digest(part.fingerprint) for item in plan for part in item.metrics)
     assert [item.baseline for item in plan[:4]] == ["", *["copy-identity"] * 3]

@@ -90,6 +90,16 @@ def test_all_shards_are_read_and_only_the_own_one_is_written(tmp_path):
     assert sorted(path.name for path in (tmp_path / "records").iterdir()) == ["1-of-2.jsonl", "2-of-2.jsonl"]
 
 
+def test_one_stage_alone_is_read_however_its_lines_are_spelled(tmp_path):
+    made = record("a", stage="generate", output=None, status="oom")
+    written(tmp_path, made, record("b"), record("c", reason='"generate"'))
+    path = tmp_path / "records" / "1-of-1.jsonl"
+    path.write_text(path.read_text() + json.dumps(made | {"key": "d"}, indent=None, separators=(", ", ": ")) + "\n")
+    store = Store(tmp_path)
+    store.load(stage="generate")
+    assert list(store.records) == [("generate", "a"), ("generate", "d")]
+
+
 def test_two_shards_can_be_written_at_the_same_time_and_one_shard_cannot(tmp_path):
     with Store(tmp_path, "1-of-2").writing():
         with Store(tmp_path, "2-of-2").writing():

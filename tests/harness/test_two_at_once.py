@@ -16,6 +16,7 @@ import pytest
 from report_files import report_files
 
 from portraitbench import scoring
+from portraitbench.core.digest import text_sha256
 from portraitbench.core.errors import StoreError
 from portraitbench.harness.plan import make_plan, plan_lines
 from portraitbench.harness.runner import Runner, Silent
@@ -55,7 +56,7 @@ def whole(perform, tmp_path) -> dict[str, bytes]:
 
 def test_other_work_is_refused_while_a_run_is_on_and_its_own_shards_are_not(make_session):
     own = make_session(methods=METHODS, shard="1/2")
-    with require_same_work(own.config.folder, plan_lines(make_plan(own)), 2, generates=True):
+    with require_same_work(own.config.folder, text_sha256(*plan_lines(make_plan(own))), 2, generates=True):
         for fields, what in [
             ({"seed": 1, "shard": "2/2"}, "other settings, another seed or other cases"),
             ({"methods": METHODS[:1], "shard": "2/2"}, "other settings, another seed or other cases"),

@@ -92,6 +92,22 @@ def test_published_differences_are_those_of_the_published_rows():
                 assert second.value - first.value == pytest.approx(third.value, abs=1e-9)
 
 
+def test_rows_of_the_published_ablation_are_named_by_the_signs_of_the_papers_text():
+    table = published.table_2a()
+    assert [one.label for one in table.rows] == ["① Base", "② ① + PGT", "③ ② + grad", "④ ③ + id"]
+    assert "\n(2) (1) + PGT & " in latex_of(table)
+
+
+def test_a_table_that_the_paper_does_not_have_carries_no_number():
+    rows = [Row("a", [Cell(0.5)])]
+    theirs, ours = (PaperTable("t", number, "Caption", "Row", [Column("", "x")], rows) for number in ("2(a)", ""))
+    assert (theirs.title, ours.title) == ("Table 2(a): Caption", "Caption")
+    assert r"\renewcommand{\thetable}{2(a)}" in latex_of(theirs)
+    assert r"\caption" in latex_of(theirs)
+    assert r"\caption" not in latex_of(ours)
+    assert "Caption" in latex_of(ours)
+
+
 def test_csv_holds_all_digits_and_the_printed_numbers_are_its_own(model):
     table = table_1(model)
     lines = list(csv.reader(io.StringIO(csv_of(table))))
