@@ -24,6 +24,7 @@ from ...faces.base import Grade
 from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, StepCallback
 from ..diffusion import Epsilon, scaled_linear
 from ..pixels import to_pixels
+from ..published import NOT_DECISIVE
 from .adapted_unet import AdapterInputs
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import Conditions, compute_conditions, shown_rows
@@ -74,7 +75,8 @@ class HelloMeme(DiffusionGenerator):
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = own = parse_options(HelloMemeOptions, options, OWNER)
         check_device(context.device, OWNER)
-        self._parts, self._progress = Parts(own, context.device), context.progress
+        self._parts = Parts(own, context.device, is_memory_short=context.is_memory_short)
+        self._progress = context.progress
         chosen = {"steps": own.sampling_steps, "precision": self._parts.precision}
         self.settings = own.model_dump(mode="json", exclude={"weights"}) | chosen
         self.lora_targets = LORA_TARGETS[own.lora_targets]
@@ -107,7 +109,7 @@ class HelloMeme(DiffusionGenerator):
         return {
             "name": self.name,
             "code": CODE_VERSION,
-            "options": self._options.model_dump(mode="json", exclude={"weights", "precision"}),
+            "options": self._options.model_dump(mode="json", exclude=NOT_DECISIVE),
             "precision": self._parts.precision,
             "weights": self._parts.weights_digests,
         }

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...datasets.clip import Clip, Frame
 from .crops import WholeBox
 from .intensity import CHUNK
-from .networks import Networks
+from .networks import OF_MOTION, Networks
 from .preprocessing import Preprocessed, appearance_picture, unit
 
 PADS = 15
@@ -83,10 +83,11 @@ def compute_conditions(networks: Networks, case: Preprocessed, identity: Frame) 
     """
     embedding = networks.embed_identity(case.identity)
     chunks = []
-    for row, strength in enumerate(case.intensities):
-        rows = slice(row * CHUNK, (row + 1) * CHUNK)
-        faces, poses = unit(case.expressions[rows]), unit(case.poses[rows])
-        chunks.append(networks.motion_tokens(faces, poses, strength.head, strength.expression).cpu())
+    with networks.on_device(*OF_MOTION):  # once for all chunks
+        for row, strength in enumerate(case.intensities):
+            rows = slice(row * CHUNK, (row + 1) * CHUNK)
+            faces, poses = unit(case.expressions[rows]), unit(case.poses[rows])
+            chunks.append(networks.motion_tokens(faces, poses, strength.head, strength.expression).cpu())
     return Conditions(
         appearance=networks.appearance_tokens(appearance_picture(case.portrait), embedding).cpu(),
         motion=torch.cat(chunks),

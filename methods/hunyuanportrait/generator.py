@@ -24,6 +24,7 @@ from ...faces.backends.yoloface import YoloFace
 from ...faces.base import Grade
 from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, StepCallback
 from ..pixels import to_pixels
+from ..published import NOT_DECISIVE
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import PADS, Conditions, Selection, compute_conditions
 from .crops import paste_back
@@ -65,7 +66,7 @@ class HunyuanPortrait(DiffusionGenerator):
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = own = parse_options(HunyuanPortraitOptions, options, OWNER)
         check_device(context.device, OWNER)
-        self._parts, self._context = Parts(own, context.device), context
+        self._parts, self._context = Parts(own, context.device, is_memory_short=context.is_memory_short), context
         chosen = {"steps": own.sampling_steps, "precision": self._parts.precision}
         self.settings = own.model_dump(mode="json", exclude={"weights"}) | chosen
         self.lora_targets = own.lora_targets
@@ -109,7 +110,7 @@ class HunyuanPortrait(DiffusionGenerator):
         return {
             "name": self.name,
             "code": CODE_VERSION,
-            "options": own.model_dump(mode="json", exclude={"weights", "precision"}),
+            "options": own.model_dump(mode="json", exclude=NOT_DECISIVE),
             "precision": self._parts.precision,
             "faces": observer.fingerprint_for(["landmarks"]) if observer else None,
             "weights": self._parts.weights_digests,
@@ -174,7 +175,8 @@ class HunyuanPortrait(DiffusionGenerator):
 
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`: the mode of the encoder's distribution, frame by frame."""
-        return torch.cat([SCALE * self._networks.encode(frame[None]) for frame in frames])
+        with self._networks.encoding():  # once for all frames
+            return torch.cat([SCALE * self._networks.encode(frame[None]) for frame in frames])
 
     def decode(self, latents: Tensor, run: int = 1) -> Tensor:
         """See :meth:`DiffusionGenerator.decode`. The decoder mixes the frames of a run."""
