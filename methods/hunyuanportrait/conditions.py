@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -36,6 +36,10 @@ class Selection:
         """Some of the frames, in any order."""
         return Selection(self.appearance, self.motion[list(frames)], self.image_latents)
 
+    def to(self, device: torch.device) -> Selection:
+        """The same on a device."""
+        return Selection(self.appearance.to(device), self.motion.to(device), self.image_latents.to(device))
+
 
 @dataclass(frozen=True, eq=False)
 class Conditions(Selection):
@@ -45,11 +49,14 @@ class Conditions(Selection):
         canvas: The driving clip as cropped, F frames.
         identity: The identity image.
         box: Where the portrait lies in it.
+        selected: The last selection by its frames, on the device: steps of a tuning that look at the same frames need
+            not send them again, and wait for that.
     """
 
     canvas: Clip
     identity: Frame
     box: WholeBox
+    selected: dict[tuple[int, ...], Selection] = field(default_factory=dict)
 
     def padded(self) -> Selection:
         """The clip with its pads."""

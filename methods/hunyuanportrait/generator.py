@@ -153,7 +153,11 @@ class HunyuanPortrait(DiffusionGenerator):
 
     def select(self, conditions: Conditions, frames: Sequence[int]) -> Selection:
         """See :meth:`DiffusionGenerator.select`. Tuning needs no pads."""
-        return conditions.of_frames(frames)
+        key = tuple(frames)
+        if key not in conditions.selected:
+            conditions.selected.clear()
+            conditions.selected[key] = conditions.of_frames(frames).to(self._networks.device)
+        return conditions.selected[key]
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """Generate by normal sampling; see :meth:`DiffusionGenerator.sample`.
@@ -161,6 +165,7 @@ class HunyuanPortrait(DiffusionGenerator):
         Raises:
             DivergedError: When the decoder answers with numbers that are not finite.
         """
+        conditions.selected.clear()  # its memory is the sampling's
         latents = self._sample(conditions.padded(), seed, self._told(on_step))
         clip = Clip(self._pixels(latents), conditions.canvas.fps)
         pasted = None
@@ -184,9 +189,8 @@ class HunyuanPortrait(DiffusionGenerator):
 
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Selection) -> Tensor:
         """See :meth:`DiffusionGenerator.denoise`. Only the pass with all conditions is computed."""
-        networks = self._networks
-        given = (conditions.appearance, conditions.motion[None], conditions.image_latents)
-        return self._predict(noisy[None], t, *(one.to(networks.device) for one in given))[0]
+        given = conditions.to(self._networks.device)
+        return self._predict(noisy[None], t, given.appearance, given.motion[None], given.image_latents)[0]
 
     def probe(self) -> str:
         """Digest of the denoiser's output for a fixed input; see :meth:`DiffusionGenerator.probe`."""

@@ -61,6 +61,7 @@ class Networks:
 
     def __post_init__(self) -> None:
         self._pose_maps: dict[tuple[int, int], Tensor] = {}
+        self._time_ids: Tensor | None = None
         self._present: set[str] = set()
 
     @property
@@ -106,7 +107,9 @@ class Networks:
         """
         batch, frames = scaled.shape[:2]
         sample = torch.cat([scaled, image_latents[:, None].expand(-1, frames, -1, -1, -1)], dim=2)
-        ids = self._cast(torch.tensor([TIME_IDS])).expand(batch, -1)
+        if self._time_ids is None:  # sent once, since whoever sends waits for it
+            self._time_ids = self._cast(torch.tensor([TIME_IDS]))
+        ids = self._time_ids.expand(batch, -1)
         context = self._cast(appearance), self._cast(motion)
         found: Tensor = self.denoiser(
             self._cast(sample), time.to(self.device), context, ids, self._pose_map(*scaled.shape[-2:])

@@ -286,7 +286,7 @@ def _check_sources(sources: Mapping[str, Clip], config: StrucBoothConfig) -> Non
 
 
 def _are_finite(parameters: list[torch.nn.Parameter]) -> bool:
-    return all(bool(parameter.isfinite().all()) for parameter in parameters)
+    return bool(torch.stack([parameter.isfinite().all() for parameter in parameters]).all())  # one wait for all
 
 
 def _refuse_half(denoiser: torch.nn.Module) -> None:
