@@ -243,12 +243,16 @@ def _is_right(path: Path, file: HubFile) -> bool:
 
 
 def _record(root: Path, commit: str, file: HubFile) -> None:
-    """Note a fetched file's size and digest beside it."""
+    """Note size, digest and time of change of a file that was just found right, so that nobody need read it again."""
     path = root / RECORD
     try:
         record = json.loads(path.read_text())
         files = dict(record["files"])
     except (OSError, ValueError, KeyError, TypeError):
         files = {}  # a damaged record is written anew
-    files[file.path] = {"bytes": file.bytes, "sha256": file.sha256 or file_sha256(root / file.path)}
+    files[file.path] = {
+        "bytes": file.bytes,
+        "sha256": file.sha256 or file_sha256(root / file.path),
+        "modified": (root / file.path).stat().st_mtime_ns,
+    }
     write_text(path, json.dumps({"commit": commit, "files": files}, indent=1))

@@ -11,7 +11,7 @@ from .digest import cached_sha256, file_sha256
 from .errors import WeightsError
 
 RECORD = "portraitbench-files.json"
-"""Beside fetched files: their sizes and digests as the hub gave them."""
+"""Beside fetched files: their sizes and digests as the hub gave them, and their times of change (ns) on this disk."""
 Shapes = dict[str, tuple[int, ...]]
 """Shapes of tensors by name."""
 
@@ -134,9 +134,29 @@ def file_on_disk(
 
 
 def content_digest(path: Path) -> str:
-    """sha256 of a weights file; the Hugging Face cache names large files by it, so that gigabytes need not be read."""
+    """sha256 of a weights file, taken from where it is known, so that gigabytes need not be read in every process.
+
+    The Hugging Face cache names large files by it. What a fetch recorded, in the file's folder or above it, counts as
+    long as size and time of change are what they were then; else the file is read.
+    """
     name = path.resolve().name
-    return name if len(name) == 64 and "." not in name else cached_sha256(path)
+    if len(name) == 64 and "." not in name:
+        return name
+    return _recorded(path) or cached_sha256(path)
+
+
+def _recorded(path: Path) -> str:
+    """The digest in the nearest record above a file; empty where none is, or the file has changed since."""
+    root = next((folder for folder in path.parents if (folder / RECORD).is_file()), None)
+    if root is None:
+        return ""
+    try:
+        entry = json.loads((root / RECORD).read_text())["files"][path.relative_to(root).as_posix()]
+        status = path.stat()
+        same = (entry["bytes"], entry["modified"]) == (status.st_size, status.st_mtime_ns)
+        return str(entry["sha256"]) if same else ""
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""  # reading the file is never wrong, and ``bench doctor`` tells of a damaged record
 
 
 def known_digest(path: Path, root: Path, name: str, *, hashed: bool = False) -> str:
@@ -165,7 +185,8 @@ def known_digest(path: Path, root: Path, name: str, *, hashed: bool = False) -> 
     except (ValueError, KeyError, AttributeError) as error:
         raise WeightsError(f"cannot be judged, {root / RECORD} is damaged") from error
     _compare(path, entry.get("sha256") if hashed else None, entry.get("bytes"))
-    return str(entry.get("sha256") or "")
+    is_known = hashed or entry.get("modified") in (None, path.stat().st_mtime_ns)  # early records have no time
+    return str(entry.get("sha256") or "") if is_known else ""
 
 
 def _compare(path: Path, sha256: str | None, size: int | None) -> None:

@@ -125,6 +125,11 @@ class Session:
         """Make all methods anew when they are next asked for: one that failed may be in any state."""
         self._methods.clear()
 
+    def spare_memory(self) -> None:
+        """Free what methods hold, and let those made anew keep nothing that only saves time."""
+        self._context.is_memory_short = True
+        self.forget_methods()
+
     def interned(self, place: str, value: dict[str, Any]) -> dict[str, Any]:
         """The value, or the equal one that was given before for the same place: fingerprints of all cases share it."""
         if self._interned.get(place) != value:

@@ -384,6 +384,10 @@ class MethodContext:
         device: "cpu", "mps", "cuda", or one of several such as "cuda:1".
         cache: Folder for files a method wants to keep between runs.
         progress: Told how long work on a case goes; None when nobody listens.
+
+    Attributes:
+        is_memory_short: Set once a case ran out of memory in this process, before its method is made anew: what only
+            saves time should not be kept in memory then.
     """
 
     def __init__(
@@ -398,6 +402,7 @@ class MethodContext:
         self.device = device
         self.cache = cache
         self.progress = progress
+        self.is_memory_short = False
 
     @cached_property
     def observer(self) -> Observer:

@@ -67,7 +67,7 @@ def perform(job: Job, session: Session) -> list[Record]:
 
 
 def _free_memory(session: Session) -> None:
-    session.forget_methods()
+    session.spare_memory()
     gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():

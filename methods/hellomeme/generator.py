@@ -24,6 +24,7 @@ from ...faces.base import Grade
 from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, StepCallback
 from ..diffusion import Epsilon, scaled_linear
 from ..pixels import to_pixels
+from ..published import NOT_DECISIVE
 from .adapted_unet import AdapterInputs
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import Conditions, compute_conditions, shown_rows
@@ -74,7 +75,8 @@ class HelloMeme(DiffusionGenerator):
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = own = parse_options(HelloMemeOptions, options, OWNER)
         check_device(context.device, OWNER)
-        self._parts, self._progress = Parts(own, context.device), context.progress
+        self._parts = Parts(own, context.device, is_memory_short=context.is_memory_short)
+        self._progress = context.progress
         chosen = {"steps": own.sampling_steps, "precision": self._parts.precision}
         self.settings = own.model_dump(mode="json", exclude={"weights"}) | chosen
         self.lora_targets = LORA_TARGETS[own.lora_targets]
@@ -107,7 +109,7 @@ class HelloMeme(DiffusionGenerator):
         return {
             "name": self.name,
             "code": CODE_VERSION,
-            "options": self._options.model_dump(mode="json", exclude={"weights", "precision"}),
+            "options": self._options.model_dump(mode="json", exclude=NOT_DECISIVE),
             "precision": self._parts.precision,
             "weights": self._parts.weights_digests,
         }
@@ -150,12 +152,18 @@ class HelloMeme(DiffusionGenerator):
 
     def select(self, conditions: Conditions, frames: Sequence[int]) -> Selection:
         """See :meth:`DiffusionGenerator.select`. A clip must have been sampled before: its frames pad the window."""
-        rows = [conditions.shown[frame] for frame in frames]
-        pads = None
-        if conditions.is_clip:
-            own = self._row_pads(conditions)
-            pads = joined([own[rows[0]], own[rows[-1]]], 1)
-        return Selection(conditions.text[-1:], conditions.given(rows, pads, self._networks.device, both=False))
+        key = tuple(frames)
+        if key not in conditions.selected:
+            conditions.selected.clear()
+            rows = [conditions.shown[frame] for frame in frames]
+            pads = None
+            if conditions.is_clip:
+                own = self._row_pads(conditions)
+                pads = joined([own[rows[0]], own[rows[-1]]], 1)
+            given = conditions.given(rows, pads, self._networks.device, both=False)
+            conditions.selected[key] = Selection(conditions.text[-1:], given)
+        selection: Selection = conditions.selected[key]
+        return selection
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """See :meth:`DiffusionGenerator.sample`. The first sampling of a case is kept: tuning a clip needs it."""
@@ -231,6 +239,7 @@ class HelloMeme(DiffusionGenerator):
 
     def _sample(self, conditions: Conditions, random: torch.Generator, on_step: StepCallback | None) -> Tensor:
         own, networks = self._options, self._networks
+        conditions.selected.clear()  # its memory is the sampling's
         first = conditions.latents is None
         scheduler = own.video_scheduler if conditions.is_clip else "dpm-sde"
         sampling = Sampling(scheduler, own.sampling_steps, own.guidance, random, self._told(on_step))

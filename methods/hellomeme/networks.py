@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -26,7 +26,9 @@ Words = Callable[[Sequence[str]], Tensor]
 REST = torch.device("cpu")
 """Where networks are that are not needed at the moment."""
 VISITORS = ("helper", "control", "expression", "vision", "words", "reference_words", "encoder")
-"""Those that a denoising or tuning step does not need; they go to the device for as long as they are asked."""
+"""Those that a denoising or tuning step does not need; they go to the device for as long as they are asked, or stay."""
+RESIDENTS = ("encoder", "helper", "control", "expression", "vision")
+"""Those that are worth keeping on the device, the most asked first. Prompts are read once in a run."""
 _GUESTS = (*VISITORS, "motion", "animatediff")
 """All that begin away from the device; those for clips come with the first clip and stay."""
 CHUNK = 8
@@ -106,6 +108,13 @@ class Networks:
         """Freeze all, cast them, and put each where it begins."""
         for name, module in self.modules().items():
             nn.Module.to(module, REST if name in _GUESTS else device, dtype).eval().requires_grad_(requires_grad=False)
+
+    def keep(self, names: Collection[str]) -> None:
+        """Have some of ``RESIDENTS`` on the device from now on."""
+        for name, module in self.modules().items():
+            if name in names:
+                nn.Module.to(module, self.device)
+                self._present.add(name)
 
     @contextmanager
     def on_device(self, *names: str) -> Iterator[None]:

@@ -47,6 +47,9 @@ class HelloMemeOptions(PublishedOptions):
         lora_keyframes: Whether adapters of a tuner also act in the UNet that makes a clip's keyframes.
         fresh_pads: Whether a tuned clip makes its keyframes anew; otherwise it takes those of the first sampling.
         precision: Precision of the networks; None is float32 on a CPU, bfloat16 elsewhere. Upstream's is fp16.
+        offload: Whether networks that only prepare a case wait in main memory while it is sampled and tuned: "always",
+            "never", or "auto", as long as a graphics card does not hold them beside the longest tuning step. Once
+            memory ran out they do, whatever is said here. Changes no picture, only time and memory.
     """
 
     style: Literal["x1", "x2"] = "x1"

@@ -12,8 +12,10 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from ...core.onnx_session import providers
 from ...core.weights import content_digest
 from ..published import PRECISIONS, PublishedParts
+from ..random_weights import resident_bytes
+from ..residence import step_bytes
 from .adapters import MotionKnits, ReferenceAdapter
-from .architecture import REAL
+from .architecture import REAL, TINY
 from .control import ControlNetwork
 from .dry_run import random_networks
 from .dry_run_faces import dry_run_models
@@ -21,10 +23,15 @@ from .face.pixels import opencv
 from .face_tools import OnnxTools, load_tools
 from .inputs import Control, FaceSettings, FaceTools
 from .loading import load_adapter, load_stock, load_words, model_file
-from .networks import Networks
+from .networks import RESIDENTS, Networks
 from .options import HelloMemeOptions
 from .pdfgc import PdFgcEncoder
+from .samplers import WINDOW
 from .weights import BASE, EXTRA, OWNER, PLAIN, VISION, missing, needed, part_folder, part_named
+
+KEPT_PER_FRAME, KEPT_BY_DECODER = 240_000, 370_000
+"""Numbers per latent cell that autograd keeps of a frame of a clip, and of a decoded one: counted at 512 px with LoRA
+of rank 8 and attention that keeps no weights (237,000 in bf16, 207,000 in fp32; 364,000), and rounded up."""
 
 
 class Parts(PublishedParts[HelloMemeOptions]):
@@ -79,6 +86,10 @@ class Parts(PublishedParts[HelloMemeOptions]):
         dtype = PRECISIONS[self.precision]
         networks = random_networks(own.style, own.control) if own.is_random else self._published(dtype)
         networks.settle(self._device, dtype)
+        modules, size = networks.modules(), TINY if own.is_random else REAL
+        clip = sum(resident_bytes(modules[name]) for name in ("motion", "animatediff") if name in modules)
+        step = step_bytes(size.cells, WINDOW, dtype.itemsize, per_frame=KEPT_PER_FRAME, decoded=KEPT_BY_DECODER)
+        networks.keep(self._staying(modules, RESIDENTS, clip + step))
         return networks
 
     def _published(self, dtype: torch.dtype) -> Networks:

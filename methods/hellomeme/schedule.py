@@ -64,7 +64,8 @@ class Sampling:
         return latents
 
     def _guided(self, found: Tensor) -> Tensor:
-        without, with_conditions = found[0].cpu().float(), found[-1].cpu().float()
+        found = found.cpu().float()  # the one wait of a step
+        without, with_conditions = found[0], found[-1]
         return without + self.guidance * (with_conditions - without)
 
 

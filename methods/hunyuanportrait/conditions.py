@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -11,7 +11,7 @@ from torch import Tensor
 from ...datasets.clip import Clip, Frame
 from .crops import WholeBox
 from .intensity import CHUNK
-from .networks import Networks
+from .networks import OF_MOTION, Networks
 from .preprocessing import Preprocessed, appearance_picture, unit
 
 PADS = 15
@@ -36,6 +36,10 @@ class Selection:
         """Some of the frames, in any order."""
         return Selection(self.appearance, self.motion[list(frames)], self.image_latents)
 
+    def to(self, device: torch.device) -> Selection:
+        """The same on a device."""
+        return Selection(self.appearance.to(device), self.motion.to(device), self.image_latents.to(device))
+
 
 @dataclass(frozen=True, eq=False)
 class Conditions(Selection):
@@ -45,11 +49,14 @@ class Conditions(Selection):
         canvas: The driving clip as cropped, F frames.
         identity: The identity image.
         box: Where the portrait lies in it.
+        selected: The last selection by its frames, on the device: steps of a tuning that look at the same frames need
+            not send them again, and wait for that.
     """
 
     canvas: Clip
     identity: Frame
     box: WholeBox
+    selected: dict[tuple[int, ...], Selection] = field(default_factory=dict)
 
     def padded(self) -> Selection:
         """The clip with its pads."""
@@ -83,10 +90,11 @@ def compute_conditions(networks: Networks, case: Preprocessed, identity: Frame) 
     """
     embedding = networks.embed_identity(case.identity)
     chunks = []
-    for row, strength in enumerate(case.intensities):
-        rows = slice(row * CHUNK, (row + 1) * CHUNK)
-        faces, poses = unit(case.expressions[rows]), unit(case.poses[rows])
-        chunks.append(networks.motion_tokens(faces, poses, strength.head, strength.expression).cpu())
+    with networks.on_device(*OF_MOTION):  # once for all chunks
+        for row, strength in enumerate(case.intensities):
+            rows = slice(row * CHUNK, (row + 1) * CHUNK)
+            faces, poses = unit(case.expressions[rows]), unit(case.poses[rows])
+            chunks.append(networks.motion_tokens(faces, poses, strength.head, strength.expression).cpu())
     return Conditions(
         appearance=networks.appearance_tokens(appearance_picture(case.portrait), embedding).cpu(),
         motion=torch.cat(chunks),

@@ -24,6 +24,7 @@ from ...faces.backends.yoloface import YoloFace
 from ...faces.base import Grade
 from ..base import Animation, DiffusionGenerator, Inputs, MethodContext, StepCallback
 from ..pixels import to_pixels
+from ..published import NOT_DECISIVE
 from .architecture import LATENT_CHANNELS, REAL, STRIDE, TINY
 from .conditions import PADS, Conditions, Selection, compute_conditions
 from .crops import paste_back
@@ -65,7 +66,7 @@ class HunyuanPortrait(DiffusionGenerator):
     def __init__(self, options: Mapping[str, Any], context: MethodContext) -> None:
         self._options = own = parse_options(HunyuanPortraitOptions, options, OWNER)
         check_device(context.device, OWNER)
-        self._parts, self._context = Parts(own, context.device), context
+        self._parts, self._context = Parts(own, context.device, is_memory_short=context.is_memory_short), context
         chosen = {"steps": own.sampling_steps, "precision": self._parts.precision}
         self.settings = own.model_dump(mode="json", exclude={"weights"}) | chosen
         self.lora_targets = own.lora_targets
@@ -109,7 +110,7 @@ class HunyuanPortrait(DiffusionGenerator):
         return {
             "name": self.name,
             "code": CODE_VERSION,
-            "options": own.model_dump(mode="json", exclude={"weights", "precision"}),
+            "options": own.model_dump(mode="json", exclude=NOT_DECISIVE),
             "precision": self._parts.precision,
             "faces": observer.fingerprint_for(["landmarks"]) if observer else None,
             "weights": self._parts.weights_digests,
@@ -152,7 +153,11 @@ class HunyuanPortrait(DiffusionGenerator):
 
     def select(self, conditions: Conditions, frames: Sequence[int]) -> Selection:
         """See :meth:`DiffusionGenerator.select`. Tuning needs no pads."""
-        return conditions.of_frames(frames)
+        key = tuple(frames)
+        if key not in conditions.selected:
+            conditions.selected.clear()
+            conditions.selected[key] = conditions.of_frames(frames).to(self._networks.device)
+        return conditions.selected[key]
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """Generate by normal sampling; see :meth:`DiffusionGenerator.sample`.
@@ -160,6 +165,7 @@ class HunyuanPortrait(DiffusionGenerator):
         Raises:
             DivergedError: When the decoder answers with numbers that are not finite.
         """
+        conditions.selected.clear()  # its memory is the sampling's
         latents = self._sample(conditions.padded(), seed, self._told(on_step))
         clip = Clip(self._pixels(latents), conditions.canvas.fps)
         pasted = None
@@ -174,7 +180,8 @@ class HunyuanPortrait(DiffusionGenerator):
 
     def encode(self, frames: Tensor) -> Tensor:
         """See :meth:`DiffusionGenerator.encode`: the mode of the encoder's distribution, frame by frame."""
-        return torch.cat([SCALE * self._networks.encode(frame[None]) for frame in frames])
+        with self._networks.encoding():  # once for all frames
+            return torch.cat([SCALE * self._networks.encode(frame[None]) for frame in frames])
 
     def decode(self, latents: Tensor, run: int = 1) -> Tensor:
         """See :meth:`DiffusionGenerator.decode`. The decoder mixes the frames of a run."""
@@ -182,9 +189,8 @@ class HunyuanPortrait(DiffusionGenerator):
 
     def denoise(self, noisy: Tensor, t: Tensor, conditions: Selection) -> Tensor:
         """See :meth:`DiffusionGenerator.denoise`. Only the pass with all conditions is computed."""
-        networks = self._networks
-        given = (conditions.appearance, conditions.motion[None], conditions.image_latents)
-        return self._predict(noisy[None], t, *(one.to(networks.device) for one in given))[0]
+        given = conditions.to(self._networks.device)
+        return self._predict(noisy[None], t, given.appearance, given.motion[None], given.image_latents)[0]
 
     def probe(self) -> str:
         """Digest of the denoiser's output for a fixed input; see :meth:`DiffusionGenerator.probe`."""

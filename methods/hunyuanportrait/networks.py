@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -20,10 +20,13 @@ SCALE = 0.18215
 """Of clean latents as the denoiser sees them against the encoder's."""
 TIME_IDS = (12.5, 0.0, 0.0)
 """Frame rate, motion bucket and added noise that the denoiser is told, whatever the clip."""
-IN_FLOAT32 = ("expression", "head_pose", "refiner")
-"""Networks that upstream runs in float32 whatever the precision; so it does the encoding half of the codec."""
+OF_MOTION = ("expression", "head_pose", "refiner")
+"""Those that make motion tokens. Upstream runs them in float32 whatever the precision; so it does the encoding half of
+the codec."""
 VISITORS = ("appearance", "projection", "expression", "head_pose", "refiner", "identity")
-"""Those that neither sampling nor tuning needs; they go to the device for as long as they are asked."""
+"""Those that neither sampling nor tuning needs; they go to the device for as long as they are asked, or stay."""
+RESIDENTS = ("projection", "head_pose", "expression", "refiner", "identity", "appearance")
+"""The same, small before large: each is asked for once in a case."""
 _REST = torch.device("cpu")
 
 Identity = Callable[[Tensor], Tensor]
@@ -58,6 +61,8 @@ class Networks:
 
     def __post_init__(self) -> None:
         self._pose_maps: dict[tuple[int, int], Tensor] = {}
+        self._time_ids: Tensor | None = None
+        self._present: set[str] = set()
 
     @property
     def device(self) -> torch.device:
@@ -78,8 +83,15 @@ class Networks:
     def settle(self, device: str, dtype: torch.dtype) -> None:
         """Freeze all, cast them, and put each where it begins."""
         for name, module in self.modules().items():
-            own = torch.float32 if name in (*IN_FLOAT32, "identity") else dtype
+            own = torch.float32 if name in (*OF_MOTION, "identity") else dtype
             nn.Module.to(module, _REST if name in VISITORS else device, own).eval().requires_grad_(requires_grad=False)
+
+    def keep(self, names: Collection[str]) -> None:
+        """Have some of ``RESIDENTS`` on the device from now on."""
+        for name, module in self.modules().items():
+            if name in names:
+                nn.Module.to(module, self.device)
+                self._present.add(name)
 
     def predict(
         self, scaled: Tensor, image_latents: Tensor, time: Tensor, appearance: Tensor, motion: Tensor
@@ -95,7 +107,9 @@ class Networks:
         """
         batch, frames = scaled.shape[:2]
         sample = torch.cat([scaled, image_latents[:, None].expand(-1, frames, -1, -1, -1)], dim=2)
-        ids = self._cast(torch.tensor([TIME_IDS])).expand(batch, -1)
+        if self._time_ids is None:  # sent once, since whoever sends waits for it
+            self._time_ids = self._cast(torch.tensor([TIME_IDS]))
+        ids = self._time_ids.expand(batch, -1)
         context = self._cast(appearance), self._cast(motion)
         found: Tensor = self.denoiser(
             self._cast(sample), time.to(self.device), context, ids, self._pose_map(*scaled.shape[-2:])
@@ -105,13 +119,13 @@ class Networks:
     @torch.no_grad()
     def embed_identity(self, crop: Tensor) -> Tensor:
         """ArcFace's embedding of a crop (1, 3, 112, 112) in [0, 1], of length 1, shape (1, 512)."""
-        with self._on_device("identity"):
+        with self.on_device("identity"):
             return nn.functional.normalize(self.identity(crop.to(self.device)).float())
 
     @torch.no_grad()
     def appearance_tokens(self, picture: Tensor, identity: Tensor) -> Tensor:
         """Tokens (1, K, D) of a picture (1, 3, 224, 224) and an embedding (1, 512)."""
-        with self._on_device("appearance", "projection"):
+        with self.on_device("appearance", "projection"):
             tokens: Tensor = self.projection(self.appearance(self._cast(picture), self._cast(identity)))
         return tokens.float()
 
@@ -125,7 +139,7 @@ class Networks:
             head: Bucket of the head's motion.
             expression: Bucket of the expression's.
         """
-        with self._on_device("expression", "head_pose", "refiner"):
+        with self.on_device(*OF_MOTION):
             refined = self.refiner(self.expression(faces.to(self.device)), head, expression)
             angles = self.head_pose(poses.to(self.device))
         pose = nn.functional.pad(angles, (0, ANGLES - angles.shape[1]))  # zeros where a head's place would be
@@ -134,7 +148,7 @@ class Networks:
     @torch.no_grad()
     def encode(self, frames: Tensor) -> Tensor:
         """Mode of the encoder's distribution, **not** scaled, shape (N, 4, h, w), of frames in [-1, 1]."""
-        with self._encoding_in_float32():
+        with self.encoding():
             mode: Tensor = self.codec.encode(frames.to(self.device).float()).latent_dist.mode()
         return mode
 
@@ -167,25 +181,31 @@ class Networks:
         return tensor.to(self.device, self.dtype)
 
     @contextmanager
-    def _on_device(self, *names: str) -> Iterator[None]:
-        """Have some of ``VISITORS`` on the device within the block, and its memory back afterwards."""
-        coming = [module for name, module in self.modules().items() if name in names]
-        for module in coming:
+    def on_device(self, *names: str) -> Iterator[None]:
+        """Have some of ``VISITORS`` on the device within the block, and in main memory afterwards; blocks may nest."""
+        coming = {name: module for name, module in self.modules().items() if name in {*names} - self._present}
+        self._present |= coming.keys()
+        for module in coming.values():
             nn.Module.to(module, self.device)
         try:
             yield
         finally:
-            for module in coming:
+            self._present -= coming.keys()
+            for module in coming.values():
                 nn.Module.to(module, _REST)
 
     @contextmanager
-    def _encoding_in_float32(self) -> Iterator[None]:
-        """The published codec overflows in 16 bit where it encodes; its other half stays as it is."""
+    def encoding(self) -> Iterator[None]:
+        """Let the codec encode in float32 within the block, since the published one overflows in 16 bit there.
+
+        Its other half stays as it is; blocks may nest.
+        """
         halves = [self.codec.encoder, self.codec.quant_conv]
+        own = self.codec.quant_conv.weight.dtype
         for half in halves:
             nn.Module.to(half, torch.float32)
         try:
             yield
         finally:
             for half in halves:
-                nn.Module.to(half, self.dtype)
+                nn.Module.to(half, own)

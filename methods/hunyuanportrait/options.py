@@ -35,6 +35,9 @@ class HunyuanPortraitOptions(PublishedOptions):
         paste_back: Also keep the clip blended into the identity image, at its resolution. Scores are of the square.
         precision: Precision of denoiser, decoder and appearance encoders; None is float32 on a CPU, bfloat16 elsewhere.
             Upstream's is fp16.
+        offload: Whether networks that only prepare a case wait in main memory while it is sampled and tuned: "always",
+            "never", or "auto", as long as a graphics card does not hold them beside the longest tuning step. Once
+            memory ran out they do, whatever is said here. Changes no picture, only time and memory.
     """
 
     face_boxes: Literal["yolo", "run"] = "yolo"

@@ -13,10 +13,12 @@ from ...core.checkpoints import load_state, load_strictly
 from ...core.errors import WeightsError
 from ...core.weights import content_digest
 from ..published import PRECISIONS, PublishedParts
-from .architecture import REAL
+from ..residence import step_bytes
+from .architecture import REAL, STRIDE, TINY
 from .dry_run import build, random_networks
-from .networks import Networks
+from .networks import RESIDENTS, Networks
 from .options import HunyuanPortraitOptions
+from .sampler import Windows
 from .weights import (
     APPEARANCE,
     CODEC,
@@ -33,6 +35,10 @@ from .weights import (
     File,
     find,
 )
+
+KEPT_PER_FRAME, KEPT_BY_DECODER = 275_000, 640_000
+"""Numbers per latent cell that autograd keeps of a frame, and of a decoded one: from the 52 GiB of 25 frames in
+docs/hunyuanportrait.md (273,000) and a count of the decoder (638,000), rounded up."""
 
 
 class Parts(PublishedParts[HunyuanPortraitOptions]):
@@ -65,7 +71,11 @@ class Parts(PublishedParts[HunyuanPortraitOptions]):
             WeightsError: When a file is missing, damaged or of another model.
         """
         networks = random_networks() if self._options.is_random else self._published()
-        networks.settle(self._device, PRECISIONS[self.precision])
+        dtype, size = PRECISIONS[self.precision], TINY if self._options.is_random else REAL
+        networks.settle(self._device, dtype)
+        cells, frames = size.side // STRIDE, Windows().length
+        step = step_bytes(cells, frames, dtype.itemsize, per_frame=KEPT_PER_FRAME, decoded=KEPT_BY_DECODER)
+        networks.keep(self._staying(networks.modules(), RESIDENTS, step))
         return networks
 
     def _published(self) -> Networks:

@@ -14,6 +14,7 @@ import torch
 from ...core.digest import file_sha256, seed_for
 from ...core.errors import ConfigError, DivergedError
 from ...core.options import parse_options
+from ...core.weights import content_digest
 from ...datasets.clip import Clip
 from ...faces.base import LANDMARKS, DifferentiableEmbedder, HasDifferentiableEmbedder
 from ...faces.observer import Observer
@@ -237,7 +238,7 @@ class StrucBooth(Tuner):
         embedders = [
             backend.info.key for backend in observer.backends if isinstance(backend, HasDifferentiableEmbedder)
         ]
-        return [observer.key_for([LANDMARKS]), embedders, file_sha256(model) if model and model.is_file() else None]
+        return [observer.key_for([LANDMARKS]), embedders, content_digest(model) if model and model.is_file() else None]
 
     @property
     def _observer(self) -> Observer:
@@ -285,7 +286,7 @@ def _check_sources(sources: Mapping[str, Clip], config: StrucBoothConfig) -> Non
 
 
 def _are_finite(parameters: list[torch.nn.Parameter]) -> bool:
-    return all(bool(parameter.isfinite().all()) for parameter in parameters)
+    return bool(torch.stack([parameter.isfinite().all() for parameter in parameters]).all())  # one wait for all
 
 
 def _refuse_half(denoiser: torch.nn.Module) -> None:

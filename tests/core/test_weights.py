@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 
 import pytest
 import torch
@@ -78,3 +79,24 @@ def test_what_a_fetch_recorded_is_compared(tmp_path):
     (tmp_path / RECORD).write_text("{")
     with pytest.raises(WeightsError, match="is damaged"):
         known_digest(path, tmp_path, "w.bin")
+
+
+@pytest.mark.parametrize("how", ["same", "size", "time", "record without a time", "damaged record", "no record"])
+def test_a_recorded_digest_counts_while_the_file_is_as_it_was_fetched(tmp_path, how):
+    path = tmp_path / "unet" / "w.bin"
+    path.parent.mkdir()
+    path.write_bytes(b"abc")
+    entry = {"bytes": 3, "sha256": "f" * 64, "modified": path.stat().st_mtime_ns}
+    if how == "size":
+        entry["bytes"] = 4
+    elif how == "time":
+        os.utime(path, ns=(1, 1))
+    elif how == "record without a time":
+        del entry["modified"]
+    text = "{" if how == "damaged record" else json.dumps({"files": {"unet/w.bin": entry}})
+    if how != "no record":
+        (tmp_path / RECORD).write_text(text)
+    real = hashlib.sha256(b"abc").hexdigest()
+    assert content_digest(path) == ("f" * 64 if how == "same" else real)
+    if how in ("same", "time", "record without a time"):
+        assert known_digest(path, tmp_path, "unet/w.bin") == ("" if how == "time" else "f" * 64)

@@ -280,12 +280,16 @@ def test_methods_see_the_threads_asked_for(perform, tmp_path, workers):
 
 @pytest.mark.parametrize(("failures", "status"), [(1, "ok"), (2, "oom")])
 def test_a_job_that_runs_out_of_memory_is_tried_once_more(perform, failures, status):
-    """By the method made anew: what it held is freed."""
+    """By the method made anew: what it held is freed, and it is told to keep less."""
     out_of_memory = type("OutOfMemoryError", (RuntimeError,), {})  # as torch's is called
-    tried = []
+    tried, told = [], []
 
     class Large(Generator):
         name = "large"
+
+        def __init__(self, options, context):
+            super().__init__(options, context)
+            told.append(context.is_memory_short)
 
         def animate(self, inputs):
             tried.append(self)
@@ -297,3 +301,4 @@ def test_a_job_that_runs_out_of_memory_is_tried_once_more(perform, failures, sta
     session, _ = perform(methods=["large"], cases=["i0__d0"])
     assert [found for found, _ in made(session).values()] == [status]
     assert len(tried) == 2
+    assert (told[0], told[-1]) == (False, True)

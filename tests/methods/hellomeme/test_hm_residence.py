@@ -9,7 +9,7 @@ from torch import nn
 
 from portraitbench.methods.hellomeme.dry_run import random_networks
 from portraitbench.methods.hellomeme.inputs import Control
-from portraitbench.methods.hellomeme.networks import REST, VISITORS, Networks
+from portraitbench.methods.hellomeme.networks import RESIDENTS, REST, VISITORS, Networks
 from portraitbench.methods.strucbooth.tuner import StrucBooth
 from portraitbench.methods.tuned_method import TunedMethod
 
@@ -91,6 +91,34 @@ def test_blocks_may_nest_and_an_error_sends_all_home(watched):
     with pytest.raises(RuntimeError):
         fail()
     assert where["helper"] == where["encoder"] == REST
+
+
+def test_networks_that_are_kept_move_once_and_the_others_as_ever(watched):
+    networks, where = watched
+    networks.keep(["helper", "encoder", "vision"])  # vision is not there in this kind of control
+    assert where["helper"] == where["encoder"] == DEVICE
+    where.clear()
+    with networks.on_device("helper", "control"):
+        assert where == {"control": DEVICE}
+        networks.encode(torch.zeros(1, 3, 64, 64))
+    assert where == {"control": REST}
+
+
+@pytest.mark.parametrize("frames", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_pictures_are_the_same_whoever_stays(watched, make_generator, make_inputs, frames):
+    networks, where = watched
+    tuner = StrucBooth({"steps": 1, "learning_rate": 1e-2}, make_generator.context)
+
+    def made():
+        generator = make_generator(steps=1)
+        generator.__dict__["_networks"] = networks
+        return TunedMethod(generator, tuner).animate(make_inputs(frames)).clip.frames
+
+    moved = made()
+    networks.keep(RESIDENTS)
+    where.clear()
+    assert (made() == moved).all()
+    assert not set(where) & set(RESIDENTS)
 
 
 class OnDevice(torch.Tensor):

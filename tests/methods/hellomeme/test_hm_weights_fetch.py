@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 import re
 from email.message import Message
 from urllib.error import URLError
@@ -13,10 +14,13 @@ from urllib.response import addinfourl
 
 import pytest
 
-from portraitbench.core import hub
+from portraitbench.core import digest, hub
+from portraitbench.core.digest import file_sha256
 from portraitbench.core.hub import fetch_parts
 from portraitbench.core.weights import RECORD
-from portraitbench.methods.hellomeme.weights import PARTS, part_folder, part_named
+from portraitbench.methods.hellomeme.options import HelloMemeOptions
+from portraitbench.methods.hellomeme.published import Parts
+from portraitbench.methods.hellomeme.weights import BASE, PARTS, needed, part_folder, part_named
 
 MOTION = "hm3_motion"
 ROOT = "https://huggingface.co"
@@ -71,8 +75,9 @@ def test_parts_come_whole_with_a_record_and_are_not_fetched_again(server, tmp_pa
     folder = part_folder(part_named(MOTION), tmp_path)
     assert (folder / "diffusion_pytorch_model.safetensors").read_bytes() == b"weights" * 9
     record = json.loads((folder / RECORD).read_text())
-    expected = {"bytes": 63, "sha256": hashlib.sha256(b"weights" * 9).hexdigest()}
-    assert record["files"]["diffusion_pytorch_model.safetensors"] == expected
+    path = folder / "diffusion_pytorch_model.safetensors"
+    expected = {"bytes": 63, "sha256": hashlib.sha256(b"weights" * 9).hexdigest(), "modified": path.stat().st_mtime_ns}
+    assert record["files"][path.name] == expected
     assert not (folder / "README.md").exists()
     assert (f"{MOTION}/diffusion_pytorch_model.safetensors", 63, 63) in told
     asked = len(server.asked)
@@ -137,7 +142,9 @@ def test_files_from_the_hub_are_found_in_its_cache(server, tmp_path, monkeypatch
     assert found.endswith("snapshots/c0ffee")
 
 
-def test_the_command_fetches_all_parts(bench, server, tmp_path, monkeypatch):
+@pytest.fixture
+def full_server(server):
+    """Has every file of every part."""
     for repository in {part.repository for part in PARTS}:
         files = {}
         for part in PARTS:
@@ -145,6 +152,37 @@ def test_the_command_fetches_all_parts(bench, server, tmp_path, monkeypatch):
                 names = part.files or ("config.json", "model.safetensors")
                 files |= {f"{part.below}/{name}".lstrip("/"): f"{part.name} {name}".encode() for name in names}
         server.add(repository, files)
+    return server
+
+
+@pytest.mark.parametrize("to_cache", [True, False], ids=["cache", "folder"])
+def test_no_process_reads_fetched_weights_for_their_digests(full_server, tmp_path, monkeypatch, to_cache):
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    assert fetch_parts(PARTS, None if to_cache else tmp_path).failed == {}
+    monkeypatch.setattr(digest, "file_sha256", lambda path: read.append(path.name) or file_sha256(path))
+    options = HelloMemeOptions(weights=None if to_cache else str(tmp_path))
+
+    def digests():
+        digest._sha256_of.cache_clear()  # as in a new process
+        return Parts(options, "cpu").weights_digests
+
+    read: list[str] = []
+    found = digests()
+    assert read == []
+    unet = Parts(options, "cpu").find(f"{BASE}/unet") / "model.safetensors"
+    assert found[f"{BASE}/unet: {unet.name}"] == file_sha256(unet)
+    assert len(found) == len(needed("x1", "cntrl2")) + 1  # the tokenizer has two files
+    unet.write_bytes(unet.read_bytes()[::-1])
+    os.utime(unet, ns=(1, 1))
+    changed = digests()
+    assert read == [unet.name]
+    assert {name for name in found if found[name] != changed[name]} == {f"{BASE}/unet: {unet.name}"}
+
+
+def test_the_command_fetches_all_parts(bench, full_server, tmp_path):
+    server = full_server
     done = bench("data", "fetch", "--weights", "hellomeme", "--to", tmp_path / "w")
     assert done.code == 0, done.out
     assert "weights of hellomeme: 32 fetched, 0 were there, 0 failed" in done.out

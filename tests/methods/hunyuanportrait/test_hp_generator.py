@@ -84,14 +84,26 @@ def test_the_decoder_mixes_the_frames_of_a_run_and_no_others(make):
 def test_denoising_some_frames_needs_no_others(make):
     own, given = make(), hp_answers.selection(5)
     noisy, t = 4 * native.draw(9, 5, 4, 8, 8), torch.tensor([4.0])
-    chosen = own.select(given, [1, 2])
+    chosen = given.of_frames([1, 2])
     assert torch.equal(chosen.motion, given.motion[[1, 2]])
     with torch.no_grad():
         found = own.denoise(noisy[[1, 2]], t, chosen)
         moved = Selection(given.appearance, given.motion.flip(0).roll(3, 0), given.image_latents)
-        assert float((own.denoise(noisy[[1, 2]], t, own.select(moved, [1, 2])) - found).abs().max()) > 1e-4
+        assert float((own.denoise(noisy[[1, 2]], t, moved.of_frames([1, 2])) - found).abs().max()) > 1e-4
     assert found.shape == (2, 4, 8, 8)
     assert found.dtype == torch.float32
+
+
+def test_a_selection_is_kept_until_another_is_asked_for_or_the_case_is_sampled(make):
+    own = make()
+    conditions = own.condition(inputs())
+    chosen = own.select(conditions, [1, 2])
+    assert torch.equal(chosen.motion, conditions.motion[[1, 2]])
+    assert own.select(conditions, [1, 2]) is chosen
+    assert torch.equal(own.select(conditions, [0, 1]).motion, conditions.motion[[0, 1]])
+    assert list(conditions.selected) == [(0, 1)]
+    own.sample(conditions, seed=7)
+    assert not conditions.selected
 
 
 def test_equal_scales_cost_two_passes_and_give_what_three_would(make, networks, monkeypatch):

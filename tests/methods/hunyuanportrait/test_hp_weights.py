@@ -11,8 +11,11 @@ from urllib.response import addinfourl
 
 import pytest
 
+from portraitbench.core import digest
 from portraitbench.core.errors import ConfigError
 from portraitbench.methods.hunyuanportrait.generator import HunyuanPortrait
+from portraitbench.methods.hunyuanportrait.options import HunyuanPortraitOptions
+from portraitbench.methods.hunyuanportrait.published import Parts
 from portraitbench.methods.hunyuanportrait.weights import FILES
 
 ROOT = "https://huggingface.co"
@@ -54,6 +57,13 @@ def test_all_files_come_from_four_repositories_into_one_folder(pages, tmp_path):
     assert all(file.path is not None for file in HunyuanPortrait.weight_files({"weights": str(tmp_path)}))
     again = HunyuanPortrait.fetch_weights(tmp_path)
     assert (again.fetched, len(again.present)) == ([], len(FILES))
+
+
+def test_no_process_reads_fetched_weights_for_their_digests(pages, tmp_path, monkeypatch):
+    HunyuanPortrait.fetch_weights(tmp_path)
+    monkeypatch.setattr(digest, "file_sha256", lambda path: pytest.fail(f"read {path}"))
+    found = Parts(HunyuanPortraitOptions(weights=str(tmp_path)), "cpu").weights_digests
+    assert found == {file.name: hashlib.sha256(content(file)).hexdigest() for file in FILES}
 
 
 def test_a_gated_repository_is_told_with_its_page_and_stops_no_other(pages, tmp_path):

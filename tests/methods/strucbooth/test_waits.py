@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors import safe_open
-from torch.utils._python_dispatch import TorchDispatchMode
+from waits import Waits
 
 from portraitbench.faces.alignment import ARCFACE_SIZE
 from portraitbench.faces.networks.arcface import DifferentiableArcFace
@@ -20,23 +20,6 @@ from portraitbench.methods.strucbooth.targets import prepare
 from portraitbench.methods.strucbooth.tuner import StrucBooth
 
 FAST = {"steps": 10, "regions": "mouth", "lora_targets": r".*to_q", "learning_rate": 1e-2}
-WAITS = ("_local_scalar_dense", "nonzero", "masked_select", "lift_fresh")
-"""Reads of a number; sizes that depend on values; constants, and rows given as a list, that are sent to the device."""
-
-
-class Waits(TorchDispatchMode):
-    """Counts operations that wait for a graphics card."""
-
-    def __init__(self):
-        super().__init__()
-        self.counts: Counter[str] = Counter()
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        name = str(func).removeprefix("aten.")
-        self.counts.update(wait for wait in WAITS if name.startswith(wait))
-        if name.startswith("index.Tensor"):
-            self.counts["mask"] += any(one is not None and one.dtype == torch.bool for one in args[1])
-        return func(*args, **(kwargs or {}))
 
 
 def test_the_counter_sees_what_waits():
