@@ -85,7 +85,9 @@ VERBS = {
         *("animate", "-i", "suite/i0.png", "-d", "suite/d0.png", "-o", f"{LABEL}.png", "--force"),
         *("--no-tune", "-b", "copy-driving", "--size", "64", "--framing", "none"),
     ],
-    "gate": lambda run: ["gate", f"runs/{NAME}", "--against", "baseline.json", "--rule", "loss(id_sim)<=2% sig"],
+    "gate": lambda run: [
+        *("gate", f"runs/{NAME}", "--against", "baseline.json", "--rule", "loss(id_sim)<=2% sig", "--verbose")
+    ],
 }
 MEASURED = ["id_sim/1", "aed_lmk_px512/1", "aed_coeff_l1[toy]/1", "akd_l1_px256/1", "sharpness_ratio/1"]
 HELD = {
