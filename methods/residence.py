@@ -6,15 +6,59 @@ case: a copy there and back each time. Where the card holds both there is no nee
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from functools import cached_property
 from typing import Literal
 
 import torch
+from torch import nn
 
 Offload = Literal["auto", "always", "never"]
 """When networks that are not at work go back to main memory."""
 RESERVE, RESERVE_SHARE = 2 << 30, 0.05
 """Bytes, or a share of the card, that are left alone: face models, kernels' scratch space, and gaps between blocks."""
+
+REST = torch.device("cpu")
+"""Where networks are that are not needed at the moment."""
+
+
+class Residence:
+    """Networks of which some are on the device only while they are asked, or stay there from a moment on."""
+
+    @property
+    def device(self) -> torch.device:
+        """Where they work."""
+        raise NotImplementedError
+
+    def modules(self) -> dict[str, nn.Module]:
+        """All by name."""
+        raise NotImplementedError
+
+    @cached_property
+    def _present(self) -> set[str]:
+        return set()
+
+    def keep(self, names: Collection[str]) -> None:
+        """Have some networks on the device from now on."""
+        for name, module in self.modules().items():
+            if name in names:
+                nn.Module.to(module, self.device)
+                self._present.add(name)
+
+    @contextmanager
+    def on_device(self, *names: str) -> Iterator[None]:
+        """Have some networks on the device within the block, and in main memory afterwards; blocks may nest."""
+        coming = {name: module for name, module in self.modules().items() if name in {*names} - self._present}
+        self._present.update(coming)
+        for module in coming.values():
+            nn.Module.to(module, self.device)
+        try:
+            yield
+        finally:
+            self._present.difference_update(coming)
+            for module in coming.values():
+                nn.Module.to(module, REST)
 
 
 def step_bytes(cells: int, frames: int, itemsize: int, *, per_frame: int, decoded: int) -> int:

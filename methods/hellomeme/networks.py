@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +11,7 @@ from diffusers import AutoencoderKL, MotionAdapter, UNet2DConditionModel
 from diffusers.models.resnet import ResnetBlock2D
 from torch import Tensor, nn
 
+from ..residence import REST, Residence
 from ..tiling import tiled
 from .adapted_unet import WiredUNet, recompute_when, share_into_motion_unet
 from .adapters import MotionKnits, ReferenceAdapter
@@ -23,8 +23,6 @@ from .pdfgc import PdFgcEncoder
 
 Words = Callable[[Sequence[str]], Tensor]
 """From texts to embeddings (N, 77, D)."""
-REST = torch.device("cpu")
-"""Where networks are that are not needed at the moment."""
 VISITORS = ("helper", "control", "expression", "vision", "words", "reference_words", "encoder")
 """Those that a denoising or tuning step does not need; they go to the device for as long as they are asked, or stay."""
 RESIDENTS = ("encoder", "helper", "control", "expression", "vision")
@@ -36,7 +34,7 @@ CHUNK = 8
 
 
 @dataclass(eq=False)
-class Networks:
+class Networks(Residence):
     """The networks, in one precision. The denoiser says on which device they work; ``VISITORS`` are there when needed.
 
     Attributes:
@@ -76,7 +74,6 @@ class Networks:
         self._clip: WiredUNet | None = None
         self._texts: dict[tuple[str, ...], tuple[Tensor, Tensor]] = {}
         self._idle: dict[int, Maps] = {}
-        self._present: set[str] = set()
 
     @property
     def clip(self) -> WiredUNet:
@@ -108,27 +105,6 @@ class Networks:
         """Freeze all, cast them, and put each where it begins."""
         for name, module in self.modules().items():
             nn.Module.to(module, REST if name in _GUESTS else device, dtype).eval().requires_grad_(requires_grad=False)
-
-    def keep(self, names: Collection[str]) -> None:
-        """Have some of ``RESIDENTS`` on the device from now on."""
-        for name, module in self.modules().items():
-            if name in names:
-                nn.Module.to(module, self.device)
-                self._present.add(name)
-
-    @contextmanager
-    def on_device(self, *names: str) -> Iterator[None]:
-        """Have some of ``VISITORS`` on the device within the block, and its memory back afterwards; blocks may nest."""
-        coming = {name: module for name, module in self.modules().items() if name in {*names} - self._present}
-        self._present |= coming.keys()
-        for module in coming.values():
-            nn.Module.to(module, self.device)
-        try:
-            yield
-        finally:
-            self._present -= coming.keys()
-            for module in coming.values():
-                nn.Module.to(module, REST)
 
     @torch.no_grad()
     def control_maps(self, inputs: HelloMemeInputs) -> Maps:

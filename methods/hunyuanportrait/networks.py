@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from diffusers import AutoencoderKLTemporalDecoder
 from torch import Tensor, nn
 
 from ..recompute import recompute
+from ..residence import REST, Residence
 from .appearance import AppearanceEncoder, PoseEncoder, TokenProjection
 from .architecture import ANGLES, STRIDE
 from .motion import ExpressionEncoder, HeadPoseEncoder, MotionRefiner
@@ -27,14 +28,13 @@ VISITORS = ("appearance", "projection", "expression", "head_pose", "refiner", "i
 """Those that neither sampling nor tuning needs; they go to the device for as long as they are asked, or stay."""
 RESIDENTS = ("projection", "head_pose", "expression", "refiner", "identity", "appearance")
 """The same, small before large: each is asked for once in a case."""
-_REST = torch.device("cpu")
 
 Identity = Callable[[Tensor], Tensor]
 """From ArcFace's crops (N, 3, 112, 112) in [0, 1] to embeddings (N, 512) as the network gives them."""
 
 
 @dataclass(eq=False)
-class Networks:
+class Networks(Residence):
     """The networks. The denoiser says on which device they work; ``VISITORS`` are there when needed.
 
     Attributes:
@@ -62,7 +62,6 @@ class Networks:
     def __post_init__(self) -> None:
         self._pose_maps: dict[tuple[int, int], Tensor] = {}
         self._time_ids: Tensor | None = None
-        self._present: set[str] = set()
 
     @property
     def device(self) -> torch.device:
@@ -84,14 +83,7 @@ class Networks:
         """Freeze all, cast them, and put each where it begins."""
         for name, module in self.modules().items():
             own = torch.float32 if name in (*OF_MOTION, "identity") else dtype
-            nn.Module.to(module, _REST if name in VISITORS else device, own).eval().requires_grad_(requires_grad=False)
-
-    def keep(self, names: Collection[str]) -> None:
-        """Have some of ``RESIDENTS`` on the device from now on."""
-        for name, module in self.modules().items():
-            if name in names:
-                nn.Module.to(module, self.device)
-                self._present.add(name)
+            nn.Module.to(module, REST if name in VISITORS else device, own).eval().requires_grad_(requires_grad=False)
 
     def predict(
         self, scaled: Tensor, image_latents: Tensor, time: Tensor, appearance: Tensor, motion: Tensor
@@ -179,20 +171,6 @@ class Networks:
 
     def _cast(self, tensor: Tensor) -> Tensor:
         return tensor.to(self.device, self.dtype)
-
-    @contextmanager
-    def on_device(self, *names: str) -> Iterator[None]:
-        """Have some of ``VISITORS`` on the device within the block, and in main memory afterwards; blocks may nest."""
-        coming = {name: module for name, module in self.modules().items() if name in {*names} - self._present}
-        self._present |= coming.keys()
-        for module in coming.values():
-            nn.Module.to(module, self.device)
-        try:
-            yield
-        finally:
-            self._present -= coming.keys()
-            for module in coming.values():
-                nn.Module.to(module, _REST)
 
     @contextmanager
     def encoding(self) -> Iterator[None]:
