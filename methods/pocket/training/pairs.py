@@ -40,22 +40,19 @@ class PairSet:
     read: tuple[Tensor, Tensor, Tensor]
 
     @classmethod
-    def of_rendered(
-        cls, data: RenderedSet, people: slice = slice(None), network: PocketFaceNet | None = None
-    ) -> PairSet:
+    def of_rendered(cls, data: RenderedSet, network: PocketFaceNet, people: slice = slice(None)) -> PairSet:
         """Take the pictures that share their person's scene.
 
         Args:
             data: The set.
+            network: Reads the pictures.
             people: Whose pictures.
-            network: Reads the pictures; None: it is told the truth.
         """
         count = data.config.frames - data.config.varied
         landmarks, code, pose = (
             torch.from_numpy(np.array(array[people, :count])) for array in (data.landmarks, data.code, data.pose)
         )
-        true = landmarks, code, pose[..., :3]
-        return cls(*true, read=true if network is None else _read(network, data.frames[people], count))
+        return cls(landmarks, code, pose[..., :3], read=_read(network, data.frames[people], count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +108,7 @@ def draw_pairs(data: PairSet, batch: int, generator: torch.Generator) -> Pairs:
         own_landmarks=read_landmarks[person, own],
         landmarks=data.landmarks[person, other],
         code=data.code[person, other] + noise,
-        pose=data.pose[person, other] + (read_pose - data.pose)[stranger, view],
+        pose=data.pose[person, other] + read_pose[stranger, view] - data.pose[stranger, view],
         own_code=read_code[person, own],
         own_pose=read_pose[person, own],
     )

@@ -62,10 +62,10 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     face = load_pocket_face()
-    network = train(PairSet.of_rendered(load_set(given.set), network=face), given.steps, given.seed)
+    network = train(PairSet.of_rendered(load_set(given.set), face), given.steps, given.seed)
     with atomic_path(given.out) as temporary:
         save_file({name: value.half().contiguous() for name, value in network.state_dict().items()}, temporary)
-    print(errors(network, PairSet.of_rendered(load_set(given.held_out), network=face)), flush=True)
+    print(errors(network, PairSet.of_rendered(load_set(given.held_out), face)), flush=True)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ class WarpedSet:
         """Open a rendered set, or some of its people, and encode its pictures."""
         data, autoencoder = load_set(folder), load_autoencoder(device=device)
         latents = encode_set(data, autoencoder, people)
-        pairs = PairSet.of_rendered(data, people, load_pocket_face(device=device))
+        pairs = PairSet.of_rendered(data, load_pocket_face(device=device), people)
         return cls(pairs, data.frames[people], latents, autoencoder, load_motion(device=device), device)
 
     @torch.no_grad()
