@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -34,8 +33,6 @@ class Conditions:
         row_pads: Features of all rows as first sampled, for windows that a tuner chooses, each shape (1, 1, C, h, w)
             and on the CPU; empty before the first is asked for.
         held: Rows whose driving frame showed no face.
-        selected: The last selection by its frames, on the device: steps of a tuning that look at the same frames need
-            not send them again, and wait for that.
     """
 
     text: Tensor
@@ -50,7 +47,6 @@ class Conditions:
     pads: dict[int, Maps] = field(default_factory=dict)
     row_pads: list[Maps] = field(default_factory=list)
     held: int = 0
-    selected: dict[tuple[int, ...], Any] = field(default_factory=dict)
 
     @property
     def rows(self) -> int:

@@ -152,18 +152,12 @@ class HelloMeme(DiffusionGenerator):
 
     def select(self, conditions: Conditions, frames: Sequence[int]) -> Selection:
         """See :meth:`DiffusionGenerator.select`. A clip must have been sampled before: its frames pad the window."""
-        key = tuple(frames)
-        if key not in conditions.selected:
-            conditions.selected.clear()
-            rows = [conditions.shown[frame] for frame in frames]
-            pads = None
-            if conditions.is_clip:
-                own = self._row_pads(conditions)
-                pads = joined([own[rows[0]], own[rows[-1]]], 1)
-            given = conditions.given(rows, pads, self._networks.device, both=False)
-            conditions.selected[key] = Selection(conditions.text[-1:], given)
-        selection: Selection = conditions.selected[key]
-        return selection
+        rows = [conditions.shown[frame] for frame in frames]
+        pads = None
+        if conditions.is_clip:
+            own = self._row_pads(conditions)
+            pads = joined([own[rows[0]], own[rows[-1]]], 1)
+        return Selection(conditions.text[-1:], conditions.given(rows, pads, self._networks.device, both=False))
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """See :meth:`DiffusionGenerator.sample`. The first sampling of a case is kept: tuning a clip needs it."""
@@ -239,7 +233,6 @@ class HelloMeme(DiffusionGenerator):
 
     def _sample(self, conditions: Conditions, random: torch.Generator, on_step: StepCallback | None) -> Tensor:
         own, networks = self._options, self._networks
-        conditions.selected.clear()  # its memory is the sampling's
         first = conditions.latents is None
         scheduler = own.video_scheduler if conditions.is_clip else "dpm-sde"
         sampling = Sampling(scheduler, own.sampling_steps, own.guidance, random, self._told(on_step))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -49,14 +49,11 @@ class Conditions(Selection):
         canvas: The driving clip as cropped, F frames.
         identity: The identity image.
         box: Where the portrait lies in it.
-        selected: The last selection by its frames, on the device: steps of a tuning that look at the same frames need
-            not send them again, and wait for that.
     """
 
     canvas: Clip
     identity: Frame
     box: WholeBox
-    selected: dict[tuple[int, ...], Selection] = field(default_factory=dict)
 
     def padded(self) -> Selection:
         """The clip with its pads."""

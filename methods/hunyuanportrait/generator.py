@@ -153,11 +153,7 @@ class HunyuanPortrait(DiffusionGenerator):
 
     def select(self, conditions: Conditions, frames: Sequence[int]) -> Selection:
         """See :meth:`DiffusionGenerator.select`. Tuning needs no pads."""
-        key = tuple(frames)
-        if key not in conditions.selected:
-            conditions.selected.clear()
-            conditions.selected[key] = conditions.of_frames(frames).to(self._networks.device)
-        return conditions.selected[key]
+        return conditions.of_frames(frames).to(self._networks.device)
 
     def sample(self, conditions: Conditions, *, seed: int, on_step: StepCallback | None = None) -> Animation:
         """Generate by normal sampling; see :meth:`DiffusionGenerator.sample`.
@@ -165,7 +161,6 @@ class HunyuanPortrait(DiffusionGenerator):
         Raises:
             DivergedError: When the decoder answers with numbers that are not finite.
         """
-        conditions.selected.clear()  # its memory is the sampling's
         latents = self._sample(conditions.padded(), seed, self._told(on_step))
         clip = Clip(self._pixels(latents), conditions.canvas.fps)
         pasted = None

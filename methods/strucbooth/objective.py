@@ -87,6 +87,7 @@ class TuningObjective:
         self._guide = guide
         self._config = config
         self._random = torch.Generator().manual_seed(seed)
+        self._selection: tuple[list[int], Any] | None = None
         whole, decode = config.decoding != "patch", self._decode_tiled if config.decoding == "tiled" else self._decode
         self._decoder = PatchDecoder(
             decode, generator.latent_stride, config.halo, whole, config.neighbours, config.patch_batch
@@ -125,8 +126,7 @@ class TuningObjective:
         target = path.target(clean, draw.noise, draw.t)
         with self._autocast(clean.device):
             own = [self._guide.frames[row] for row in draw.frames]
-            conditions = self._generator.select(self._conditions, own)
-            prediction = self._generator.denoise(noisy, draw.t, conditions).float()
+            prediction = self._generator.denoise(noisy, draw.t, self._selected(own)).float()
         ldm = ldm_loss(prediction, target)
         x0 = path.x0(noisy, prediction, draw.t)
         pixels, gradient = pull_back(x0, self._terms(draw))
@@ -135,6 +135,16 @@ class TuningObjective:
         scalars = [ldm.detach(), config.divergence * target.square().mean(), *pixels.values()]
         weights = {"gradient": config.gradient_weight, "identity": config.identity_weight}
         return Losses(torch.stack([one.float() for one in scalars]), {name: weights[name] for name in pixels})
+
+    def _selected(self, frames: list[int]) -> Any:
+        """Conditions of some frames; the last ones are kept, since steps often look at the same frames.
+
+        A generator that keeps a clip's conditions in main memory then need not send them again, and wait for that.
+        """
+        if self._selection is None or self._selection[0] != frames:
+            self._selection = None  # its memory is the next one's
+            self._selection = frames, self._generator.select(self._conditions, frames)
+        return self._selection[1]
 
     def _terms(self, draw: Draw) -> list[PixelTerm]:
         """The losses of a draw that look at pixels."""

@@ -54,6 +54,30 @@ def test_a_step_waits_for_the_device_where_its_losses_are_read_and_nowhere_else(
     assert +waits.counts == Counter()
 
 
+def test_frames_are_selected_anew_when_a_step_looks_at_others_and_only_then(tiny, context, case, monkeypatch):
+    generator, inputs = tiny(), case(5)
+    conditions = generator.condition(inputs)
+    config = StrucBooth({"segment": 2}, context).config_for(generator)
+    embedder = context.observer.backends[0].embedder
+    guide = prepare(generator, conditions, inputs, config, context.observer, embedder=embedder)
+    parameter = generator.denoiser.conv_in.weight.requires_grad_(True)
+    own, select, asked, looked = TuningObjective(generator, conditions, guide, config, 3), generator.select, [], []
+    monkeypatch.setattr(generator, "select", lambda given, frames: asked.append(frames) or select(given, frames))
+    draw = own.draw
+
+    def noted():
+        drawn = draw()
+        looked.append([guide.frames[row] for row in drawn.frames])
+        return drawn
+
+    monkeypatch.setattr(own, "draw", noted)
+    for _ in range(12):
+        own.add_gradients([parameter])
+    changes = [frames for frames, before in zip(looked, [None, *looked], strict=False) if frames != before]
+    assert asked == changes
+    assert 1 < len(changes) < 12
+
+
 @pytest.mark.parametrize("accumulate", [1, 2])
 def test_losses_read_every_few_steps_are_those_of_every_step(tiny, context, case, monkeypatch, accumulate):
     root, told = context.cache, []
