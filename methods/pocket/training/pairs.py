@@ -7,17 +7,16 @@ are the face network's, errors and all, and the driver's pose has an error of th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from ....faces.networks.pocket import PocketFaceNet
-from ..autoencoder import PocketAutoencoder
 from ..code import CODE_NOISE
-from .dataset import RenderedSet
-from .train_autoencoder import to_tensor
+from .dataset import load_set
+from .readings import read_set
 
 NEUTRAL_SHARE = 0.7
 """How often the identity image is the person's near-neutral one."""
@@ -40,19 +39,20 @@ class PairSet:
     read: tuple[Tensor, Tensor, Tensor]
 
     @classmethod
-    def of_rendered(cls, data: RenderedSet, network: PocketFaceNet, people: slice = slice(None)) -> PairSet:
+    def load(cls, folder: Path, network: PocketFaceNet, people: slice = slice(None)) -> PairSet:
         """Take the pictures that share their person's scene.
 
         Args:
-            data: The set.
+            folder: A rendered set's.
             network: Reads the pictures.
             people: Whose pictures.
         """
+        data = load_set(folder)
         count = data.config.frames - data.config.varied
         landmarks, code, pose = (
             torch.from_numpy(np.array(array[people, :count])) for array in (data.landmarks, data.code, data.pose)
         )
-        return cls(landmarks, code, pose[..., :3], read=_read(network, data.frames[people], count))
+        return cls(landmarks, code, pose[..., :3], read=read_set(folder, data, network, people))
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,22 +112,3 @@ def draw_pairs(data: PairSet, batch: int, generator: torch.Generator) -> Pairs:
         own_code=read_code[person, own],
         own_pose=read_pose[person, own],
     )
-
-
-@torch.no_grad()
-def _read(network: PocketFaceNet, frames: NDArray[np.uint8], count: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Landmarks, code and pose of each person's first pictures (P, F, S, S, 3), on the CPU."""
-    device = str(network.steps.device)
-    readings = [network(to_tensor(own[:count], device)) for own in frames]
-    names = ("landmarks", "code", "pose")
-    landmarks, code, pose = (torch.stack([getattr(own, name).cpu() for own in readings]) for name in names)
-    return landmarks, code, pose
-
-
-@torch.no_grad()
-def encode_set(data: RenderedSet, autoencoder: PocketAutoencoder, people: slice = slice(None)) -> Tensor:
-    """Latents of the pictures that share their person's scene, float16 on the CPU, shape (P, F, 8, h, w)."""
-    count = data.config.frames - data.config.varied
-    device = str(autoencoder.mean.device)
-    rows = [autoencoder.encode(to_tensor(frames[:count], device)).half().cpu() for frames in data.frames[people]]
-    return torch.stack(rows)

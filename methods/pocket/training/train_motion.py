@@ -17,7 +17,6 @@ from safetensors.torch import save_file
 from ....core.files import atomic_path
 from ....faces.networks.pocket import load_pocket_face
 from ..motion import LandmarkMotion, scalars
-from .dataset import load_set
 from .pairs import PairSet, draw_pairs
 
 RATE, BATCH = 2e-3, 256
@@ -62,10 +61,10 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     face = load_pocket_face()
-    network = train(PairSet.of_rendered(load_set(given.set), face), given.steps, given.seed)
+    network = train(PairSet.load(given.set, face), given.steps, given.seed)
     with atomic_path(given.out) as temporary:
         save_file({name: value.half().contiguous() for name, value in network.state_dict().items()}, temporary)
-    print(errors(network, PairSet.of_rendered(load_set(given.held_out), face)), flush=True)
+    print(errors(network, PairSet.load(given.held_out, face)), flush=True)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ from ..autoencoder import PocketAutoencoder, load_autoencoder
 from ..motion import LandmarkMotion, load_motion, scalars, warp
 from ..sketch import draw_sketch
 from .dataset import load_set
-from .pairs import PairSet, draw_pairs, encode_set
+from .pairs import PairSet, draw_pairs
+from .readings import encode_set
 from .train_autoencoder import to_tensor
 
 
@@ -62,8 +63,8 @@ class WarpedSet:
     def load(cls, folder: Path, device: str, people: slice = slice(None)) -> WarpedSet:
         """Open a rendered set, or some of its people, and encode its pictures."""
         data, autoencoder = load_set(folder), load_autoencoder(device=device)
-        latents = encode_set(data, autoencoder, people)
-        pairs = PairSet.of_rendered(data, load_pocket_face(device=device), people)
+        latents = encode_set(folder, data, autoencoder, people)
+        pairs = PairSet.load(folder, load_pocket_face(device=device), people)
         return cls(pairs, data.frames[people], latents, autoencoder, load_motion(device=device), device)
 
     @torch.no_grad()

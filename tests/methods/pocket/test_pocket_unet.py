@@ -17,6 +17,7 @@ from portraitbench.methods.pocket.prior import LOG_VARIANCE, WarpPrior, load_pri
 from portraitbench.methods.pocket.sampling import make_scheduler
 from portraitbench.methods.pocket.sketch import SKETCH
 from portraitbench.methods.pocket.training import trainer as trainer_module
+from portraitbench.methods.pocket.training.detail import face_boxes
 from portraitbench.methods.pocket.training.train_unet import run
 from portraitbench.methods.pocket.training.trainer import TrainConfig, Trainer, rate
 from portraitbench.methods.pocket.training.warped import Batch
@@ -114,6 +115,31 @@ def test_the_loss_is_that_of_diffusers_velocity(tiny, data):
     alpha = make_scheduler().alphas_cumprod[t][:, None, None, None]
     weight = (1 - alpha + variance * alpha) / (variance + 0.1)
     assert float(loss.detach()) == pytest.approx(float((weight * velocity.square()).mean().detach()), rel=1e-5)
+
+
+def test_cells_of_eyes_and_mouth_count_more_by_the_focus(tiny, data):
+    """Cell by cell: the share of a cell's 16 pixels that lies in a box decides how much of the focus it gets."""
+    trainer = Trainer(QUICK, "cpu")
+    batch = data.draw(3, torch.Generator().manual_seed(3))
+    plain = trainer.loss(trainer.network, batch, torch.Generator().manual_seed(4))
+    trainer.network.forward = oracle_for(batch.target)
+    at_truth = trainer.loss(trainer.network, batch, torch.Generator().manual_seed(4), focus=5)
+    assert float(at_truth.detach()) < 1e-6 < float(plain.detach())
+
+    boxes = face_boxes(batch.landmarks, 32).reshape(3, 8, 4, 8, 4).mean(dim=(2, 4))
+    for row, down, across in ((0, 2, 3), (1, 4, 4), (2, 7, 0)):
+
+        def one_cell_off(noisy, t, given, row=row, down=down, across=across):
+            velocity = oracle_for(batch.target)(noisy, t, given)
+            velocity[row, :, down, across] += 1
+            return velocity
+
+        trainer.network.forward = one_cell_off
+        one, five = (
+            float(trainer.loss(trainer.network, batch, torch.Generator().manual_seed(4), focus=focus).detach())
+            for focus in (1.0, 5.0)
+        )
+        assert five / one == pytest.approx(1 + 4 * float(boxes[row, down, across]), rel=1e-3)
 
 
 def test_the_rate_rises_stays_and_falls_to_zero():
