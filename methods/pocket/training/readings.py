@@ -21,16 +21,16 @@ from .dataset import RenderedSet
 from .train_autoencoder import to_tensor
 
 
-def kept(folder: Path, weights: Path, people: slice, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+def kept(folder: Path, weights: Path, people: range, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
     """Load what was computed before from the same set and weights, or compute it and keep it.
 
     Args:
         folder: The set's.
         weights: File of the network that says it.
-        people: Of whom.
+        people: Rows of the set.
         compute: Gives the tensors.
     """
-    key = digest([file_sha256(weights), people.start, people.stop, people.step])
+    key = digest([file_sha256(weights), *people])
     path = folder / f"{weights.stem}-{key[:16]}.safetensors"
     if not path.is_file():
         values = compute()
@@ -57,7 +57,7 @@ def read_set(folder: Path, data: RenderedSet, network: PocketFaceNet, people: sl
         readings = [network(to_tensor(own[:count], device)) for own in data.frames[people]]
         return {name: torch.stack([getattr(own, name).cpu() for own in readings]).contiguous() for name in names}
 
-    found = kept(folder, FACE_WEIGHTS, people, compute)
+    found = kept(folder, FACE_WEIGHTS, range(data.config.people)[people], compute)
     return found["landmarks"], found["code"], found["pose"]
 
 
@@ -78,4 +78,4 @@ def encode_set(folder: Path, data: RenderedSet, network: autoencoder.PocketAutoe
         rows = [network.encode(to_tensor(frames[:count], device)).half().cpu() for frames in data.frames[people]]
         return {"latents": torch.stack(rows).contiguous()}
 
-    return kept(folder, autoencoder.WEIGHTS, people, compute)["latents"]
+    return kept(folder, autoencoder.WEIGHTS, range(data.config.people)[people], compute)["latents"]

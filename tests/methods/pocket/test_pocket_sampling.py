@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -56,6 +58,25 @@ def test_fresh_noise_gives_back_what_a_low_temperature_takes(deviation):
     assert spread(deviation, Sampling(1000, 1.0, 1.0, 1.0)) == pytest.approx(deviation, rel=0.05)
     assert spread(deviation, Sampling(1000, 0.5, 0.0, 1.0)) == pytest.approx(deviation / 2, rel=0.05)
     assert spread(deviation, Sampling(1000, 0.5, 1.0, 1.0)) == pytest.approx(deviation, rel=0.05)
+
+
+def spread_knowing(deviation, steps, unknown):
+    """The same, with a prior that knows how far the latents spread."""
+    denoiser = velocity_of(lambda noisy, a, s: deviation**2 * a * noisy / (a**2 * deviation**2 + s**2))
+    known = replace(given(side=64), variance=torch.full((1, CHANNELS, 64, 64), deviation**2))
+    return float(sample_latents(denoiser, known, Sampling(steps, 1.0, 1.0, 1.0, unknown), seed=0).std())
+
+
+@pytest.mark.parametrize("steps", [5, 10])
+@pytest.mark.parametrize("deviation", [0.3, 0.7])
+def test_few_steps_spread_as_many_once_the_unknown_is_in_the_noise(deviation, steps):
+    """Before the last step the deviation is exact; that one takes a mean, whose deviation has a closed form."""
+    alpha = float(make_scheduler().alphas_cumprod[1000 // steps - 1])
+    signal = alpha * deviation**2
+    exact = deviation * (signal / (signal + 1 - alpha)) ** 0.5
+    assert spread_knowing(deviation, steps, 1.0) == pytest.approx(exact, rel=0.02)
+    assert spread_knowing(deviation, steps, 0.0) < 0.95 * exact
+    assert spread_knowing(deviation, steps, 0.0) < spread_knowing(deviation, steps, 0.5) < 0.99 * exact
 
 
 @pytest.mark.parametrize("eta", [0.0, 1.0])
