@@ -56,7 +56,7 @@ class PocketOptions(Options):
             the code says nothing, and mouths lose their edges.
         eta: Share of fresh noise in a step: 0 is DDIM, 1 is DDPM.
         late: Share of the steps, the last ones, that ``eta`` is about.
-        unknown: Share of the prior's uncertainty that these steps' noise takes in, so that what nobody told is drawn
+        unknown: Share of the prior's uncertainty that these steps' noise takes in at the lips, so that they are drawn
             sharp and not as a mean.
     """
 
