@@ -43,21 +43,21 @@ def losses_on_a_grid(generator, conditions, guide, config):
 def test_both_losses_fall_and_the_generator_is_itself_again(kind, tiny, context, case):
     generator, inputs = tiny(kind), case()
     conditions, before = generator.condition(inputs), generator.probe()
-    options = {"steps": 25, "learning_rate": 1e-2, "gradient_weight": 3, "identity_weight": 0, "snapshots": "0+25"}
+    options = {"steps": 50, "learning_rate": 1e-2, "gradient_weight": 3, "identity_weight": 0, "snapshots": "0+50"}
     tuner = StrucBooth(options, context)
     config = tuner.config_for(generator)
     guide = prepare(generator, conditions, inputs, config, context.observer)
     plain = generator.sample(conditions, seed=inputs.seed).clip.frames
     with tuner.tune(generator, conditions, inputs) as tuned:
         found = {}
-        for step in (0, 25):
+        for step in (0, 50):
             tuned.use(step)
             found[step] = losses_on_a_grid(generator, conditions, guide, config)
         sampled = tuned.sample(conditions, seed=inputs.seed)
-    assert found[25][0] < 0.95 * found[0][0]
-    assert found[25][1] < found[0][1] - 0.003
+    assert found[50][0] < 0.95 * found[0][0]
+    assert found[50][1] < found[0][1] - 0.005
     assert not np.array_equal(sampled.clip.frames, plain)
-    assert sampled.detail["tuned_steps"] == 25
+    assert sampled.detail["tuned_steps"] == 50
     assert sampled.detail["patches"] == 6
     assert sampled.detail["seconds_tune"] > 0 < sampled.detail["seconds_pgt"]
     assert generator.probe() == before
