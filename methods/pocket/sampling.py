@@ -100,11 +100,12 @@ def sample_latents(
         latents = scheduler.step(velocity, int(t), latents, eta=eta, variance_noise=fresh).prev_sample
         if eta > 0 and sampling.unknown > 0 and index + 1 < sampling.steps:
             after = int(scheduler.timesteps[index + 1])
-            latents = latents + _doubt(scheduler.alphas_cumprod, given, int(t), after, eta, sampling.unknown) * noise()
+            missing = _missing_deviation(scheduler.alphas_cumprod, given, int(t), after, eta, sampling.unknown)
+            latents = latents + missing * noise()
     return latents
 
 
-def _doubt(alphas: Tensor, given: DenoiserInputs, t: int, after: int, eta: float, share: float) -> Tensor:
+def _missing_deviation(alphas: Tensor, given: DenoiserInputs, t: int, after: int, eta: float, share: float) -> Tensor:
     """Deviation of the noise that a step lacks at the lips, since it takes estimated clean latents for the true ones.
 
     A step's result depends on the clean latents by some factor; their variance given the noisy ones, which follows from
@@ -123,5 +124,5 @@ def _doubt(alphas: Tensor, given: DenoiserInputs, t: int, after: int, eta: float
     factor = then**0.5 - ((1 - then - fresh) * now / (1 - now)) ** 0.5
     variance = given.variance * (1 - now) / (1 - now + given.variance * now)
     lips = F.max_pool2d(given.sketch[:, LIPS].amax(dim=1, keepdim=True), 3, stride=1, padding=1)
-    doubt: Tensor = lips * factor * (share * variance).sqrt()
-    return doubt
+    missing: Tensor = lips * factor * (share * variance).sqrt()
+    return missing

@@ -6,6 +6,7 @@ Reading 2000 people takes minutes, and a training that is done in pieces begins 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -17,20 +18,23 @@ from ....core.files import atomic_path
 from ....faces.backends.pocket import WEIGHTS as FACE_WEIGHTS
 from ....faces.networks.pocket import PocketFaceNet
 from .. import autoencoder
-from .dataset import RenderedSet
+from .dataset import RenderedSet, SetConfig
 from .train_autoencoder import to_tensor
 
 
-def kept(folder: Path, weights: Path, people: range, compute: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]:
+def kept(
+    folder: Path, config: SetConfig, weights: Path, people: slice, compute: Callable[[], dict[str, Tensor]]
+) -> dict[str, Tensor]:
     """Load what was computed before from the same set and weights, or compute it and keep it.
 
     Args:
         folder: The set's.
+        config: The set's.
         weights: File of the network that says it.
-        people: Rows of the set.
+        people: Of whom.
         compute: Gives the tensors.
     """
-    key = digest([file_sha256(weights), *people])
+    key = digest([file_sha256(weights), asdict(config), list(range(config.people)[people])])
     path = folder / f"{weights.stem}-{key[:16]}.safetensors"
     if not path.is_file():
         values = compute()
@@ -57,7 +61,7 @@ def read_set(folder: Path, data: RenderedSet, network: PocketFaceNet, people: sl
         readings = [network(to_tensor(own[:count], device)) for own in data.frames[people]]
         return {name: torch.stack([getattr(own, name).cpu() for own in readings]).contiguous() for name in names}
 
-    found = kept(folder, FACE_WEIGHTS, range(data.config.people)[people], compute)
+    found = kept(folder, data.config, FACE_WEIGHTS, people, compute)
     return found["landmarks"], found["code"], found["pose"]
 
 
@@ -78,4 +82,4 @@ def encode_set(folder: Path, data: RenderedSet, network: autoencoder.PocketAutoe
         rows = [network.encode(to_tensor(frames[:count], device)).half().cpu() for frames in data.frames[people]]
         return {"latents": torch.stack(rows).contiguous()}
 
-    return kept(folder, autoencoder.WEIGHTS, range(data.config.people)[people], compute)["latents"]
+    return kept(folder, data.config, autoencoder.WEIGHTS, people, compute)["latents"]

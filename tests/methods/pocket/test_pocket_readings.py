@@ -55,14 +55,15 @@ def test_what_was_read_once_is_not_read_again(data, tmp_path):
     assert not torch.equal(encode_set(tmp_path, black, network, slice(2, None)), first)
 
 
-def test_other_weights_read_anew(tmp_path):
+def test_other_weights_and_other_sets_read_anew(tmp_path):
     weights = tmp_path / "face.safetensors"
     values = []
-    for content in (b"one", b"two", b"one"):
+    for content, first in ((b"one", 0), (b"two", 0), (b"one", 0), (b"one", 1)):
         weights.write_bytes(content)
         made = {"a": torch.tensor(float(len(values)))}
-        values.append(float(kept(tmp_path, weights, range(3), lambda made=made: made)["a"]))
-    assert values == [0, 1, 0]
+        config = SetConfig(people=3, first=first)
+        values.append(float(kept(tmp_path, config, weights, slice(None), lambda made=made: made)["a"]))
+    assert values == [0, 1, 0, 3]
 
 
 def test_a_reading_cut_short_leaves_nothing(data, tmp_path, monkeypatch):
