@@ -43,43 +43,36 @@ def kept(
     return load_file(path)
 
 
-@torch.no_grad()
 def read_set(folder: Path, data: RenderedSet, network: PocketFaceNet, people: slice) -> tuple[Tensor, Tensor, Tensor]:
-    """Landmarks, code and pose of the pictures that share their person's scene, on the CPU, leading shape (P, F).
-
-    Args:
-        folder: The set's.
-        data: The set.
-        network: The packaged one.
-        people: Of whom.
-    """
-    count = data.config.frames - data.config.varied
-    device = str(network.steps.device)
+    """Landmarks, code and pose as the packaged face network reads them, leading shape (P, F), on the CPU."""
     names = ("landmarks", "code", "pose")
 
-    def compute() -> dict[str, Tensor]:
-        readings = [network(to_tensor(own[:count], device)) for own in data.frames[people]]
-        return {name: torch.stack([getattr(own, name).cpu() for own in readings]).contiguous() for name in names}
+    def compute(frames: Tensor) -> dict[str, Tensor]:
+        reading = network(frames.to(network.steps.device))
+        return {name: getattr(reading, name) for name in names}
 
-    found = kept(folder, data.config, FACE_WEIGHTS, people, compute)
+    found = _by_person(folder, data, FACE_WEIGHTS, people, compute)
     return found["landmarks"], found["code"], found["pose"]
 
 
-@torch.no_grad()
 def encode_set(folder: Path, data: RenderedSet, network: autoencoder.PocketAutoencoder, people: slice) -> Tensor:
-    """Latents of the pictures that share their person's scene, float16 on the CPU, shape (P, F, 8, h, w).
+    """Latents by the packaged autoencoder, float16, shape (P, F, 8, h, w), on the CPU."""
 
-    Args:
-        folder: The set's.
-        data: The set.
-        network: The packaged one.
-        people: Of whom.
-    """
+    def compute(frames: Tensor) -> dict[str, Tensor]:
+        return {"latents": network.encode(frames.to(network.mean.device)).half()}
+
+    return _by_person(folder, data, autoencoder.WEIGHTS, people, compute)["latents"]
+
+
+@torch.no_grad()
+def _by_person(
+    folder: Path, data: RenderedSet, weights: Path, people: slice, compute: Callable[[Tensor], dict[str, Tensor]]
+) -> dict[str, Tensor]:
+    """What is computed of each person's pictures that share a scene, on the CPU, kept in the set's folder."""
     count = data.config.frames - data.config.varied
-    device = str(network.mean.device)
 
-    def compute() -> dict[str, Tensor]:
-        rows = [network.encode(to_tensor(frames[:count], device)).half().cpu() for frames in data.frames[people]]
-        return {"latents": torch.stack(rows).contiguous()}
+    def of_all() -> dict[str, Tensor]:
+        rows = [compute(to_tensor(frames[:count])) for frames in data.frames[people]]
+        return {name: torch.stack([row[name].cpu() for row in rows]).contiguous() for name in rows[0]}
 
-    return kept(folder, data.config, autoencoder.WEIGHTS, people, compute)["latents"]
+    return kept(folder, data.config, weights, people, of_all)

@@ -82,7 +82,7 @@ def test_few_steps_spread_as_many_once_the_unknown_is_in_the_noise(deviation, st
 
 
 def test_the_unknown_is_in_the_noise_of_the_lips_alone():
-    """Cells that lie more than two from a lip's line come out as without it, all others not."""
+    """Cells that lie more than three from a lip's line come out as without it; those on one do not."""
     from scipy.ndimage import binary_dilation
 
     landmarks = torch.full((1, 68, 2), 10.0)
