@@ -25,7 +25,7 @@ from .conditions import Conditions, Networks, make_conditions
 from .sampling import Sampling, sample_latents
 from .sketch import draw_sketch
 
-CODE_VERSION = 5
+CODE_VERSION = 6
 TUNING: Mapping[str, Any] = {
     "steps": 30,
     "learning_rate": 1.5e-3,
@@ -56,8 +56,8 @@ class PocketOptions(Options):
             the code says nothing, and mouths lose their edges.
         eta: Share of fresh noise in a step: 0 is DDIM, 1 is DDPM.
         late: Share of the steps, the last ones, that ``eta`` is about.
-        unknown: Share of the prior's uncertainty that these steps' noise takes in at the lips, so that they are drawn
-            sharp and not as a mean.
+        guidance: Scale of guidance by the drawing of where the landmarks are to be: 1 is none, above 1 each step goes
+            that much further from the answer without the drawing, for a second call of the denoiser.
     """
 
     attenuation: float = Field(default=ATTENUATION, ge=0, le=1)
@@ -65,12 +65,12 @@ class PocketOptions(Options):
     temperature: float = Field(default=Sampling.temperature, ge=0, le=1)
     eta: float = Field(default=Sampling.eta, ge=0, le=1)
     late: float = Field(default=Sampling.late, ge=0, le=1)
-    unknown: float = Field(default=Sampling.unknown, ge=0, le=1)
+    guidance: float = Field(default=Sampling.guidance, ge=1, le=10)
 
     @property
     def sampling(self) -> Sampling:
         """The sampler's settings."""
-        return Sampling(self.steps, self.temperature, self.eta, self.late, self.unknown)
+        return Sampling(self.steps, self.temperature, self.eta, self.late, self.guidance)
 
 
 class Pocket(DiffusionGenerator):

@@ -24,8 +24,6 @@ FINE = 2
 """The drawing has so many pixels a side for each latent cell, as channels of that cell."""
 SKETCH = len(PARTS) * FINE**2
 """Channels of a drawing."""
-LIPS = slice(3 * FINE**2, 5 * FINE**2)
-"""Channels of the lips' lines."""
 WIDTH = 1.5
 """Of a line: deviation of the Gaussian across it, in pixels of a frame of 128."""
 

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -10,7 +9,7 @@ pytest.importorskip("diffusers")
 
 from portraitbench.methods.pocket.autoencoder import CHANNELS
 from portraitbench.methods.pocket.sampling import Sampling, make_scheduler, sample_latents
-from portraitbench.methods.pocket.sketch import SKETCH, draw_sketch
+from portraitbench.methods.pocket.sketch import SKETCH
 from portraitbench.methods.pocket.unet import DenoiserInputs
 
 
@@ -61,48 +60,6 @@ def test_fresh_noise_gives_back_what_a_low_temperature_takes(deviation):
     assert spread(deviation, Sampling(1000, 0.5, 1.0, 1.0)) == pytest.approx(deviation, rel=0.05)
 
 
-def spread_knowing(deviation, steps, unknown):
-    """The same, with a prior that knows how far the latents spread."""
-    denoiser = velocity_of(lambda noisy, a, s: deviation**2 * a * noisy / (a**2 * deviation**2 + s**2))
-    everywhere = torch.ones(1, SKETCH, 64, 64)
-    known = replace(given(side=64), variance=torch.full((1, CHANNELS, 64, 64), deviation**2), sketch=everywhere)
-    return float(sample_latents(denoiser, known, Sampling(steps, 1.0, 1.0, 1.0, unknown), seed=0).std())
-
-
-@pytest.mark.parametrize("steps", [5, 10])
-@pytest.mark.parametrize("deviation", [0.3, 0.7])
-def test_few_steps_spread_as_many_once_the_unknown_is_in_the_noise(deviation, steps):
-    """Before the last step the deviation is exact; that one takes a mean, whose deviation has a closed form."""
-    alpha = float(make_scheduler().alphas_cumprod[1000 // steps - 1])
-    signal = alpha * deviation**2
-    exact = deviation * (signal / (signal + 1 - alpha)) ** 0.5
-    assert spread_knowing(deviation, steps, 1.0) == pytest.approx(exact, rel=0.02)
-    assert spread_knowing(deviation, steps, 0.0) < 0.95 * exact
-    assert spread_knowing(deviation, steps, 0.0) < spread_knowing(deviation, steps, 0.5) < 0.99 * exact
-
-
-def test_the_unknown_is_in_the_noise_of_the_lips_alone():
-    """Cells that lie more than three from a lip's line come out as without it; those on one do not."""
-    from scipy.ndimage import binary_dilation
-
-    landmarks = torch.full((1, 68, 2), 10.0)
-    corners = torch.tensor([[60.0, 90.0], [76.0, 86.0], [92.0, 90.0], [76.0, 98.0]])
-    landmarks[0, 48:] = corners.repeat_interleave(5, dim=0)
-    sketch = draw_sketch(landmarks, (32, 32))
-    known = replace(given(side=32), variance=torch.ones(1, CHANNELS, 32, 32), sketch=sketch)
-    denoiser = velocity_of(lambda noisy, a, s: a * noisy)
-    # The other noise is the same only while nothing else is drawn between: two steps, of which one has any.
-    with_it, without = (sample_latents(denoiser, known, Sampling(2, 1, 1, 1, share), seed=0) for share in (1.0, 0.0))
-    changed = (with_it - without).abs().amax(dim=1)[0].numpy()
-    near = np.zeros((32, 32), bool)
-    for start, end in zip(corners, corners.roll(-1, 0), strict=True):
-        for share in np.linspace(0, 1, 50):
-            x, y = ((1 - share) * start + share * end).numpy()
-            near[int((y + 0.5) // 4), int((x + 0.5) // 4)] = True
-    assert changed[near].min() > 1e-3
-    assert changed[~binary_dilation(near, np.ones((3, 3)), iterations=3)].max() < 1e-4
-
-
 @pytest.mark.parametrize("eta", [0.0, 1.0])
 def test_frames_share_their_noise_and_the_seed_decides_it(eta):
     denoiser = velocity_of(lambda noisy, a, s: 0.5 * noisy)
@@ -110,3 +67,26 @@ def test_frames_share_their_noise_and_the_seed_decides_it(eta):
     assert torch.equal(first, second)
     assert torch.equal(first, sample_latents(denoiser, given(1), Sampling(4, 1.0, eta, 1.0), seed=3)[0])
     assert not torch.equal(first, sample_latents(denoiser, given(1), Sampling(4, 1.0, eta, 1.0), seed=4)[0])
+
+
+def test_guidance_goes_further_from_the_answer_without_a_sketch():
+    """A denoiser that answers with the sketch's mean: at the scale w the result is w times that, by its closed form."""
+    called = []
+
+    def denoiser(noisy, t, given):
+        called.append(float(given.sketch.amax()))
+        return velocity_of(lambda noisy, a, s: given.sketch.mean().expand_as(noisy))(noisy, t, given)
+
+    known = replace(given(), sketch=torch.full((1, SKETCH, 8, 8), 0.2))
+    plain = sample_latents(denoiser, known, Sampling(5, eta=0.0, guidance=1.0), seed=0)
+    assert called == [pytest.approx(0.2)] * 5
+    guided = sample_latents(denoiser, known, Sampling(5, eta=0.0, guidance=1.5), seed=0)
+    assert called[5:] == [pytest.approx(0.2), 0.0] * 5
+    assert torch.allclose(plain, torch.full_like(plain, 0.2), atol=1e-3)
+    assert torch.allclose(guided, torch.full_like(plain, 0.3), atol=1e-3)
+
+
+def test_a_denoiser_that_does_not_look_at_the_sketch_is_not_guided():
+    denoiser = velocity_of(lambda noisy, a, s: 0.5 * noisy)
+    one, other = (sample_latents(denoiser, given(), Sampling(4, guidance=scale), seed=3) for scale in (1.0, 3.0))
+    assert torch.allclose(one, other, atol=1e-5)
