@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ..core.files import human_size
-from ..harness.estimate import MethodCost, first_case, probe
+from ..harness.estimate import MethodCost, cases_text, first_cases, probe
 from ..harness.estimate import estimate as from_records
 from ..harness.plan import PlanItem, make_plan
 from ..harness.runner import Runner
@@ -32,14 +32,14 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
     """Say how long a run will take, and the disk and memory it needs: takes the flags of bench run, keeps no result.
 
     From records of the same methods on this machine, in the latest run folders below --out; for methods without records
-    one case is made as a probe.
+    a few cases are made as a probe.
     """
     session = session_for(config, given)
     items = make_plan(session)
     costs = from_records(session, items)
     console = make_console(markup=False)
     if unknown := [cost.method for cost in costs if cost.seconds is None]:
-        console.print(f"no records of {listed(unknown)} here: one case is made as a probe")
+        console.print(f"no records of {listed(unknown)} here: a few cases are made as a probe")
         probed = {cost.method: cost for cost in probe(session, items, unknown)}
         costs = [probed[cost.method] if cost.method in unknown else cost for cost in costs]
     for line in lines(session, costs):
@@ -47,38 +47,45 @@ def estimate(given: Given, config: ConfigOption = None) -> None:
 
 
 def before_a_long_run(session: Session, console: Console) -> list[PlanItem]:
-    """Print an estimate where records say that a run will take long, or from its first case where there are none.
+    """Print an estimate where records say that a run will take long, or from its first cases where there are none.
 
-    That case is made now, in the run's folder, and the run goes on from there. Of many outputs of methods that do not
-    denoise it is only said that nothing is known.
+    Those cases are made now, in the run's folder, and the run goes on from there. Of many outputs of methods that do
+    not denoise it is only said that nothing is known.
 
     Returns:
         The plan of the run.
     """
     items = make_plan(session)
     costs = from_records(session, items)
-    first = first_case(session, items, costs)
+    first = first_cases(session, items, costs)
     if first:
         costs = _begin(session, console, items, first)
     is_long = _seconds(session, costs) > LONG_SECONDS
     for line in lines(session, costs) if is_long else _sum(session, costs) if first else []:
         console.print(line)
-    if first:
-        console.print(f"at most, that is: told from case {first[0].case}, whose time includes the loading of networks")
-    elif not is_long and (many := [cost.method for cost in costs if cost.seconds is None and cost.outputs >= MANY]):
-        hint = "bench estimate with the same flags makes one case and says how long all take"
+    if first and len({(item.suite, item.case) for item in first}) <= session.config.workers:
+        console.print(f"at most, that is: the time of {cases_text(first)} includes the loading of networks")
+    if not first and not is_long and (many := [cost.method for cost in costs if _is_open(cost)]):
+        hint = "bench estimate with the same flags makes a few cases and says how long all take"
         console.print(f"no records of {listed(many)} here: {hint}")
     return items
 
 
+def _is_open(cost: MethodCost) -> bool:
+    return cost.seconds is None and cost.outputs >= MANY
+
+
 def _begin(session: Session, console: Console, items: Sequence[PlanItem], first: list[PlanItem]) -> list[MethodCost]:
-    """Make the first case in the run's folder, and estimate the rest from it."""
-    unknown = listed(list(dict.fromkeys(item.method for item in first)))
-    console.print(f"no records of {unknown} here: case {first[0].case} is made first and tells how long all take")
+    """Make the first cases in the run's folder, and estimate the rest from them."""
+    unknown, told = listed(list(dict.fromkeys(item.method for item in first))), cases_text(first)
+    is_one = told.startswith("case")
+    console.print(
+        f"no records of {unknown} here: {told} {'is' if is_one else 'are'} made first to know how long all take"
+    )
     with RunProgress(console) as progress:
         Runner(session, progress, first, generates=True).run()
     costs = from_records(session, items, [session.config.folder])
-    return [replace(cost, source=f"case {first[0].case} of this run") if cost.source else cost for cost in costs]
+    return [replace(cost, source=f"{told} of this run") if cost.source else cost for cost in costs]
 
 
 def lines(session: Session, costs: Sequence[MethodCost]) -> list[str]:
@@ -86,7 +93,7 @@ def lines(session: Session, costs: Sequence[MethodCost]) -> list[str]:
     told = []
     for cost in costs:
         if cost.seconds is None:
-            told.append(f"{cost.method}: {cost.outputs} outputs, nothing is known of them (bench estimate makes one)")
+            told.append(f"{cost.method}: {cost.outputs} outputs, nothing is known of them (bench estimate makes some)")
             continue
         room = f"{human_size(cost.disk_bytes)} of disk, {human_size(cost.peak_bytes)} of memory"
         told.append(f"{cost.method}: {cost.outputs} outputs, {duration(cost.seconds)}, {room} (from {cost.source})")

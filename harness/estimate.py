@@ -1,4 +1,4 @@
-"""What a plan will cost, from records of the same methods on this machine, or from a probe of one case."""
+"""What a plan will cost, from records of the same methods on this machine, or from a few cases made to know it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from ..core.digest import digest
@@ -90,8 +90,8 @@ def estimate(session: Session, items: Sequence[PlanItem], folders: Iterable[Path
     return [_cost(label, parts, found) for label, parts in left.items()]
 
 
-def first_case(session: Session, items: Sequence[PlanItem], costs: Sequence[MethodCost]) -> list[PlanItem]:
-    """The case that a run had better begin with, in its own folder, to know how long the others will take.
+def first_cases(session: Session, items: Sequence[PlanItem], costs: Sequence[MethodCost]) -> list[PlanItem]:
+    """The cases that a run had better begin with, in its own folder, to know how long the others will take.
 
     Args:
         session: The parts of the run.
@@ -99,17 +99,36 @@ def first_case(session: Session, items: Sequence[PlanItem], costs: Sequence[Meth
         costs: What is known of it without.
 
     Returns:
-        All outputs of one case; none where records speak of all methods that denoise, which is what takes long, where
-        one case is all there is, or where other machines work in the same folder.
+        All outputs of :func:`_sample`; none where records speak of all methods that denoise, which is what takes long,
+        where no case would be left, or where other machines work in the same folder.
     """
     if session.config.shard != "1/1" or session.config.executor.name == "ray":
         return []
     unknown = {cost.method for cost in costs if cost.seconds is None and cost.outputs > 1 and _denoises(session, cost)}
     done = _done(session) if unknown else set()
-    for first in items:
-        if first.method in unknown and first.key not in done:
-            return [item for item in items if (item.suite, item.case) == (first.suite, first.case)]
-    return []
+    left = dict.fromkeys(_case(item) for item in items if item.method in unknown and item.key not in done)
+    chosen = _sample(left, session.config.workers)
+    return [item for item in items if _case(item) in chosen] if len(chosen) < len(left) else []
+
+
+def _sample(cases: Iterable[tuple[str, str]], workers: int) -> set[tuple[str, str]]:
+    """Cases, as suite and case, from which the others can be told.
+
+    One of each suite, since a clip takes another time than a picture. Of the first suite one more than there are
+    workers, if it has twice as many: then one of the workers makes a second one, with its networks loaded.
+    """
+    suites: dict[str, list[str]] = defaultdict(list)
+    for suite, case in cases:
+        suites[suite].append(case)
+    chosen = set[tuple[str, str]]()
+    for suite, own in suites.items():
+        count = 1 if chosen else max(1, min(workers + 1, len(own) // 2))
+        chosen |= {(suite, case) for case in own[:count]}
+    return chosen
+
+
+def _case(item: PlanItem) -> tuple[str, str]:
+    return item.suite, item.case
 
 
 def _denoises(session: Session, cost: MethodCost) -> bool:
@@ -117,30 +136,31 @@ def _denoises(session: Session, cost: MethodCost) -> bool:
 
 
 def probe(session: Session, items: Sequence[PlanItem], methods: Sequence[str]) -> list[MethodCost]:
-    """Estimate from one case, which is made for this purpose in a temporary folder.
+    """Estimate from a few cases, which are made for this purpose in a temporary folder.
 
     Args:
         session: The parts of the run.
         items: The plan.
-        methods: What must be known afterwards; other methods are estimated too, from the same case.
+        methods: What must be known afterwards; other methods are estimated too, from the same cases.
 
     Raises:
-        BenchError: When the case cannot be made.
+        BenchError: When the cases cannot be made.
     """
-    first = next(item for item in items if item.method in methods)
+    sample = _sample(dict.fromkeys(_case(item) for item in items if item.method in methods), workers=1)
+    chosen = [item for item in items if _case(item) in sample]
     with tempfile.TemporaryDirectory(prefix="bench-estimate-") as folder:
-        changes = {"cases": [first.case], "out": Path(folder), "name": "probe", "workers": 1, "shard": "1/1"}
-        changes |= {"executor": ComponentSpec(name="serial"), "limit": None, "suites": _suite(session, first.suite)}
+        changes = {"out": Path(folder), "name": "probe", "workers": 1, "shard": "1/1"}
+        changes |= {"executor": ComponentSpec(name="serial")}
         config = session.config.model_copy(update=changes)
-        Runner(Session(config)).run()
+        Runner(Session(config), plan=chosen, generates=True).run()
         costs = estimate(session, items, [config.folder])
-    return [replace(cost, source=f"a probe of case {first.case}" if cost.source else "") for cost in costs]
+    return [replace(cost, source=f"a probe of {cases_text(chosen)}" if cost.source else "") for cost in costs]
 
 
-def _suite(session: Session, name: str) -> list[str]:
-    """How the configuration spells the suite of this name: one of its suites, or all where they come as a group."""
-    spelled = [text for text in session.config.suites if text == name or Path(text).stem == name]
-    return spelled or list(session.config.suites)
+def cases_text(items: Iterable[PlanItem]) -> str:
+    """The cases of some outputs for people: the one, or how many."""
+    names = [case for _, case in dict.fromkeys(map(_case, items))]
+    return f"case {names[0]}" if len(names) == 1 else f"{len(names)} cases"
 
 
 def _cost(label: str, left: Sequence[PlanItem], found: Mapping[str, Sequence[_Known]]) -> MethodCost:
@@ -150,8 +170,8 @@ def _cost(label: str, left: Sequence[PlanItem], found: Mapping[str, Sequence[_Kn
         if not alike:
             return MethodCost(label, len(left))
         frames = item.fingerprint["driving"]["frames"]
-        seconds += frames * median(one.seconds / one.frames for one in alike)
-        disk += round(frames * median(one.disk_bytes / one.frames for one in alike))
+        seconds += frames * _typical(one.seconds / one.frames for one in alike)
+        disk += round(frames * fmean(one.disk_bytes / one.frames for one in alike))
         peak = max(peak, *(one.peak_bytes for one in alike))
         sources |= {one.run: sum(other.run == one.run for other in alike) for one in alike}
     told = ", ".join(f"{count} output{'s' * (count > 1)} of {run}" for run, count in sources.items())
@@ -202,22 +222,36 @@ def _known(folders: Iterable[Path], wanted: set[str]) -> dict[str, list[_Known]]
 
 
 def _outputs(records: Sequence[Record], run: str) -> Iterator[tuple[str, _Known]]:
-    """What each output of a run cost; the looks and scores of the run are dealt out evenly over its frames."""
+    """What each output of a run cost, with its scores; the run's looks are dealt out evenly over its frames."""
     made = [one for one in records if one["stage"] == "generate" and one["status"] == Status.OK]
-    frames = sum(one["frames"] for one in made)
-    looking = sum(one["seconds"] for one in records if one["stage"] != "generate") / frames if frames else 0.0
+    looks = [one for one in records if one["stage"] == "observe" and one.get("frames")]
+    looking = 0.0
+    if made and looks:
+        looks_per_frame = sum(one["frames"] for one in looks) / sum(one["frames"] for one in made)
+        looking = looks_per_frame * _typical(one["seconds"] / one["frames"] for one in looks)
+    scoring: dict[tuple[str, str, str], float] = defaultdict(float)
+    for one in records:
+        if one["stage"] == "score":
+            scoring[one["suite"], one["case"], one["method"]] += one["seconds"]
     for record, fingerprint in _told(made):
+        scores = scoring[record["suite"], record["case"], record["method"]]
         yield (
             _key(fingerprint),
             _Known(
                 frames=record["frames"],
                 size=fingerprint["driving"]["size"],
-                seconds=record["seconds"] + looking * record["frames"],
+                seconds=record["seconds"] + scores + looking * record["frames"],
                 disk_bytes=sum((record.get(part) or {}).get("bytes", 0) for part in _FILES),
                 peak_bytes=record["peak_bytes"],
                 run=run,
             ),
         )
+
+
+def _typical(values: Iterable[float]) -> float:
+    """The median; of up to four values the least, since the first of each process includes the loading of networks."""
+    ordered = sorted(values)
+    return ordered[0] if len(ordered) <= 4 else median(ordered)
 
 
 def _told(made: Sequence[Record]) -> Iterator[tuple[Record, Mapping[str, Any]]]:

@@ -77,11 +77,52 @@ def test_records_of_another_machine_say_nothing(make_session, earlier):
     assert {cost.seconds for cost in estimate(session, make_plan(session))} == {None}
 
 
+def test_the_loading_of_networks_counts_once_for_each_process_not_for_each_output(make_session, perform):
+    session, _ = perform(methods=METHODS, metrics=["id_sim"], name="three")
+    seconds = iter([50.0, 2.0, 3.0])
+    retold(
+        session.config.folder,
+        lambda record: {
+            "seconds": next(seconds) if record["stage"] == "generate" and record["method"] == "slow" else 0.0
+        },
+    )
+    other = make_session(methods=METHODS, metrics=["id_sim"], name="other", seed=1)
+    assert estimate(other, make_plan(other))[0].seconds == pytest.approx(3 * 2.0)
+
+
+def test_an_output_bears_its_own_scores_and_its_share_of_the_looks(make_session, perform):
+    session, _ = perform(methods=METHODS[:1], cases=["i0__d0"], metrics=["id_sim"], name="one")
+    retold(
+        session.config.folder,
+        lambda record: {"seconds": {"generate": 5.0, "observe": 1.0, "score": 0.25}[record["stage"]]},
+    )
+    records = [json.loads(line) for line in next((session.config.folder / "records").glob("*.jsonl")).open()]
+    looks, scores = (sum(record["stage"] == stage for record in records) for stage in ("observe", "score"))
+    other = make_session(methods=METHODS[:1], metrics=["id_sim"], name="other", seed=1)
+    assert estimate(other, make_plan(other))[0].seconds == pytest.approx(3 * (5.0 + looks + 0.25 * scores))
+
+
+@pytest.mark.parametrize(
+    ("cases", "workers", "chosen"),
+    [
+        ("a1", 1, "a1"),
+        ("a1 a2 a3", 1, "a1"),
+        ("a1 a2 a3 a4", 1, "a1 a2"),
+        ("a1 a2 a3 a4 a5 a6 a7", 2, "a1 a2 a3"),
+        ("a1 a2 a3 a4 b1 b2 c1", 1, "a1 a2 b1 c1"),
+        ("a1 b1 b2 b3 b4", 1, "a1 b1"),
+    ],
+)
+def test_the_first_cases_are_one_of_each_suite_and_more_of_the_first(cases, workers, chosen):
+    named = [(name[0], name) for name in cases.split()]
+    assert sorted(name for _, name in estimating._sample(named, workers)) == chosen.split()
+
+
 def test_a_probe_makes_one_case_and_leaves_nothing(make_session, tmp_path):
     session = make_session(methods=METHODS, metrics=["id_sim"], name="new", limit=2)
     costs = probe(session, make_plan(session), ["slow"])
     assert [(cost.method, cost.outputs) for cost in costs] == [("slow", 2), ("copy-driving", 2)]
-    assert all(cost.seconds > 0 and cost.source.startswith("a probe of case i0__d") for cost in costs)
+    assert all(cost.seconds > 0 and cost.source == "a probe of case i0__d0" for cost in costs)
     assert not (tmp_path / "runs").exists()
 
 
@@ -91,7 +132,7 @@ def test_the_command_says_which_and_a_long_run_says_it_before(bench, make_suite,
     flags += ["--metric", "id_sim", "--out", tmp_path / "runs", "--cache", tmp_path / "cache"]
     first = bench("estimate", *flags)
     assert first.code == 0, first.err
-    assert "no records of copy-driving here: one case is made as a probe" in first.out
+    assert "no records of copy-driving here: a few cases are made as a probe" in first.out
     assert re.search(r"copy-driving: 3 outputs, [\d.]+ s, .* \(from a probe of case i0__d0\)", first.out)
     assert "in all" in first.out
     assert "in all" not in bench("run", *flags, "--name", "one").out
@@ -131,7 +172,7 @@ def test_few_cases_of_an_unknown_tuner_begin_with_one_that_tells_the_time(bench,
     first = bench("run", *flags, "--name", "first")
     assert first.code == 0, first.err
     assert "no records of toy-diffusion, toy-diffusion+toy-tuner here: case i0__d0 is made first" in first.out
-    source = "at most, that is: told from case i0__d0, whose time includes the loading of networks"
+    source = "at most, that is: the time of case i0__d0 includes the loading of networks"
     assert re.search(r"in all [\d.]+ s on . workers?, .*\n" + source, first.out)
     assert first.out.index("in all") < first.out.index("generate: 4 to do, 2 reused")
     made = generated(tmp_path / "runs" / "first")
