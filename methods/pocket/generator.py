@@ -53,7 +53,7 @@ class PocketOptions(Options):
             expression on purpose, so that a tuner has something to put back.
         steps: Sampling steps.
         temperature: Standard deviation of the noise that sampling starts from. Below 1 less is left to chance where
-            the code says nothing, and mouths lose their edges.
+            the code says nothing.
         eta: Share of fresh noise in a step: 0 is DDIM, 1 is DDPM.
         late: Share of the steps, the last ones, that ``eta`` is about.
         guidance: Scale of guidance by the drawing of where the landmarks are to be: 1 is none, above 1 each step goes

@@ -25,7 +25,7 @@ class Sampling:
     Attributes:
         steps: How many. The prior already knows most of a picture: ten were as good as 25 (model card).
         temperature: Standard deviation of the noise that sampling starts from. Below 1 less is left to chance where
-            the code says nothing, and mouths lose their edges.
+            the code says nothing; guidance gives mouths the edges back that this takes.
         eta: Share of fresh noise in a step, as in diffusers: 0 is DDIM, 1 is DDPM. It mends what earlier steps left.
         late: Share of the steps, the last ones, that ``eta`` is about: the early ones have settled by then where
             things are, and what a tuner has changed there stays (a range as Karras et al. 2022 give theirs).
