@@ -65,23 +65,20 @@ def before_a_long_run(session: Session, console: Console) -> list[PlanItem]:
         console.print(line)
     if first and len({(item.suite, item.case) for item in first}) <= session.config.workers:
         console.print(f"at most, that is: the time of {cases_text(first)} includes the loading of networks")
-    if not first and not is_long and (many := [cost.method for cost in costs if _is_open(cost)]):
+    if not first and not is_long and (many := [cost.method for cost in costs if _may_take_long(cost)]):
         hint = "bench estimate with the same flags makes a few cases and says how long all take"
         console.print(f"no records of {listed(many)} here: {hint}")
     return items
 
 
-def _is_open(cost: MethodCost) -> bool:
+def _may_take_long(cost: MethodCost) -> bool:
     return cost.seconds is None and cost.outputs >= MANY
 
 
 def _begin(session: Session, console: Console, items: Sequence[PlanItem], first: list[PlanItem]) -> list[MethodCost]:
     """Make the first cases in the run's folder, and estimate the rest from them."""
     unknown, told = listed(list(dict.fromkeys(item.method for item in first))), cases_text(first)
-    is_one = told.startswith("case")
-    console.print(
-        f"no records of {unknown} here: {told} {'is' if is_one else 'are'} made first to know how long all take"
-    )
+    console.print(f"no records of {unknown} here: makes {told} first, to know how long all take")
     with RunProgress(console) as progress:
         Runner(session, progress, first, generates=True).run()
     costs = from_records(session, items, [session.config.folder])

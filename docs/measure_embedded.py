@@ -115,7 +115,7 @@ def read_again(run: Path, reader: str) -> Path:
     copy = run.with_name(f"{run.name}-{reader}")
     if not copy.is_dir():
         shutil.copytree(run, copy)
-    bench("score", str(copy), "-f", reader)
+    bench("score", str(copy), "-f", reader, "--workers", "2")
     return copy
 
 

@@ -171,7 +171,7 @@ def test_few_cases_of_an_unknown_tuner_begin_with_one_that_tells_the_time(bench,
     flags = [*few, "-m", "toy-tuner", "--workers", workers]
     first = bench("run", *flags, "--name", "first")
     assert first.code == 0, first.err
-    assert "no records of toy-diffusion, toy-diffusion+toy-tuner here: case i0__d0 is made first" in first.out
+    assert "no records of toy-diffusion, toy-diffusion+toy-tuner here: makes case i0__d0 first" in first.out
     source = "at most, that is: the time of case i0__d0 includes the loading of networks"
     assert re.search(r"in all [\d.]+ s on . workers?, .*\n" + source, first.out)
     assert first.out.index("in all") < first.out.index("generate: 4 to do, 2 reused")
@@ -179,20 +179,20 @@ def test_few_cases_of_an_unknown_tuner_begin_with_one_that_tells_the_time(bench,
     assert len(made) == len(set(made)) == 6
     second = bench("run", *flags, "--name", "second", "--seed", "1")
     assert second.code == 0, second.err
-    assert "made first" not in second.out
-    assert "made first" not in bench("run", *flags, "--name", "first").out
+    assert "to know how long" not in second.out
+    assert "to know how long" not in bench("run", *flags, "--name", "first").out
 
 
 def test_the_first_case_is_one_that_is_left_and_a_single_one_needs_none(bench, few, make_session, tmp_path):
     tuned = [*few, "-m", "toy-tuner:how=no-face,only=i0__d0"]
     single = bench("run", *tuned, "--case", "i0__d0", "--name", "one")
-    assert "made first" not in single.out
+    assert "to know how long" not in single.out
     rest = bench("run", *tuned, "--name", "one")
     assert rest.code in (0, 1), rest.err
-    assert "toy-tuner here: case i0__d1 is made first" in rest.out
+    assert "toy-tuner here: makes case i0__d1 first" in rest.out
     assert "in all" in rest.out
     sharded = bench("run", *few, "-m", "toy-tuner", "--shard", "1/2", "--name", "half", "--threads", "2")
-    assert "made first" not in sharded.out
+    assert "to know how long" not in sharded.out
 
 
 def test_a_long_ablation_tells_it_row_by_row(bench, few, monkeypatch):
@@ -202,7 +202,7 @@ def test_a_long_ablation_tells_it_row_by_row(bench, few, monkeypatch):
     few[few.index(TOYS)] = TOYS.parent / "methods" / "strucbooth" / "tiny_generators.py"
     done = bench("ablate", "steps", *few, "--values", "1,2,3", *QUICK)
     assert done.code == 0, done.err
-    assert "no records of tiny-v, tiny-v+steps=1, tiny-v+steps=2, 1 more here: case i0__d0 is made first" in done.out
+    assert "no records of tiny-v, tiny-v+steps=1, tiny-v+steps=2, 1 more here: makes case i0__d0 first" in done.out
     assert re.search(r"tiny-v\+steps=3: 2 outputs, .* \(from case i0__d0 of this run\)\nin all", done.out)
 
 
