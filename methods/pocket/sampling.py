@@ -30,9 +30,8 @@ class Sampling:
         late: Share of the steps, the last ones, that ``eta`` is about: the early ones have settled by then where
             things are, and what a tuner has changed there stays (a range as Karras et al. 2022 give theirs).
         guidance: Scale of guidance by the sketch, 1 is none: each step goes that much further from the answer without a
-            sketch than the answer with it does (Ho & Salimans 2021). The denoiser was never trained without, so that
-            its answer is a bad one, which is what guides well (Karras et al. 2024, autoguidance). It takes a second
-            call of the denoiser.
+            sketch than the answer with it does (Ho & Salimans 2021). The denoiser is not trained without: its answer is
+            a bad one, which is what guides well (Karras et al. 2024, autoguidance). It takes a second call of it.
     """
 
     steps: int = 10
