@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from ..core.files import human_size
-from ..harness.estimate import MethodCost, cases_text, first_cases, probe
+from ..harness.estimate import MethodCost, cases_of, cases_text, first_cases, probe
 from ..harness.estimate import estimate as from_records
 from ..harness.plan import PlanItem, make_plan
 from ..harness.runner import Runner
@@ -63,7 +63,7 @@ def before_a_long_run(session: Session, console: Console) -> list[PlanItem]:
     is_long = _seconds(session, costs) > LONG_SECONDS
     for line in lines(session, costs) if is_long else _sum(session, costs) if first else []:
         console.print(line)
-    if first and len({(item.suite, item.case) for item in first}) <= session.config.workers:
+    if first and len(cases_of(first)) <= session.config.workers:
         console.print(f"at most, that is: the time of {cases_text(first)} includes the loading of networks")
     if not first and not is_long and (many := [cost.method for cost in costs if _may_take_long(cost)]):
         hint = "bench estimate with the same flags makes a few cases and says how long all take"

@@ -99,8 +99,9 @@ def first_cases(session: Session, items: Sequence[PlanItem], costs: Sequence[Met
         costs: What is known of it without.
 
     Returns:
-        All outputs of :func:`_sample`; none where records speak of all methods that denoise, which is what takes long,
-        where no case would be left, or where other machines work in the same folder.
+        All outputs of one case of each suite, and of a few more of the first; none where records speak of all methods
+        that denoise, which is what takes long, where no case would be left, or where other machines work in the same
+        folder.
     """
     if session.config.shard != "1/1" or session.config.executor.name == "ray":
         return []
@@ -157,9 +158,14 @@ def probe(session: Session, items: Sequence[PlanItem], methods: Sequence[str]) -
     return [replace(cost, source=f"a probe of {cases_text(chosen)}" if cost.source else "") for cost in costs]
 
 
+def cases_of(items: Iterable[PlanItem]) -> list[str]:
+    """Ids of the cases that outputs are of, each once, in their order; two suites may have the same id."""
+    return [case for _, case in dict.fromkeys(map(_case, items))]
+
+
 def cases_text(items: Iterable[PlanItem]) -> str:
     """The cases of some outputs for people: the one, or how many."""
-    names = [case for _, case in dict.fromkeys(map(_case, items))]
+    names = cases_of(items)
     return f"case {names[0]}" if len(names) == 1 else f"{len(names)} cases"
 
 
